@@ -1,0 +1,42 @@
+# Everything runs in .venv, which is built once and again only when the pins below change.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+RUNS ?= runs
+# Two threads that wait by spinning slow each other down on a busy two-core machine.
+export OMP_WAIT_POLICY ?= passive
+
+.PHONY: demo test check slow pins clean
+
+demo: $(READY)
+	$(BIN)/vcl run experiments/demo/pfnr.yaml --out $(RUNS)/demo-pfnr
+	$(BIN)/vcl run experiments/demo/finetune.yaml --out $(RUNS)/demo-finetune
+	$(BIN)/vcl plot $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
+	$(BIN)/vcl compare $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow and not gpu" --cov
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13), 'vcl needs Python 3.10 to 3.13'"
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[dev]"
+	touch $(READY)
+
+# Renews constraints.txt from setup.cfg, for every Python that is supported.
+pins: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-header --no-annotate \
+		--output-file constraints.txt setup.cfg
+
+clean:
+	rm -rf .venv
