@@ -27,3 +27,7 @@ class TrainingError(VclError):
 
 class ForgettingError(VclError):
     """A method that promises no forgetting decoded an earlier video differently."""
+
+
+class Interrupted(VclError):
+    """The user asked a run to stop; everything needed to go on is saved."""

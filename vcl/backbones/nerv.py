@@ -1,0 +1,97 @@
+"""NeRV with a session-indexed input and, in one block, a Fourier subneural operator."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vcl.backbones.base import Backbone
+from vcl.config import BackboneConfig, NervConfig
+from vcl.errors import ConfigError
+from vcl.layers.embed import Waves, fraction_place, open_place
+from vcl.layers.fourier import FourierOperator
+from vcl.layers.masked import MaskedConv2d, MaskedLinear
+from vcl.layers.upsample import UpsampleBlock
+
+
+class Nerv(Backbone):
+    """Two linear layers, one up-sampling block a stride, and a 1×1 head a session. No layer has a bias.
+
+    Args:
+        config: a ``NervConfig``.
+        size: height and width of a frame; multiples of the product of the strides.
+        sessions: videos in the stream; used by the parity switch ``session_embedding: fraction`` alone.
+        capacity: share of the weights in one session's mask; None for a dense network.
+        signed_operator_scores: rank the operator's scores by value (parity).
+
+    Raises:
+        ConfigError: the frame's sides are no multiples of the strides' product, or too small for the operator.
+
+    Source:
+        Chen et al., NeurIPS 2021, arXiv:2110.13903; session input, heads and operator: Kang et al., ICLR 2024,
+        arXiv:2306.11305, whose released code runs the operator alone where its figure adds it to the convolution.
+    """
+
+    def __init__(
+        self,
+        config: BackboneConfig,
+        size: tuple[int, int],
+        sessions: int,
+        capacity: float | None = None,
+        signed_operator_scores: bool = False,
+    ) -> None:
+        super().__init__(config, size, sessions, capacity, signed_operator_scores)
+        assert isinstance(config, NervConfig)
+        self.grid = _grid(size, config.strides)
+        self.sessions = sessions if config.session_embedding == "fraction" else None
+        self.waves = Waves(config.levels, config.base)
+        self.fc1 = MaskedLinear(4 * config.levels, config.stem_width, capacity)
+        self.fc2 = MaskedLinear(config.stem_width, config.channels * math.prod(self.grid), capacity)
+        self.blocks = nn.ModuleList()
+        width, here = config.channels, self.grid
+        for number, stride in enumerate(config.strides, start=1):
+            outputs = int(width * config.expansion) if number == 1 else max(width // config.reduction, config.lower_width)
+            operator = None
+            if number == config.operator_block:
+                if min(here) < 2:
+                    raise ConfigError(f"backbone.operator_block must have an input of 2 px or more a side, got {here}")
+                operator = FourierOperator(
+                    width, outputs, here, capacity, signed_operator_scores, config.operator_spectrum
+                )
+            alone = operator is not None and config.operator_path == "only"
+            conv = None if alone else MaskedConv2d(width, outputs * stride**2, 3, capacity)
+            self.blocks.append(UpsampleBlock(conv, operator, stride))
+            width, here = outputs, (here[0] * stride, here[1] * stride)
+        self.width = width
+
+    @property
+    def head_shape(self) -> tuple[int, ...]:
+        """RGB from the last block's channels."""
+        return 3, self.width
+
+    def features(self, x: Tensor) -> Tensor:
+        """``(B, 2)`` to ``(B, channels, H, W)``."""
+        place, session = x.unbind(1)
+        turn = open_place(session) if self.sessions is None else fraction_place(session, self.sessions)
+        embedding = torch.cat((self.waves(place), self.waves(turn)), dim=1)
+        stem = F.relu(self.fc2(F.relu(self.fc1(embedding))))
+        features = stem.view(len(x), -1, *self.grid).contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            features = block(features)
+        return features
+
+    def finish(self, features: Tensor, head: Tensor) -> Tensor:
+        """A 1×1 convolution and (tanh + 1) / 2; the frames' memory is laid out plane by plane."""
+        lines = features.permute(0, 2, 3, 1).flatten(1, 2)
+        frames = torch.bmm(head, lines.transpose(1, 2)).unflatten(2, features.shape[-2:])
+        return (frames.tanh() + 1) / 2
+
+
+def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:
+    scale = math.prod(strides)
+    if size[0] % scale or size[1] % scale:
+        raise ConfigError(
+            f"stream.size must be multiples of {scale}, the product of backbone.strides {list(strides)}, got {list(size)}"
+        )
+    return size[0] // scale, size[1] // scale

@@ -1,0 +1,120 @@
+"""The ``vcl`` command. Each subcommand imports what it needs when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vcl.errors import Interrupted, VclError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a subcommand.
+
+    Args:
+        words: the command line, without the program; default is the real one.
+
+    Returns:
+        Exit status: 0, 2 after an error that vcl raised on purpose, 130 when the user stopped it.
+    """
+    # Threads that wait by spinning hold up every other process; it must be set before torch starts its threads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("vcl").setLevel(logging.INFO)
+    arguments = _parser().parse_args(words)
+    try:
+        arguments.do(arguments)
+    except Interrupted as stop:
+        _say(f"{stop}; the same command goes on from there")
+        return 130
+    except KeyboardInterrupt:
+        _say("stopped; the same command goes on from the last checkpoint")
+        return 130
+    except VclError as error:
+        _say(str(error))
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vcl", description="Sequential neural video representation: many videos, one network, nothing forgotten."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    run = commands.add_parser(
+        "run",
+        help="train on a stream of videos, one after the other, and measure the session matrix",
+        description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
+        "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
+        epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
+    )
+    run.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
+    run.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+    run.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/ and the config's name)")
+    run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
+    run.set_defaults(do=_run)
+
+    plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
+    plot.add_argument("run", nargs="+", type=Path, help="a run folder")
+    plot.set_defaults(do=_plot)
+
+    compare = commands.add_parser("compare", help="put runs side by side: quality, forgetting, stored bytes, time")
+    compare.add_argument("run", nargs="+", type=Path, help="a run folder")
+    compare.add_argument("--matrices", action="store_true", help="print each run's PSNR matrix first")
+    compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
+    compare.set_defaults(do=_compare)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from vcl import config as configs
+
+    config = configs.load(arguments.config, arguments.setting)
+    path = arguments.out or Path("runs", arguments.config.stem)
+
+    from vcl.report.progress import Progress
+    from vcl.report.terminal import matrix_text
+    from vcl.report.wandb_sink import wandb_sink
+    from vcl.run import run
+
+    with Progress(quiet=arguments.quiet) as progress:
+        folder = run(config, path, lambda folder: [progress, *wandb_sink(folder, config)])
+    if not arguments.quiet:
+        _print(matrix_text(folder))
+        _print(f"Run folder: {path}   Figures: vcl plot {path}")
+
+
+def _plot(arguments: argparse.Namespace) -> None:
+    from vcl.report.plot import plot_run
+    from vcl.rundir import RunFolder
+
+    for path in arguments.run:
+        for figure in plot_run(RunFolder.existing(path)):
+            _print(str(figure))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from vcl.report.compare import compare_runs
+    from vcl.report.terminal import matrix_text
+    from vcl.rundir import RunFolder
+
+    folders = [RunFolder.existing(path) for path in arguments.run]
+    if arguments.matrices:
+        for folder in folders:
+            _print(matrix_text(folder))
+    table = compare_runs(folders)
+    texts = {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}
+    _print(texts[arguments.format]())
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"vcl: {text}\n")

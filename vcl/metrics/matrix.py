@@ -1,0 +1,105 @@
+"""The session matrix: how good each video is after each session, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from vcl.errors import VclError
+
+Cell = float | None
+"""A measured number, or None where nothing was measured."""
+
+
+@dataclass(frozen=True)
+class SessionMatrix:
+    """Quality A[s, j] of video j, decoded from the state saved after session s.
+
+    A run that is still going has fewer rows than videos; S is then the last session that has a row, and every number
+    below speaks of the sessions so far. Cells with j > s belong to videos that are still to come: they may be empty
+    and enter none of the numbers. A metric that is undefined for the run's frames has only empty cells, and all its
+    numbers are None.
+
+    Args:
+        rows: one a session from 0, each with a cell for every video of the stream.
+
+    Raises:
+        VclError: there are more rows than videos, rows differ in length, or a cell with j <= s is empty.
+    """
+
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def __post_init__(self) -> None:
+        for s, row in enumerate(self.rows):
+            if len(row) != len(self.rows[0]) or len(row) <= s:
+                raise VclError(f"row {s} of a session matrix must have a cell for every video, got {len(row)} cells")
+        if not self.defined:
+            return
+        for s, row in enumerate(self.rows):
+            for j, cell in enumerate(row[: s + 1]):
+                if cell is None:
+                    raise VclError(f"a session matrix must have every cell up to its diagonal, got none at [{s}, {j}]")
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[Cell]]) -> SessionMatrix:
+        """Take plain lists, such as JSON holds."""
+        return cls(tuple(tuple(row) for row in rows))
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is anything in it."""
+        return any(cell is not None for row in self.rows for cell in row)
+
+    @property
+    def last(self) -> tuple[float, ...]:
+        """Quality of every video so far after the last session; empty where the metric is undefined."""
+        return tuple(cell for cell in self.rows[-1][: len(self.rows)] if cell is not None) if self.rows else ()
+
+    def average(self) -> float | None:
+        """Mean of the last row, over the videos so far."""
+        return fmean(self.last) if self.last else None
+
+    def backward_transfer(self) -> float | None:
+        """Mean over j < S of A[S, j] - A[j, j]; below 0 where later sessions did harm.
+
+        Returns:
+            In the metric's unit; None, rather than a 0 that nobody measured, while there is one session only.
+        """
+        return self._mean_change([self._column(j)[0] for j in range(len(self.last) - 1)])
+
+    def forgetting(self) -> float | None:
+        """Mean over j < S of max_s A[s, j] - A[S, j], with s from j to S; 0 or more.
+
+        The last row takes part in the maximum, so a video that got better is not forgotten, and does not make up for
+        another one that was.
+
+        Returns:
+            In the metric's unit; None while there is one session only.
+        """
+        change = self._mean_change([max(self._column(j)) for j in range(len(self.last) - 1)])
+        # 0.0 - x rather than -x: nothing forgotten must not read "-0.00".
+        return None if change is None else 0.0 - change
+
+    def _column(self, video: int) -> list[float]:
+        """List what was measured of a video from its own session on."""
+        return [cell for row in self.rows[video:] if (cell := row[video]) is not None]
+
+    def _mean_change(self, before: Sequence[float]) -> float | None:
+        """Mean of what the earlier videos have in the last row, less ``before``."""
+        return fmean(now - then for now, then in zip(self.last[:-1], before, strict=True)) if before else None
+
+
+def forward_transfer(after_k: Mapping[int, float], scratch_k: Mapping[int, float]) -> float | None:
+    """Tell what the sessions before are worth to a new video: its lead over training from scratch.
+
+    Args:
+        after_k: by session, PSNR of its video after its first k epochs, dB.
+        scratch_k: by session, the same for the same network trained on that video alone, dB.
+
+    Returns:
+        Mean difference over the sessions from 1 on that have both, dB; None where there is none. Session 0 has
+        nothing before it and is left out.
+    """
+    both = [session for session in after_k if session >= 1 and session in scratch_k]
+    return fmean(after_k[session] - scratch_k[session] for session in both) if both else None

@@ -1,0 +1,143 @@
+"""The only door to a frame: a network, a session's subnetwork, a session and a time make frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from vcl import backbones
+from vcl.backbones import Backbone
+from vcl.config import RunConfig
+from vcl.errors import RunFolderError
+from vcl.rundir import RunFolder
+from vcl.subnet.ledger import Entry, Ledger, Subnetwork
+
+BATCH = 4
+"""Frames decoded at once. One constant, as the last bits of a frame may depend on it."""
+
+
+class Renderer:
+    """A dense network into which one subnetwork at a time is loaded.
+
+    Args:
+        network: dense, of the shape that the subnetworks have; it is overwritten.
+    """
+
+    def __init__(self, network: Backbone) -> None:
+        self._network = network.eval().requires_grad_(False)
+        self._head: Tensor | None = None
+
+    @classmethod
+    def of_config(cls, config: RunConfig, sessions: int, device: torch.device | str = "cpu") -> Renderer:
+        """The network that a run's subnetworks belong to.
+
+        Args:
+            config: the run's.
+            sessions: videos in its stream.
+            device: where to decode.
+        """
+        network = backbones.build(config.backbone, config.stream.size, sessions)
+        return cls(network.to(device))
+
+    @property
+    def shapes(self) -> dict[str, torch.Size]:
+        """Of the shared weights, by name."""
+        return {name: weight.value.shape for name, weight in self._network.weights().items()}
+
+    def load(self, subnetwork: Subnetwork) -> None:
+        """Take a session's weights and head; nothing is ranked or multiplied again while it decodes."""
+        for name, weight in self._network.weights().items():
+            weight.value.copy_(subnetwork.weights[name])
+        self._head = subnetwork.head.to(next(self._network.parameters()).device)
+
+    @torch.inference_mode()
+    def frames(self, session: int, frames: int, only: range | None = None) -> Iterator[Tensor]:
+        """Decode with the subnetwork that was loaded last.
+
+        Args:
+            session: index to ask the network with.
+            frames: length T of the video.
+            only: frames to decode; default all.
+
+        Yields:
+            Float frames ``(B, 3, H, W)`` in [0, 1], B at most ``BATCH``, in order.
+        """
+        assert self._head is not None, "load a subnetwork first"
+        times = only if only is not None else range(frames)
+        for first in range(0, len(times), BATCH):
+            batch = times[first : first + BATCH]
+            x = torch.tensor([[t / frames, session] for t in batch], dtype=torch.float64, device=self._head.device)
+            yield self._network(x, self._head)
+
+
+def read_ledger(folder: RunFolder, shapes: dict[str, torch.Size], state: int) -> Ledger:
+    """The ledger as it stood after session ``state``, from what is on disk.
+
+    Raises:
+        RunFolderError: a session is missing or does not fit the network.
+    """
+    ledger: Ledger | None = None
+    for session in range(state + 1):
+        tensors, notes = folder.read_session(session)
+        ledger = ledger or Ledger(shapes, notes["keeps"])
+        try:
+            ledger.append(Entry.of_tensors(tensors))
+        except (KeyError, ValueError) as error:
+            raise RunFolderError(f"{folder.path} has a session {session} that does not fit its network: {error}") from error
+    assert ledger is not None
+    return ledger
+
+
+class Decoder:
+    """The videos of a run folder, as they stood after one of its sessions."""
+
+    def __init__(self, renderer: Renderer, ledger: Ledger, lengths: list[int]) -> None:
+        self._renderer = renderer
+        self._ledger = ledger
+        self._lengths = lengths
+        self._loaded: int | None = None
+
+    @classmethod
+    def of_run(cls, folder: RunFolder, state: int, device: torch.device | str = "cpu") -> Decoder:
+        """Open the state that was saved after session ``state``.
+
+        Raises:
+            RunFolderError: there is no such state, or it is damaged.
+        """
+        if not 0 <= state < folder.sessions():
+            raise RunFolderError(f"{folder.path} must hold session {state} to decode it, got {folder.sessions()} sessions")
+        notes = [folder.read_session(session)[1] for session in range(state + 1)]
+        renderer = Renderer.of_config(folder.config(), notes[0]["sessions"], device)
+        return cls(renderer, read_ledger(folder, renderer.shapes, state), [note["frames"] for note in notes])
+
+    def sha256(self, video: int) -> str:
+        """Hash of the numbers that decode a video: masked weights and head."""
+        return self._ledger.subnetwork(video).sha256()
+
+    def frames(self, video: int, only: range | None = None, length: int | None = None) -> Iterator[Tensor]:
+        """Decode a video, or some of its frames.
+
+        A video that is still to come is decoded with the latest session's subnetwork and its own index.
+
+        Args:
+            video: its session.
+            only: frames to decode; default all.
+            length: frames of a video that is still to come.
+
+        Yields:
+            Float frames ``(B, 3, H, W)`` in [0, 1].
+        """
+        source = min(video, len(self._ledger) - 1)
+        if self._loaded != source:
+            self._renderer.load(self._ledger.subnetwork(source))
+            self._loaded = source
+        if video < len(self._lengths):
+            length = self._lengths[video]
+        assert length is not None, "a video that is still to come needs its length"
+        yield from self._renderer.frames(video, length, only)
+
+    def frame(self, video: int, t: int) -> Tensor:
+        """One frame, ``(3, H, W)``."""
+        return next(self.frames(video, range(t, t + 1)))[0]

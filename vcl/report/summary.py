@@ -1,0 +1,187 @@
+"""One run in numbers: what it reached, what it forgot, what it takes to store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vcl.config import MethodConfig
+from vcl.errors import VclError
+from vcl.metrics.matrix import Cell, SessionMatrix, forward_transfer
+from vcl.metrics.rate import bits_per_pixel
+from vcl.rundir import RunFolder
+
+METRICS: dict[str, str] = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
+"""Key in ``matrix.json`` to what a reader calls it."""
+
+UNITS = {"psnr": " dB", "ssim": "", "ms_ssim": ""}
+"""What stands behind a number of each metric."""
+
+DECIMALS = {"psnr": 2, "ssim": 4, "ms_ssim": 4}
+"""Digits behind the point that a table shows of each metric."""
+
+KINDS = ("weight", "mask", "head", "container")
+"""Kinds of stored bytes that every method has; others come behind them."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run so far.
+
+    Args:
+        run: name of its folder.
+        method: name of its method.
+        capacity: share of weights in one mask; None for a method without masks.
+        videos: of the sessions that have a row.
+        psnr: average of the last row, dB; so for the other metrics, None where undefined.
+        backward_transfer: dB, None while there is one session only.
+        forgetting: dB, None while there is one session only.
+        forward_transfer: dB, None where it was not measured.
+        stored: bytes that decoding these videos needs, by kind.
+        bits_per_pixel: of these videos.
+        seconds: spent in training.
+        last: PSNR of each of these videos after the last session, dB.
+    """
+
+    run: str
+    method: str
+    capacity: float | None
+    videos: tuple[str, ...]
+    psnr: float | None
+    ssim: float | None
+    ms_ssim: float | None
+    backward_transfer: float | None
+    forgetting: float | None
+    forward_transfer: float | None
+    stored: Mapping[str, int]
+    bits_per_pixel: float
+    seconds: float
+    last: tuple[float, ...]
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes that decoding needs, of all kinds."""
+        return sum(self.stored.values())
+
+
+def summarise(folder: RunFolder) -> Summary:
+    """Read a run, finished or not.
+
+    Raises:
+        VclError: no session has a row yet, or the folder is damaged.
+    """
+    matrix = measured(folder)
+    psnr = session_matrix(matrix, "psnr")
+    config = folder.config().method
+    sessions = len(matrix["rows"])
+    stored = stored_bytes(folder, sessions)
+    height, width = matrix["size"]
+    return Summary(
+        run=folder.path.resolve().name,
+        method=config.name,
+        capacity=capacity_of(config),
+        videos=tuple(matrix["videos"][:sessions]),
+        psnr=psnr.average(),
+        ssim=session_matrix(matrix, "ssim").average(),
+        ms_ssim=session_matrix(matrix, "ms_ssim").average(),
+        backward_transfer=psnr.backward_transfer(),
+        forgetting=psnr.forgetting(),
+        forward_transfer=transfer(folder),
+        stored=stored,
+        bits_per_pixel=bits_per_pixel(sum(stored.values()), sum(matrix["frames"][:sessions]) * height * width),
+        seconds=train_seconds(folder),
+        last=psnr.last,
+    )
+
+
+def measured(folder: RunFolder) -> dict[str, Any]:
+    """Read the matrix of a run that has one.
+
+    Raises:
+        VclError: no session has a row yet.
+    """
+    matrix = folder.matrix()
+    if matrix is None or not matrix["rows"]:
+        raise VclError(f"{folder.path} has nothing to report yet: its first session is not measured")
+    return matrix
+
+
+def session_matrix(matrix: Mapping[str, Any], metric: str) -> SessionMatrix:
+    """Take one metric out of ``matrix.json``.
+
+    Args:
+        matrix: as ``RunFolder.matrix`` gives it.
+        metric: a key of ``METRICS``.
+
+    Raises:
+        VclError: there is no such metric, or cells are missing.
+    """
+    if metric not in METRICS:
+        raise VclError(f"metric must be one of {', '.join(METRICS)}, got {metric}")
+    empty: list[Cell] = [None] * len(matrix["videos"])
+    return SessionMatrix.of([row[metric] or empty for row in matrix["rows"]])
+
+
+def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, int]:
+    """Count what decoding the videos so far needs.
+
+    Every session's file counts whole, with one exception: a method that keeps only its latest network (a session's
+    notes say so under ``keeps``) overwrites the weights before, and needs none but the last session's.
+
+    Args:
+        folder: the run.
+        sessions: how many to count; default all that are stored.
+
+    Returns:
+        Bytes by kind: ``KINDS`` first, whatever else a method stores behind them.
+    """
+    count = folder.sessions() if sessions is None else sessions
+    total = dict.fromkeys(KINDS, 0)
+    for session in range(count):
+        for kind, size in folder.session_bytes(session).items():
+            total[kind] = total.get(kind, 0) + size
+    if count and folder.read_session(count - 1)[1]["keeps"] == "latest":
+        total["weight"] = folder.session_bytes(count - 1)["weight"]
+    return total
+
+
+def transfer(folder: RunFolder) -> float | None:
+    """Work out the forward transfer from a run's probes, dB; None where it was not measured."""
+    probes = folder.events("probe")
+    after, scratch = ({p["session"]: p["psnr"] for p in probes if p["scratch"] is twin} for twin in (False, True))
+    return forward_transfer(after, scratch)
+
+
+def train_seconds(folder: RunFolder) -> float:
+    """Sum the seconds spent in training: of closed sessions, and of the one that is going on."""
+    seconds: dict[int, float] = {}
+    # Sessions last, since theirs also holds what came after the last epoch.
+    for event in (*folder.events("epoch"), *folder.events("session")):
+        seconds[event["session"]] = event["seconds"]
+    return float(sum(seconds.values()))
+
+
+def capacity_of(config: MethodConfig) -> float | None:
+    """Share of weights in one mask, None for a method without masks."""
+    capacity: float | None = getattr(config, "capacity", None)
+    return capacity
+
+
+def label(config: MethodConfig) -> str:
+    """Name a method and its capacity for a title: ``PFNR, c = 30 %``."""
+    capacity = capacity_of(config)
+    shown = config.name.upper() if capacity is not None else config.name.capitalize()
+    return shown if capacity is None else f"{shown}, c = {100 * capacity:g} %"
+
+
+def numbers_line(matrix: SessionMatrix, metric: str) -> str:
+    """Say average, backward transfer and forgetting in one line; empty where the metric is undefined."""
+    digits, unit = DECIMALS[metric], UNITS[metric]
+    numbers = {
+        "average": (matrix.average(), ""),
+        "backward transfer": (matrix.backward_transfer(), "+"),
+        "forgetting": (matrix.forgetting(), ""),
+    }
+    words = [f"{name} {value:{sign}.{digits}f}{unit}" for name, (value, sign) in numbers.items() if value is not None]
+    return ", ".join(words)

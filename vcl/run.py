@@ -1,0 +1,155 @@
+"""The outer loop: train a session, seal it, decode every video so far, record a row."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from vcl.config import RunConfig
+from vcl.errors import ConfigError
+from vcl.evaluate import check_nothing_forgotten, measure_row
+from vcl.rundir import Event, Listener, RunFolder
+from vcl.sessions.trainer import Trainer
+from vcl.video.cache import Clip
+from vcl.video.stream import open_stream
+
+_LIVE_ONLY = ("step",)
+
+
+def run(config: RunConfig, path: Path, listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: ()) -> RunFolder:
+    """Run an experiment, or what is left of one.
+
+    Args:
+        config: what to run.
+        path: the run folder; if it exists it must belong to this config.
+        listeners: given the folder, whoever wants to watch; each gets every event after it was recorded.
+
+    Returns:
+        The finished folder.
+
+    Raises:
+        VclError: one of its children, each one line; what was finished before is kept.
+    """
+    device = choose_device(config.train.device)
+    if config.train.threads is not None:
+        torch.set_num_threads(config.train.threads)
+    clips = open_stream(config.stream)
+    with RunFolder.opened(path, config) as folder:
+        folder.add_versions(versions(device))
+        watching = listeners(folder)
+
+        def emit(event: Event) -> None:
+            if event["kind"] not in _LIVE_ONLY:
+                folder.record(event)
+            for listener in watching:
+                listener(event)
+
+        _run_sessions(config, clips, folder, emit, device)
+        return folder
+
+
+def _run_sessions(
+    config: RunConfig, clips: Sequence[Clip], folder: RunFolder, emit: Listener, device: torch.device
+) -> None:
+    names = [clip.name for clip in clips]
+    matrix = folder.matrix() or {
+        "videos": names,
+        "frames": [len(clip.frames) for clip in clips],
+        "size": list(config.stream.size),
+        "rows": [],
+    }
+    told = {event["session"] for event in folder.events("row")}
+    resumed = bool(folder.events("start"))
+    emit({"kind": "start", "time": time.time(), "videos": names, "sessions": len(clips), "resumed": resumed})
+    trainer = Trainer(config, clips, folder, emit, device)
+    for session, clip in enumerate(clips):
+        if session == folder.sessions():
+            with _stopping_gently(trainer):
+                entry = trainer.train(session)
+            emit(_session_event(session, clip.name, trainer))
+            notes = {"video": clip.name, "frames": len(clip.frames), "sessions": len(clips), "keeps": trainer.keeps}
+            folder.write_session(session, entry.tensors(), notes)
+        if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
+            trainer.train_from_scratch(session)
+        if session == len(matrix["rows"]):
+            matrix["rows"].append(measure_row(folder, clips, session, config.matrix.upper, device))
+            if trainer.keeps != "latest":
+                check_nothing_forgotten(matrix["rows"], names)
+            folder.write_matrix(matrix)
+        if session not in told:
+            emit({"kind": "row", **matrix["rows"][session]})
+    emit({"kind": "end", "time": time.time()})
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one.
+
+    Raises:
+        ConfigError: the device is not to be had.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"train.device must be on this machine, got {name} with {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def versions(device: torch.device) -> dict[str, Any]:
+    """Libraries and machine, as far as they can change a bit of a frame."""
+    names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "pytorch-msssim", "safetensors", "wandb")
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in names},
+        "system": platform.platform(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
+
+
+def _session_event(session: int, video: str, trainer: Trainer) -> Event:
+    shares = [asdict(share) for share in trainer.ledger.shares()]
+    return {
+        "kind": "session",
+        "session": session,
+        "video": video,
+        "seconds": round(trainer.seconds, 3),
+        "layers": shares,
+        "state_sha256": trainer.ledger.subnetwork(session).sha256(),
+    }
+
+
+def _probed_from_scratch(folder: RunFolder, session: int) -> bool:
+    return any(event["scratch"] and event["session"] == session for event in folder.events("probe"))
+
+
+@contextmanager
+def _stopping_gently(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C, and a polite kill, wait for the end of a step and save; a second Ctrl-C does not wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if trainer.checkpoints.stop_requested:
+            raise KeyboardInterrupt
+        trainer.checkpoints.stop_requested = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,262 @@
+"""The one file that knows a run folder's layout.
+
+::
+
+    config.yaml              the whole config, defaults included
+    versions.json            libraries and machine of every start of the run
+    events.jsonl             what happened, a line each; the truth that W&B and the figures read
+    matrix.json, matrix.csv  one measured row a session
+    sessions/000.safetensors what session 0 added: new weights, packed masks, head
+    checkpoint.safetensors   training state, to go on from; not needed to decode
+    figures/                 made by ``vcl plot``
+
+Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and
+went on may tell of an epoch twice, and the later line holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from vcl import config as configs
+from vcl.config import RunConfig
+from vcl.errors import ConfigError, RunFolderError
+
+Event = dict[str, Any]
+"""A line of ``events.jsonl``: ``kind`` and whatever that kind tells."""
+
+Listener = Callable[[Event], None]
+"""Whoever watches a run: it gets each event after the run folder has it."""
+
+_KEYS_OF_KIND = {"epoch": ("session", "epoch"), "session": ("session",), "row": ("session",), "probe": ("session", "scratch")}
+
+
+class RunFolder:
+    """A run on disk.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        RunFolderError: whenever something in it cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.events_path = path / "events.jsonl"
+        self.figures = path / "figures"
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: Path, config: RunConfig) -> Iterator[RunFolder]:
+        """Take a folder for one run: make it, or go on in it; nobody else can while this lasts.
+
+        Raises:
+            RunFolderError: the folder belongs to another config (the first key that differs is named), is in use,
+                holds something else or cannot be written.
+        """
+        folder = cls(path)
+        with _explained(path):
+            (path / "sessions").mkdir(parents=True, exist_ok=True)
+            with (path / ".lock").open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise RunFolderError(f"{path} is in use by another run") from None
+                folder._claim(config)
+                yield folder
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """A folder to read.
+
+        Raises:
+            RunFolderError: it is not a run folder.
+        """
+        if not (path / "config.yaml").is_file():
+            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
+        return cls(path)
+
+    def _claim(self, config: RunConfig) -> None:
+        path = self.path / "config.yaml"
+        if path.exists():
+            different = configs.first_difference(self.config(), config)
+            if different is not None:
+                key, had, asked = different
+                raise RunFolderError(
+                    f"{self.path} belongs to another config: it has {key} = {had}, this run asks for {asked}; "
+                    "choose another folder with --out"
+                )
+        else:
+            others = sorted(item.name for item in self.path.iterdir() if item.name not in (".lock", "sessions"))
+            if others:
+                raise RunFolderError(f"{self.path} must be empty or a run folder, but it holds {others[0]}")
+            self._write_text("config.yaml", configs.to_yaml(config))
+
+    def config(self) -> RunConfig:
+        """The config that the folder belongs to."""
+        try:
+            return configs.load(self.path / "config.yaml")
+        except ConfigError as error:
+            raise RunFolderError(f"{self.path} has a config that cannot be used: {error}") from error
+
+    def add_versions(self, versions: Mapping[str, Any]) -> None:
+        """Keep the libraries and the machine of this start, unless the last start had the same."""
+        starts = self.versions()
+        if not starts or starts[-1] != versions:
+            self._write_text("versions.json", json.dumps([*starts, dict(versions)], indent=2) + "\n")
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Libraries and machine of every start, oldest first."""
+        return self._read_json("versions.json") or []
+
+    def record(self, event: Event) -> None:
+        """Append an event; it is in the file when this returns."""
+        with _explained(self.path), self.events_path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(json.dumps(event, allow_nan=False).encode() + b"\n")
+
+    def events(self, kind: str | None = None) -> list[Event]:
+        """All events in order, or those of one kind; of an event told twice the later telling, at its own place.
+
+        A line that a kill cut off is left out.
+        """
+        if not self.events_path.exists():
+            return []
+        told: dict[object, Event] = {}
+        for number, line in enumerate(self.events_path.read_bytes().splitlines()):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if kind is None or event["kind"] == kind:
+                names = _KEYS_OF_KIND.get(event["kind"])
+                told[number if names is None else (event["kind"], *(event.get(name) for name in names))] = event
+        return list(told.values())
+
+    def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        """Store what a session added.
+
+        Args:
+            session: from 0.
+            tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask and head.
+            notes: what JSON can hold, such as the video's name.
+        """
+        self._write_tensors(self._session_path(session), tensors, notes)
+
+    def read_session(self, session: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and notes of ``write_session``."""
+        return self._read_tensors(self._session_path(session))
+
+    def sessions(self) -> int:
+        """How many sessions are stored; they have no gaps."""
+        count = 0
+        while self._session_path(count).is_file():
+            count += 1
+        return count
+
+    def session_bytes(self, session: int) -> dict[str, int]:
+        """Bytes of a session's file by kind of tensor; ``container`` is the rest of the file."""
+        path = self._session_path(session)
+        sizes: dict[str, int] = {}
+        with _explained(path), safetensors.safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118 - the file is not a dict
+                tensor = file.get_tensor(name)
+                kind = name.split("/")[0]
+                sizes[kind] = sizes.get(kind, 0) + tensor.numel() * tensor.element_size()
+        sizes["container"] = path.stat().st_size - sum(sizes.values())
+        return sizes
+
+    def write_checkpoint(self, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        """Replace the training state."""
+        self._write_tensors(self.path / "checkpoint.safetensors", tensors, notes)
+
+    def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """The training state, or None before the first was written."""
+        path = self.path / "checkpoint.safetensors"
+        return self._read_tensors(path) if path.exists() else None
+
+    def write_matrix(self, matrix: Mapping[str, Any]) -> None:
+        """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
+        self._write_text("matrix.json", json.dumps(matrix, indent=1, allow_nan=False) + "\n")
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["metric", "after session", *matrix["videos"]])
+        for metric in ("psnr", "ssim", "ms_ssim"):
+            for row in matrix["rows"]:
+                writer.writerow([metric, row["session"], *("" if cell is None else cell for cell in row[metric])])
+        self._write_text("matrix.csv", table.getvalue())
+
+    def matrix(self) -> dict[str, Any] | None:
+        """What ``write_matrix`` wrote, or None before the first row."""
+        found: dict[str, Any] | None = self._read_json("matrix.json")
+        return found
+
+    def _session_path(self, session: int) -> Path:
+        return self.path / "sessions" / f"{session:03d}.safetensors"
+
+    def _write_text(self, name: str, text: str) -> None:
+        _replace(self.path / name, lambda file: file.write(text.encode()))
+
+    def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        payload = safetensors.torch.save(plain, {"notes": json.dumps(notes)})
+        _replace(path, lambda file: file.write(payload))
+
+    def _read_tensors(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        with _explained(path), safetensors.safe_open(path, "pt") as file:
+            notes = json.loads((file.metadata() or {}).get("notes", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118
+
+    def _read_json(self, name: str) -> Any:
+        path = self.path / name
+        if not path.exists():
+            return None
+        with _explained(path):
+            return json.loads(path.read_bytes())
+
+
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Make a file appear whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    with _explained(path):
+        try:
+            with beside.open("wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise RunFolderError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,59 @@
+"""Batches from frames that already lie in the device's memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from avalanche.benchmarks.utils import AvalancheDataset
+from torch import Tensor
+
+from vcl.video.cache import Clip
+
+
+class ResidentFrames:
+    """Iterates batches ``[x, y]``: inputs ``(B, 2)`` float64 and frames ``(B, 3, H, W)`` float32 in [0, 1].
+
+    The frames are held once, as uint8, on the device; a batch is a gather and a division there.
+
+    Args:
+        dataset: made by ``video_stream``, or joined or cut from such sets.
+        clips: of the whole stream, by session.
+        batch: frames a batch; the last one of an epoch may be smaller.
+        order: called at the start of each pass with the number of frames; gives their order.
+        device: where the frames are held.
+    """
+
+    def __init__(
+        self,
+        dataset: AvalancheDataset,
+        clips: Sequence[Clip],
+        batch: int,
+        order: Callable[[int], Tensor],
+        device: torch.device,
+    ) -> None:
+        sessions, times = list(dataset.session), list(dataset.t)
+        places = [[t / len(clips[session].frames), session] for session, t in zip(sessions, times, strict=True)]
+        self._x = torch.tensor(places, dtype=torch.float64, device=device)
+        self._y = torch.from_numpy(_gather(clips, sessions, times)).to(device)
+        self._batch = batch
+        self._order = order
+
+    def __len__(self) -> int:
+        """Batches in a whole pass."""
+        return -(-len(self._x) // self._batch)
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        """One pass; an order that leaves frames out gives a shorter one."""
+        order = self._order(len(self._x)).to(self._x.device)
+        for first in range(0, len(order), self._batch):
+            chosen = order[first : first + self._batch]
+            yield [self._x[chosen], self._y[chosen].float().div_(255)]
+
+
+def _gather(clips: Sequence[Clip], sessions: list[int], times: list[int]) -> np.ndarray:
+    """Frames in the data set's order; ``(n, 3, H, W)`` uint8, a copy."""
+    frames = np.empty((len(times), *clips[sessions[0]].frames.shape[1:]), np.uint8)
+    for session in sorted(set(sessions)):
+        here = [place for place, owner in enumerate(sessions) if owner == session]
+        frames[here] = clips[session].frames[[times[place] for place in here]]
+    return frames

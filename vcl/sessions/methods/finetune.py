@@ -1,0 +1,12 @@
+"""Nothing protects the past."""
+
+from vcl.sessions.strategy import FrameRegression
+
+
+class Finetune(FrameRegression):
+    """One dense network, trained on each video in turn: the lower reference.
+
+    Every session keeps its own head, which is not enough to keep its video.
+    """
+
+    keeps = "latest"

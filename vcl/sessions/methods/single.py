@@ -1,0 +1,23 @@
+"""A network of its own for every video."""
+
+from typing import Any
+
+from vcl.config import MethodConfig
+from vcl.sessions.plugins import FreshNetwork
+from vcl.sessions.strategy import FrameRegression
+from vcl.subnet.ledger import Ledger
+
+
+class Single(FrameRegression):
+    """One dense network a video, each from scratch: the quality ceiling, at N times the bytes.
+
+    Published single-video networks have biases and no session in their input; ours is the same network as every other
+    method's, so that nothing but the sharing differs.
+    """
+
+    keeps = "each"
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """Draws the network anew for each video."""
+        return [FreshNetwork(seed)]

@@ -1,0 +1,99 @@
+"""Avalanche metrics and loggers: what an epoch measured, as one event."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from avalanche.evaluation import PluginMetric
+from avalanche.evaluation.metric_results import MetricValue
+from avalanche.logging import BaseLogger
+from torch import Tensor
+
+from vcl.metrics import quality
+from vcl.rundir import Listener
+
+
+class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
+    """Mean loss and mean PSNR (dB) of the frames of an epoch, each as it was when it was trained on.
+
+    Sums stay on the device, so that no step waits for the host.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sums = torch.zeros(3)
+        self._resumed = False
+
+    def resume(self, sums: Tensor) -> None:
+        """Go on in the middle of an epoch: sums of loss, PSNR and frames so far."""
+        self.sums = sums
+        self._resumed = True
+
+    def reset(self) -> None:
+        """Start an epoch."""
+        self.sums = torch.zeros(3)
+
+    def result(self) -> dict[str, float]:
+        """Means by name."""
+        loss, psnr, frames = self.sums.tolist()
+        return {"loss": loss / frames, "psnr": psnr / frames}
+
+    def before_training_epoch(self, strategy: Any) -> None:
+        """Start anew, unless a checkpoint brought sums to go on from."""
+        if not self._resumed:
+            self.sums = torch.zeros(3, device=strategy.device)
+        self._resumed = False
+
+    @torch.no_grad()
+    def after_update(self, strategy: Any) -> None:
+        """Add a step."""
+        psnr = quality.psnr(strategy.mb_output, strategy.mb_y)
+        frames = torch.full_like(psnr, 1)
+        self.sums += torch.stack((strategy.loss.detach().squeeze() * len(psnr), psnr.sum(), frames.sum()))
+
+    def after_training_epoch(self, strategy: Any) -> list[MetricValue]:
+        """Hand the means to the loggers."""
+        return [MetricValue(self, name, value, strategy.step) for name, value in self.result().items()]
+
+
+class EventLogger(BaseLogger):  # type: ignore[misc]
+    """Turns what the metrics found into events: one an epoch, and a sign of life a few times a second.
+
+    Args:
+        emit: gets the events.
+    """
+
+    def __init__(self, emit: Listener) -> None:
+        super().__init__()
+        self.emit = emit
+        self._last = 0.0
+
+    def after_training_iteration(self, strategy: Any, _: Sequence[MetricValue]) -> None:
+        """A ``step`` event, four times a second at most."""
+        if time.monotonic() - self._last >= 0.25:
+            self._last = time.monotonic()
+            self.emit({"kind": "step", **_where(strategy, strategy.epoch)})
+
+    def after_training_epoch(self, strategy: Any, values: Sequence[MetricValue]) -> None:
+        """An ``epoch`` event with every metric by name."""
+        self.emit(
+            {
+                "kind": "epoch",
+                **_where(strategy, strategy.epoch - 1),
+                **{value.name: value.value for value in values},
+                "lr": strategy.optimizer.param_groups[0]["lr"],
+                "seconds": round(strategy.seconds, 3),
+            }
+        )
+
+
+def _where(strategy: Any, epoch: int) -> dict[str, Any]:
+    return {
+        "session": strategy.session,
+        "video": strategy.clips[strategy.session].name,
+        "epoch": epoch,
+        "epochs": strategy.stop_after,
+        "step": strategy.step,
+        "steps": strategy.steps,
+    }

@@ -1,0 +1,192 @@
+"""Avalanche plugins: subnetworks, fresh networks, checkpoints, probes."""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from avalanche.core import SupervisedPlugin
+
+from vcl.backbones import Backbone
+from vcl.errors import Interrupted, TrainingError
+from vcl.layers import draw
+from vcl.metrics import quality
+from vcl.render import Renderer
+from vcl.rundir import Listener, RunFolder
+from vcl.sessions.metrics import EpochMeans
+from vcl.subnet.gate import Gate
+from vcl.subnet.ledger import Ledger, Subnetwork
+
+
+class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
+    """Each session learns which weights it uses; weights of closed sessions do not move.
+
+    Fits any strategy whose model is a ``Backbone`` with a capacity.
+
+    Args:
+        ledger: entries of closed sessions.
+        reinit: draw the scores anew at the start of each session.
+        seed: draws them.
+
+    Source:
+        Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1. We also write sealed weights back after each step.
+    """
+
+    def __init__(self, ledger: Ledger, reinit: bool = True, seed: int = 0) -> None:
+        super().__init__()
+        self.ledger, self.reinit, self.seed = ledger, reinit, seed
+        self._gate: Gate | None = None
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Draw scores, close the gate."""
+        weights = strategy.model.weights()
+        session = strategy.experience.current_experience
+        if self.reinit and session > 0:
+            for name, weight in weights.items():
+                weight.draw_scores(draw.generator(self.seed, "score", name, session))
+        self._gate = Gate(weights, self.ledger)
+
+    def after_backward(self, strategy: Any, **_: Any) -> None:
+        """No gradient reaches a sealed weight."""
+        assert self._gate is not None
+        self._gate.stop_gradients()
+
+    def after_update(self, strategy: Any, **_: Any) -> None:
+        """Nothing else moves one either."""
+        assert self._gate is not None
+        self._gate.put_back()
+
+
+class FreshNetwork(SupervisedPlugin):  # type: ignore[misc]
+    """Draws the whole network anew at the start of each session, so that every video has its own."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Forget."""
+        strategy.model.draw(self.seed, strategy.experience.current_experience)
+
+
+class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
+    """Saves the training state now and then and at the end of a session, and goes back to it.
+
+    Must be the last plugin: it may replace what the others prepared, and saves what they have finished.
+
+    Args:
+        folder: where the state is kept; one state, always the latest.
+        seconds: time between two saves within a session; 0 saves after every step.
+        means: what has been measured of the current epoch, which is saved too.
+    """
+
+    def __init__(self, folder: RunFolder, seconds: float, means: EpochMeans) -> None:
+        super().__init__()
+        self.folder, self.seconds, self.means = folder, seconds, means
+        self.stop_requested = False
+        self._saved_at = 0.0
+        self._last = "none"
+
+    def load_network(self, network: Backbone, seed: int) -> None:
+        """Put the saved weights, scores and heads into a network; nothing is done where nothing was saved."""
+        found = self.folder.read_checkpoint()
+        if found is not None:
+            while f"heads.{len(network.heads)}" in found[0]:
+                network.add_head(seed)
+            network.load_state_dict({name: found[0][name] for name in network.state_dict()})
+            self._last = _place(found[1])
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Go back to the middle, or to the end, of this session if that is where the saved state is."""
+        self._saved_at = time.monotonic()
+        found = self.folder.read_checkpoint()
+        if found is None or found[1]["session"] != strategy.session:
+            return
+        tensors, notes = found
+        strategy.model.load_state_dict({name: tensors[name] for name in strategy.model.state_dict()})
+        for name, parameter in strategy.model.named_parameters():
+            prefix = f"optimizer/{name}/"
+            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            if state:
+                strategy.optimizer.state[parameter] = {
+                    key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
+                }
+        strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
+        if strategy.step % strategy.steps_an_epoch:
+            self.means.resume(tensors["means"].to(strategy.device))
+
+    def after_training_iteration(self, strategy: Any, **_: Any) -> None:
+        """Save when it is time, or when the user wants to stop; at the end of an epoch after its metrics."""
+        if strategy.step % strategy.steps_an_epoch:
+            self._save_if_due(strategy)
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """As within an epoch, and refuse to go on from a loss that is no number."""
+        self._check(strategy)
+        self._save_if_due(strategy)
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Save the state that the next session starts from."""
+        self._save(strategy)
+
+    def _save_if_due(self, strategy: Any) -> None:
+        if self.stop_requested or time.monotonic() - self._saved_at >= self.seconds:
+            self._save(strategy)
+            if self.stop_requested:
+                raise Interrupted(f"stopped in {self._last}")
+
+    def _save(self, strategy: Any) -> None:
+        self._check(strategy)
+        notes = {"session": strategy.session, "step": strategy.step, "seconds": strategy.seconds}
+        tensors = dict(strategy.model.state_dict())
+        for name, parameter in strategy.model.named_parameters():
+            for key, value in strategy.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer/{name}/{key}"] = value
+        self.folder.write_checkpoint({**tensors, "means": self.means.sums}, notes)
+        self._saved_at = time.monotonic()
+        self._last = _place(notes)
+
+    def _check(self, strategy: Any) -> None:
+        if not torch.isfinite(self.means.sums).all():
+            raise TrainingError(
+                f"session {strategy.session}, epoch {(strategy.step - 1) // strategy.steps_an_epoch}: the loss is no "
+                f"longer finite; last good checkpoint: {self._last} (try a lower train.lr)"
+            )
+
+
+class Probe(SupervisedPlugin):  # type: ignore[misc]
+    """Measures the session's video after its first epochs, for forward transfer.
+
+    Args:
+        epochs: measure after so many.
+        renderer: decodes; its network is overwritten.
+        emit: gets the ``probe`` event.
+        scratch: whether the network started from nothing.
+    """
+
+    def __init__(self, epochs: int, renderer: Renderer, emit: Listener, scratch: bool) -> None:
+        super().__init__()
+        self.epochs, self.renderer, self.emit, self.scratch = epochs, renderer, emit, scratch
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Measure at the one epoch that is asked for."""
+        if strategy.step != self.epochs * strategy.steps_an_epoch:
+            return
+        model, clip = strategy.model, strategy.clips[strategy.session]
+        weights = {name: weight().detach() for name, weight in model.weights().items()}
+        self.renderer.load(Subnetwork(weights, model.heads[strategy.session].detach()))
+        decoded = torch.cat([batch.cpu() for batch in self.renderer.frames(strategy.session, len(clip.frames))])
+        truth = quality.to_unit(torch.from_numpy(np.array(clip.frames)))
+        self.emit(
+            {
+                "kind": "probe",
+                "session": strategy.session,
+                "epoch": self.epochs,
+                "psnr": float(quality.psnr(decoded, truth).mean()),
+                "scratch": self.scratch,
+            }
+        )
+
+
+def _place(notes: dict[str, Any]) -> str:
+    return f"session {notes['session']}, step {notes['step']}"

@@ -1,0 +1,42 @@
+"""The learning rate by fraction of a session."""
+
+import math
+from typing import Any
+
+from avalanche.core import SupervisedPlugin
+
+
+def share_of_rate(progress: float, warmup: float, warmup_from: float) -> float:
+    """A straight rise, then half a cosine to 0.
+
+    Args:
+        progress: steps done as a share of the session's, in [0, 1).
+        warmup: share of the session that rises, in [0, 1).
+        warmup_from: where the rise starts, in (0, 1].
+
+    Returns:
+        Share of the highest learning rate.
+    """
+    if progress < warmup:
+        return warmup_from + (1 - warmup_from) * progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+class WarmupCosine(SupervisedPlugin):  # type: ignore[misc]
+    """Sets the learning rate before every step.
+
+    Args:
+        lr: highest rate.
+        warmup: as in ``share_of_rate``.
+        warmup_from: as in ``share_of_rate``.
+    """
+
+    def __init__(self, lr: float, warmup: float, warmup_from: float) -> None:
+        super().__init__()
+        self.lr, self.warmup, self.warmup_from = lr, warmup, warmup_from
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Avalanche's hook between backward and step."""
+        progress = strategy.step / strategy.steps
+        for group in strategy.optimizer.param_groups:
+            group["lr"] = self.lr * share_of_rate(progress, self.warmup, self.warmup_from)

@@ -1,0 +1,192 @@
+"""Frame regression on Avalanche's template: what every method shares."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.templates import SupervisedTemplate
+from torch import Tensor
+from torch.optim import Optimizer
+
+from vcl import backbones
+from vcl.backbones import Backbone
+from vcl.config import MethodConfig, RunConfig
+from vcl.layers import draw
+from vcl.sessions.loader import ResidentFrames
+from vcl.sessions.loss import LOSSES, Loss
+from vcl.subnet.ledger import Entry, Keeps, Ledger
+from vcl.video.cache import Clip
+
+
+def adam(parameters: list[Tensor], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> Optimizer:
+    """Adam without weight decay, one kernel for all tensors."""
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)
+
+
+class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
+    """One network trained on each experience of a ``video_stream`` in turn.
+
+    Differs from the template where frames are not classes: batches are gathered on the device, every session starts
+    with an optimiser that knows nothing and holds only what may change, a head is added when a session arrives, and
+    a ledger entry is made when it ends. ``step`` counts the session's steps, so that one that was cut off goes on.
+
+    Args:
+        model: the network; it has the heads of the sessions before.
+        clips: of the whole stream, by session.
+        loss: decoded and true frames to a number.
+        make_optimizer_of: parameters to an optimiser.
+        epochs: passes over a session's frames.
+        batch: frames a step.
+        seed: draws heads and the order of frames.
+        stop_after: end a session after so many of its epochs; None for all.
+        precision: ``bfloat16`` runs the layers under autocast.
+        ledger: entries of closed sessions; a new one by default.
+        plugins: Avalanche plugins, called in order.
+        evaluator: Avalanche's; by default nothing is measured (its own default reports accuracies).
+        device: where to train.
+    """
+
+    keeps: ClassVar[Keeps] = "latest"
+
+    def __init__(
+        self,
+        *,
+        model: Backbone,
+        clips: Sequence[Clip],
+        loss: Loss = LOSSES["l1_ssim"],
+        make_optimizer_of: Callable[[list[Tensor]], Optimizer] = adam,
+        epochs: int = 150,
+        batch: int = 1,
+        seed: int = 0,
+        stop_after: int | None = None,
+        precision: str = "float32",
+        ledger: Ledger | None = None,
+        plugins: Sequence[Any] = (),
+        evaluator: EvaluationPlugin | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        shapes = {name: weight.value.shape for name, weight in model.weights().items()}
+        self.ledger = ledger if ledger is not None else Ledger(shapes, self.keeps)
+        self.clips = clips
+        self.epochs = epochs
+        self.seed = seed
+        self.stop_after = stop_after or epochs
+        self.precision = precision
+        self.entry: Entry | None = None
+        self.step = 0
+        self.seconds_before = 0.0
+        self._started = 0.0
+        self._make_optimizer_of = make_optimizer_of
+        super().__init__(
+            model=model.to(device),
+            optimizer=make_optimizer_of(list(model.parameters())),
+            criterion=loss,
+            train_mb_size=batch,
+            train_epochs=self.stop_after,
+            eval_mb_size=batch,
+            device=device,
+            plugins=list(plugins),
+            evaluator=evaluator or EvaluationPlugin(loggers=[_Silent()]),
+        )
+        self.optimized_param_id = {}  # Spares the template's own first optimiser, which would take every parameter.
+
+    @classmethod
+    def network(cls, config: RunConfig, sessions: int) -> Backbone:
+        """The untrained network that this method trains; dense unless a method says otherwise."""
+        return backbones.build(config.backbone, config.stream.size, sessions)
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """The plugins that make the method what it is."""
+        return []
+
+    @property
+    def session(self) -> int:
+        """The session in training, from 0."""
+        return int(self.experience.current_experience)
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Steps of one pass."""
+        return len(self.dataloader)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole session, which the learning rate follows."""
+        return self.epochs * self.steps_an_epoch
+
+    @property
+    def epoch(self) -> int:
+        """The pass that the next step belongs to, from 0."""
+        return self.step // self.steps_an_epoch
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training this session, stops between left out."""
+        return self.seconds_before + time.perf_counter() - self._started
+
+    def make_train_dataloader(self, **_: Any) -> None:
+        """Put the session's frames on the device."""
+        self.step, self.seconds_before = 0, 0.0
+        self.dataloader = ResidentFrames(
+            self.adapted_dataset, self.clips, self.train_mb_size, self._rest_of_epoch, self.device
+        )
+
+    def make_eval_dataloader(self, **_: Any) -> None:
+        """Frames in order."""
+        self.dataloader = ResidentFrames(
+            self.adapted_dataset, self.clips, self.eval_mb_size, torch.arange, self.device
+        )
+
+    def model_adaptation(self, model: Backbone | None = None) -> Backbone:
+        """Add the head of a session that has none yet."""
+        model = model or self.model
+        while len(model.heads) <= self.session:
+            model.add_head(self.seed)
+        return model.to(self.device)
+
+    def make_optimizer(self, **_: Any) -> None:
+        """A new optimiser over what this session may change; the template keeps the old one's state and takes all."""
+        for head in self.model.heads[: self.session]:
+            head.requires_grad_(False)
+        self.optimizer = self._make_optimizer_of([p for p in self.model.parameters() if p.requires_grad])
+
+    def forward(self) -> Tensor:
+        """Frames of the current batch, float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            frames: Tensor = self.model(self.mb_x)
+        return frames.float()
+
+    def optimizer_step(self) -> None:
+        """Step, and count it."""
+        super().optimizer_step()
+        self.step += 1
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        self._started = time.perf_counter()
+        super()._before_training_exp(**kwargs)
+        # A plugin may have gone back to the middle of the session: what is left to do, the last pass perhaps in part.
+        self.train_epochs = self.stop_after - self.epoch
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        weights = self.model.weights()
+        self.entry = self.ledger.close(
+            {name: weight.value for name, weight in weights.items()},
+            {name: weight.mask() for name, weight in weights.items()} if self.keeps == "masks" else {},
+            self.model.heads[self.session],
+        )
+
+    def _rest_of_epoch(self, frames: int) -> Tensor:
+        """The order of the current pass, less what a stopped run has done of it."""
+        order = torch.randperm(frames, generator=draw.generator(self.seed, "order", self.session, self.epoch))
+        return order[self.step % self.steps_an_epoch * self.train_mb_size :]
+
+
+class _Silent:
+    """A logger that says nothing; without any, Avalanche warns."""
+
+    def log_metrics(self, values: Sequence[Any]) -> None:
+        """Take the values and let them go."""

@@ -1,0 +1,53 @@
+"""Videos as an Avalanche benchmark: one experience a video, without class labels and without task labels.
+
+Task labels would switch Avalanche to a loader that repeats frames of shorter videos.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from avalanche.benchmarks import CLScenario, benchmark_from_datasets
+from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vcl.video.cache import Clip
+
+
+class FrameDataset(Dataset[tuple[Tensor, Tensor]]):
+    """A video as pairs of input ``(t / T, session)``, float64 ``(2,)``, and frame, float32 ``(3, H, W)`` in [0, 1].
+
+    Stock loaders read it item by item; our own strategy gathers whole batches from ``Clip.frames`` instead.
+    """
+
+    def __init__(self, clip: Clip, session: int) -> None:
+        self.clip = clip
+        self.session = session
+
+    def __len__(self) -> int:
+        return len(self.clip.frames)
+
+    def __getitem__(self, t: int) -> tuple[Tensor, Tensor]:
+        x = torch.tensor([t / len(self), self.session], dtype=torch.float64)
+        return x, torch.from_numpy(np.array(self.clip.frames[t])).float() / 255
+
+
+def video_stream(clips: Sequence[Clip]) -> CLScenario:
+    """A benchmark with ``train_stream`` and ``test_stream``, one experience a clip, in order.
+
+    Each data set carries the attributes ``session`` and ``t``, which survive when data sets are joined or cut, so that
+    any mixture of frames can be gathered on the device.
+    """
+    sets = [_with_attributes(FrameDataset(clip, session)) for session, clip in enumerate(clips)]
+    return benchmark_from_datasets(train=sets, test=sets)
+
+
+def _with_attributes(frames: FrameDataset) -> AvalancheDataset:
+    return AvalancheDataset(
+        [frames],
+        data_attributes=[
+            DataAttribute([frames.session] * len(frames), "session"),
+            DataAttribute(list(range(len(frames))), "t"),
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Masks over a whole network, across sessions."""

@@ -1,0 +1,197 @@
+"""Who uses which weight: one entry a session, and what follows from them all."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Keeps = Literal["masks", "latest", "each"]
+"""What a method leaves behind a session: a mask over shared weights, one dense network that the next session
+overwrites, or a dense network of its own."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one session added; everything is on the CPU.
+
+    Args:
+        masks: by weight name, the session's mask as packed bits, uint8; empty for a dense network.
+        values: by weight name, in order of position: the weights that no earlier session uses, or all of a dense one.
+        head: the session's head.
+    """
+
+    masks: Mapping[str, Tensor]
+    values: Mapping[str, Tensor]
+    head: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Flat names, as they are stored."""
+        return {
+            **{f"mask/{name}": packed for name, packed in self.masks.items()},
+            **{f"weight/{name}": value for name, value in self.values.items()},
+            "head": self.head,
+        }
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Entry:
+        """The entry whose ``tensors`` these are."""
+
+        def within(kind: str) -> dict[str, Tensor]:
+            return {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
+
+        return cls(within("mask/"), within("weight/"), tensors["head"])
+
+
+@dataclass(frozen=True)
+class Subnetwork:
+    """What decoding a session needs: effective weights, zero outside its mask, and its head."""
+
+    weights: Mapping[str, Tensor]
+    head: Tensor
+
+    def sha256(self) -> str:
+        """Hash of names, shapes and values; equal everywhere for equal numbers."""
+        digest = hashlib.sha256()
+        for name, tensor in (*sorted(self.weights.items()), ("head", self.head)):
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Share:
+    """How one session uses one layer, in weights: ``used = reused + new``; ``free`` are used by no session yet."""
+
+    name: str
+    total: int
+    used: int
+    reused: int
+    new: int
+    free: int
+
+
+class Ledger:
+    """The entries of all closed sessions, in order.
+
+    Masks are kept one bit a weight, and the weights once, however many sessions there are.
+
+    Args:
+        shapes: of the shared weights, by name.
+        keeps: what the method leaves behind a session.
+    """
+
+    def __init__(self, shapes: Mapping[str, torch.Size], keeps: Keeps) -> None:
+        self.shapes = dict(shapes)
+        self.keeps = keeps
+        self._entries: list[Entry] = []
+        self._values = {name: torch.zeros(shape) for name, shape in self.shapes.items()} if keeps == "masks" else {}
+        self._sealed = {name: torch.zeros(value.shape, dtype=torch.bool) for name, value in self._values.items()}
+
+    def __len__(self) -> int:
+        """Closed sessions."""
+        return len(self._entries)
+
+    def close(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor], head: Tensor) -> Entry:
+        """Close a session: seal the weights that it uses and that are not yet sealed.
+
+        Args:
+            values: all shared weights by name, any device.
+            masks: the session's masks by name, bool; not looked at for dense networks.
+            head: the session's head.
+
+        Returns:
+            The new entry.
+        """
+        if self.keeps == "masks":
+            cpu_masks = {name: masks[name].cpu() for name in self.shapes}
+            claimed = {name: values[name].detach().cpu()[cpu_masks[name] & ~self._sealed[name]] for name in self.shapes}
+            entry = Entry({name: _pack(mask) for name, mask in cpu_masks.items()}, claimed, head.detach().cpu().clone())
+        else:
+            dense = {name: values[name].detach().cpu().flatten().clone() for name in self.shapes}
+            entry = Entry({}, dense, head.detach().cpu().clone())
+        self.append(entry)
+        return entry
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry that was closed before.
+
+        Raises:
+            ValueError: it does not belong after the entries here: a tensor is missing or has another length.
+        """
+        if self.keeps == "masks":
+            for name in self.shapes:
+                mask = self._unpacked(entry, name)
+                new = mask & ~self._sealed[name]
+                _check_length(name, entry.values, int(new.sum()))
+                self._values[name][new] = entry.values[name]
+                self._sealed[name] |= mask
+            entry = Entry(entry.masks, {}, entry.head)
+        else:
+            for name, shape in self.shapes.items():
+                _check_length(name, entry.values, shape.numel())
+            if self.keeps == "latest" and self._entries:
+                self._entries[-1] = Entry({}, {}, self._entries[-1].head)
+        self._entries.append(entry)
+
+    def sealed(self, name: str) -> Tensor:
+        """Boolean: the weights of one layer that closed sessions use, which no step may move. Not a copy."""
+        return self._sealed[name]
+
+    def values(self, name: str) -> Tensor:
+        """Values of one layer's sealed weights, zero where none is sealed. Not a copy."""
+        return self._values[name]
+
+    def mask(self, session: int, name: str) -> Tensor:
+        """Boolean: the weights of one layer that a closed session uses."""
+        if self.keeps != "masks":
+            return torch.ones(self.shapes[name], dtype=torch.bool)
+        return self._unpacked(self._entries[session], name)
+
+    def subnetwork(self, session: int) -> Subnetwork:
+        """What decoding ``session`` needs, as of the latest closed session."""
+        entry = self._entries[session]
+        if self.keeps == "masks":
+            # Not a product: that would leave the signs of others' weights behind, as zeros of either sign.
+            weights = {name: self._values[name].masked_fill(~self.mask(session, name), 0) for name in self.shapes}
+        else:
+            owner = entry if self.keeps == "each" else self._entries[-1]
+            weights = {name: owner.values[name].view(shape) for name, shape in self.shapes.items()}
+        return Subnetwork(weights, entry.head)
+
+    def shares(self) -> list[Share]:
+        """How the latest closed session uses each layer; empty for methods without masks."""
+        if self.keeps != "masks" or not self._entries:
+            return []
+        found = []
+        for name, shape in self.shapes.items():
+            earlier = torch.zeros(shape, dtype=torch.bool)
+            *before, mask = (self.mask(session, name) for session in range(len(self)))
+            for other in before:
+                earlier |= other
+            used, reused = int(mask.sum()), int((mask & earlier).sum())
+            free = int((~self._sealed[name]).sum())
+            found.append(Share(name, shape.numel(), used, reused, used - reused, free))
+        return found
+
+    def _unpacked(self, entry: Entry, name: str) -> Tensor:
+        shape = self.shapes[name]
+        _check_length(name, entry.masks, math.ceil(shape.numel() / 8))
+        bits = np.unpackbits(entry.masks[name].numpy(), count=shape.numel())
+        return torch.from_numpy(bits).view(torch.bool).view(shape)
+
+
+def _pack(mask: Tensor) -> Tensor:
+    return torch.from_numpy(np.packbits(mask.numpy()))
+
+
+def _check_length(name: str, tensors: Mapping[str, Tensor], length: int) -> None:
+    found = tensors[name].numel() if name in tensors else "none"
+    if found != length:
+        raise ValueError(f"{name} must hold {length} numbers, got {found}")

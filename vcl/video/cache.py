@@ -1,0 +1,142 @@
+"""Frames of a clip, decoded once and from then on mapped from disk.
+
+A cache file is a plain ``.npy`` array named ``<key>.<sha256 of the frames>.npy``. The key covers the source's bytes and
+everything else the frames depend on, so a stale file is never found; the second part saves hashing the frames again.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcl.errors import VideoError
+from vcl.video.digest import source_digest
+from vcl.video.source import VideoSource
+from vcl.video.transform import Transform, transformed_frames
+from vcl.video.whole_file import whole_file
+
+logger = logging.getLogger(__name__)
+
+CACHE_VERSION = 1
+"""To be raised when the same source and transform give other pixels or another layout than before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A video, ready for an experiment.
+
+    Args:
+        name: as the benchmark names it.
+        frames: ``(T, 3, H, W)`` uint8, C-contiguous, read-only and mapped from disk: touching a frame reads that frame.
+        sha256: digest of the bytes of ``frames``, 64 hex digits.
+    """
+
+    name: str
+    frames: NDArray[np.uint8]
+    sha256: str
+
+
+def default_cache_dir() -> Path:
+    """Folder of the cache: ``VCL_CACHE`` from the environment, else ``~/.cache/vcl``."""
+    stated = os.environ.get("VCL_CACHE", "")
+    return Path(stated).expanduser() if stated else Path.home() / ".cache" / "vcl"
+
+
+def load_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Clip:
+    """Get the frames of a source at the size and range of an experiment.
+
+    The first call decodes into the cache, one frame in memory at a time; later calls map the file.
+
+    Args:
+        source: the video.
+        transform: size and range.
+        cache_dir: folder of the cache; made when missing.
+
+    Returns:
+        The clip.
+
+    Raises:
+        VideoError: the source cannot be read as asked (nothing is left in the cache), or the cache cannot be written.
+    """
+    with _writable(cache_dir):
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        key = _key(source, transform, cache_dir)
+        found = _find(source.name, transform, cache_dir, key)
+        return found or _map(source.name, _fill(source, transform, cache_dir, key))
+
+
+def _key(source: VideoSource, transform: Transform, cache_dir: Path) -> str:
+    """Digest of everything the frames depend on; the source's name and place are not among it."""
+    facts: dict[str, Any] = {
+        "version": CACHE_VERSION,
+        "content": source_digest(source.path, cache_dir),
+        "raw": asdict(source.raw) if source.raw else None,
+        "allow_truncated": source.allow_truncated,
+        "expected_frames": source.expected_frames,
+        "transform": asdict(transform),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _find(name: str, transform: Transform, cache_dir: Path, key: str) -> Clip | None:
+    """Map a finished cache file; one that does not open as what it should be is as good as missing."""
+    for path in sorted(cache_dir.glob(f"{key}.*.npy")):
+        try:
+            clip = _map(name, path)
+        except (OSError, EOFError, ValueError) as error:
+            logger.warning("%s: the cached clip is damaged (%s) and is made again", path, error)
+            continue
+        if clip.frames.dtype == np.uint8 and clip.frames.shape[1:] == (3, transform.height, transform.width):
+            return clip
+        logger.warning("%s: the cached clip has the wrong shape and is made again", path)
+    return None
+
+
+def _map(name: str, path: Path) -> Clip:
+    frames = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Clip(name, frames, path.name.split(".")[1])
+
+
+def _fill(source: VideoSource, transform: Transform, cache_dir: Path, key: str) -> Path:
+    """Decode a source into the cache.
+
+    Frames are written to the file, not through a map: a full disk is then an error to report, where a map would end the
+    process with a bus error.
+    """
+    sha256 = hashlib.sha256()
+    shape = (3, transform.height, transform.width)
+    with whole_file(cache_dir / key) as draft:
+        # How many frames there are is known at the end only; NumPy pads the header so that the count can grow in place.
+        _write_header(draft.file, (0, *shape))
+        count = 0
+        for frame in transformed_frames(source, transform):
+            pixels = frame.tobytes()
+            sha256.update(pixels)
+            draft.file.write(pixels)
+            count += 1
+        draft.file.seek(0)
+        _write_header(draft.file, (count, *shape))
+        draft.path = cache_dir / f"{key}.{sha256.hexdigest()}.npy"
+    return draft.path
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+@contextmanager
+def _writable(cache_dir: Path) -> Iterator[None]:
+    """Turn what the file system says into one line; errors of the source are :class:`VideoError` already."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise VideoError(f"{cache_dir}: the clip cache must be writable and have space left ({reason})") from error

@@ -1,0 +1,208 @@
+"""Container files and raw planar files -> frames, through PyAV.
+
+Rotation flags, non-square pixels and interlacing are not acted upon: the stored pixels are the video.
+"""
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from vcl.errors import VideoError
+from vcl.video.source import RawFormat, VideoSource
+from vcl.video.structure import missing_bytes, partial_y4m_bytes
+
+logger = logging.getLogger(__name__)
+
+HD_HEIGHT = 720
+"""From this many rows on, a stream that does not state its colour matrix is taken to be BT.709, below it BT.601."""
+
+_MATRIX_UNSTATED = 2
+_RANGE_FULL = 2
+
+# Exact rounding, the same on every processor, and chroma interpolated to full width. PyAV before 17.1 knows the first
+# name only, so pixels may differ there by a level or two.
+_CONVERSION = sum(
+    int(flag)
+    for name, flag in Interpolation.__members__.items()
+    if name in {"BILINEAR", "ACCURATE_RND", "BITEXACT", "FULL_CHR_H_INT"}
+)
+
+
+def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]:
+    """Decode a video file, one frame at a time.
+
+    Args:
+        source: a file that PyAV can read, or a ``.yuv`` file with ``source.raw``.
+
+    Yields:
+        For each frame a call without arguments that converts it to RGB ``(H, W, 3)`` uint8. A frame that nobody asks
+        for is decoded but not converted.
+
+    Raises:
+        VideoError: not a video, no video stream, empty, damaged, or cut off and ``allow_truncated`` is not set.
+    """
+    kept = 0
+    damage = ""
+    with _open(source) as container:
+        stream = _video_stream(container, source.path)
+        damage = _missing_end(source, container, stream)
+        if damage and not source.allow_truncated:
+            raise VideoError(_refusal(source.path, damage))
+        # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    break
+                if packet.is_corrupt:
+                    damage = damage or f"frame {kept} is incomplete"
+                    break
+                frames = packet.decode()
+            except (av.FFmpegError, EOFError) as error:
+                damage = damage or f"frame {kept} cannot be decoded ({_reason(error)})"
+                break
+            for frame in frames:
+                yield partial(_to_rgb, frame, source.path)
+                kept += 1
+        if not damage:
+            return
+        if not source.allow_truncated:
+            raise VideoError(_refusal(source.path, damage))
+        for frame in _flush(stream):
+            yield partial(_to_rgb, frame, source.path)
+            kept += 1
+    logger.warning("%s: the file is cut off or damaged: %s; kept the first %d frames", source.path, damage, kept)
+
+
+def frame_bytes(pixel_format: str, height: int, width: int) -> int:
+    """Count the bytes of one planar frame as it lies in a raw file.
+
+    Args:
+        pixel_format: FFmpeg's name of a planar or grey format.
+        height: luma rows.
+        width: luma columns.
+
+    Returns:
+        Bytes of all planes together.
+
+    Raises:
+        VideoError: the format is unknown or not planar.
+    """
+    try:
+        layout = VideoFormat(pixel_format, width, height)
+    except ValueError as error:
+        raise VideoError(f"pixel_format must be one that FFmpeg knows, got {pixel_format!r}") from error
+    planes = [part.plane for part in layout.components]
+    if len(set(planes)) != len(planes):
+        raise VideoError(f"pixel_format must have one plane for each component, got {pixel_format!r}")
+    return sum(part.height * part.width * (1 if part.bits <= 8 else 2) for part in layout.components)
+
+
+def _open(source: VideoSource) -> InputContainer:
+    path = source.path
+    options: dict[str, Any] = {}
+    if path.suffix.lower() == ".yuv":
+        raw = _checked_raw(source)
+        options["format"] = "rawvideo"
+        options["options"] = {"video_size": f"{raw.width}x{raw.height}", "pixel_format": raw.pixel_format}
+    try:
+        container: InputContainer = av.open(str(path.absolute()), mode="r", **options)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        missing = missing_bytes(path)
+        cut = f"the file is cut off: at least {missing} bytes are missing, and what is left " if missing else ""
+        raise VideoError(f"{path}: {cut}cannot be opened as a video ({_reason(error)})") from error
+    return container
+
+
+def _checked_raw(source: VideoSource) -> RawFormat:
+    raw, path = source.raw, source.path
+    if raw is None:
+        raise VideoError(f"{path}: a .yuv file has no header, so it needs raw: {{height, width, pixel_format}}")
+    if raw.height < 1 or raw.width < 1:
+        raise VideoError(f"{path}: raw height and width must be at least 1, got {raw.height}x{raw.width}")
+    try:
+        one = frame_bytes(raw.pixel_format, raw.height, raw.width)
+    except VideoError as error:
+        raise VideoError(f"{path}: raw {error}") from error
+    whole, rest = divmod(path.stat().st_size, one)
+    if whole == 0 or (rest and not source.allow_truncated):
+        raise VideoError(
+            f"{path}: a {raw.width}x{raw.height} {raw.pixel_format} file must be a whole number of frames of {one}"
+            f" bytes, found {whole} and {rest} bytes more; allow_truncated keeps the whole ones"
+        )
+    return raw
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    if not container.streams.video or container.format.name == "tty":
+        # FFmpeg would draw any .txt file as a picture of its text.
+        found = "sound only" if container.streams.audio else "none"
+        raise VideoError(f"{path}: a video file must have a video stream, found {found}")
+    return container.streams.video[0]
+
+
+def _missing_end(source: VideoSource, container: InputContainer, stream: VideoStream) -> str:
+    """Say what is missing at the end of the file; empty when it is whole."""
+    try:
+        missing = missing_bytes(source.path)
+        if missing:
+            return f"at least {missing} bytes are missing"
+        if container.format.name == "yuv4mpegpipe":
+            codec = stream.codec_context
+            one = frame_bytes(str(codec.pix_fmt), codec.height, codec.width)
+            partial_frame = partial_y4m_bytes(source.path, one)
+            if partial_frame:
+                return f"the last frame has {partial_frame} bytes of {one}"
+    except OSError as error:
+        raise VideoError(f"{source.path}: cannot be read ({_reason(error)})") from error
+    return ""
+
+
+def _flush(stream: VideoStream) -> list[VideoFrame]:
+    """Frames the decoder still holds back for reordering."""
+    try:
+        return list(stream.codec_context.decode(None))
+    except (av.FFmpegError, EOFError):
+        return []
+
+
+def _to_rgb(frame: VideoFrame, path: Path) -> NDArray[np.uint8]:
+    """Convert a decoded frame to RGB.
+
+    A stated matrix and range are followed. Where the stream states none, YUV is taken as limited range, BT.709 from
+    :data:`HD_HEIGHT` rows on and BT.601 below.
+    """
+    layout = frame.format
+    options: dict[str, Any] = {"format": "rgb24", "interpolation": _CONVERSION}
+    is_yuv = len(layout.components) >= 3 and not layout.is_rgb
+    if is_yuv:
+        full = frame.color_range == _RANGE_FULL or layout.name.startswith("yuvj")
+        options["src_color_range"] = ColorRange.JPEG if full else ColorRange.MPEG
+        options["dst_color_range"] = ColorRange.JPEG
+        if frame.colorspace == _MATRIX_UNSTATED:
+            options["src_colorspace"] = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
+    try:
+        rgb = frame.reformat(**options).to_ndarray()
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(f"{path}: {layout.name} frames cannot be converted to RGB ({_reason(error)})") from error
+    return np.ascontiguousarray(rgb, dtype=np.uint8)
+
+
+def _refusal(path: Path, damage: str) -> str:
+    return f"{path}: the file is cut off or damaged: {damage}; allow_truncated keeps the frames before that"
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

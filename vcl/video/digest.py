@@ -1,0 +1,83 @@
+"""The digest of a source's bytes, remembered so that gigabytes are hashed once."""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from vcl.errors import VideoError
+from vcl.video.source import image_files
+from vcl.video.whole_file import whole_file
+
+INDEX_NAME = "digests.json"
+
+
+def source_digest(path: Path, cache_dir: Path) -> str:
+    """Digest what a video is made of: the bytes of a file, or the names and bytes of a folder's images.
+
+    The digest is taken from the index while size and modification time (in nanoseconds) of every file are those it was
+    made with. A file rewritten in place with both unchanged is not noticed.
+
+    Args:
+        path: a video file or a frame folder.
+        cache_dir: an existing folder; the index lies in it.
+
+    Returns:
+        SHA-256, 64 hex digits.
+
+    Raises:
+        VideoError: the source is missing, has no images or cannot be read.
+        OSError: the index cannot be written.
+    """
+    try:
+        files = image_files(path) if path.is_dir() else [path]
+        stamp = _stamp(files)
+    except FileNotFoundError as error:
+        raise VideoError(f"{path}: no such file or folder") from error
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+    index = _read_index(cache_dir)
+    place = str(path.absolute())
+    known = index.get(place)
+    if known is not None and known["stamp"] == stamp:
+        return known["sha256"]
+    sha256 = _hash(path, files)
+    # Read again: another process may have added its own digest while this one was busy with gigabytes.
+    index = _read_index(cache_dir)
+    index[place] = {"stamp": stamp, "sha256": sha256}
+    with whole_file(cache_dir / INDEX_NAME) as draft:
+        draft.file.write(json.dumps(index, indent=1, sort_keys=True).encode())
+    return sha256
+
+
+def _hash(path: Path, files: list[Path]) -> str:
+    total = hashlib.sha256()
+    try:
+        for file in files:
+            content = hashlib.sha256()
+            with file.open("rb") as opened:
+                while block := opened.read(1 << 20):
+                    content.update(block)
+            if path == file:
+                return content.hexdigest()
+            total.update(json.dumps([file.name, content.hexdigest()]).encode())
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+    return total.hexdigest()
+
+
+def _stamp(files: list[Path]) -> str:
+    """One short text that changes when a file is added, removed, renamed, resized or written again."""
+    facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in files]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _read_index(cache_dir: Path) -> dict[str, dict[str, str]]:
+    """Read the index; one that is missing or damaged is empty, which costs time and nothing else."""
+    index: dict[str, dict[str, str]] = {}
+    with suppress(OSError, ValueError):
+        entries = json.loads((cache_dir / INDEX_NAME).read_text(encoding="utf-8"))
+        for place, entry in entries.items() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("stamp"), str) and isinstance(entry.get("sha256"), str):
+                index[place] = {"stamp": entry["stamp"], "sha256": entry["sha256"]}
+    return index

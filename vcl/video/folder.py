@@ -1,0 +1,133 @@
+"""A folder of PNG or JPEG images -> frames, through Pillow."""
+
+import struct
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vcl.errors import VideoError
+from vcl.video.source import VideoSource, image_files
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+# Everything Pillow raises on a damaged image, and PyAV on a damaged 16-bit one.
+_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError, av.FFmpegError)
+
+
+def folder_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]:
+    """Read the images of a folder in natural order, one at a time.
+
+    Args:
+        source: ``source.path`` is a folder; other files in it are ignored.
+
+    Yields:
+        For each image a call without arguments that reads it as RGB ``(H, W, 3)`` uint8.
+
+    Raises:
+        VideoError: no images, a damaged image, or images of different sizes.
+    """
+    try:
+        paths = image_files(source.path)
+    except OSError as error:
+        raise VideoError(f"{source.path}: the folder cannot be listed ({error.strerror})") from error
+    if not paths:
+        raise VideoError(f"{source.path}: a frame folder must hold PNG or JPEG images, found none")
+    for path in paths:
+        yield partial(_read_same_size, path, paths[0])
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read one image as RGB.
+
+    Grey is repeated over the three channels and a palette is looked up. Transparent pixels are laid over black. 16-bit
+    levels become ``round(level / 257)``, which takes 65535 to 255 and is exact in between; Pillow itself would drop the
+    low byte, so PNGs of that depth are decoded by PyAV.
+
+    Args:
+        path: a PNG or JPEG file.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+
+    Raises:
+        VideoError: the file is damaged or no image.
+    """
+    try:
+        if _png_depth(path) == 16:
+            return _flatten(_read_deep_png(path), 65535)
+        with Image.open(path) as image:
+            return _flatten(_eight_bit(image), 255)
+    except _DAMAGE as error:
+        raise VideoError(f"{path}: the image cannot be read ({str(error).splitlines()[0]})") from error
+
+
+def _read_same_size(path: Path, first: Path) -> NDArray[np.uint8]:
+    frame = read_image(path)
+    height, width = frame.shape[:2]
+    if path != first:
+        first_width, first_height = _size(first)
+        if (first_width, first_height) != (width, height):
+            raise VideoError(
+                f"{path.parent}: all images must have one size, found {first.name} at {first_width}x{first_height}"
+                f" and {path.name} at {width}x{height}"
+            )
+    return frame
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height from the header alone."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _DAMAGE as error:
+        raise VideoError(f"{path}: the image cannot be read ({error})") from error
+
+
+def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
+    """Pixels of an 8-bit image as ``(H, W, n)``: grey (1), grey and alpha (2), RGB (3) or RGBA (4)."""
+    if "transparency" in image.info and image.mode in {"1", "L", "P", "RGB"}:
+        mode = "RGBA"
+    elif image.mode in {"L", "LA", "RGB", "RGBA"}:
+        mode = image.mode
+    else:
+        mode = {"1": "L", "PA": "RGBA"}.get(image.mode, "RGB")
+    values = np.asarray(image.convert(mode))
+    return values.reshape(*values.shape[:2], -1)
+
+
+def _png_depth(path: Path) -> int:
+    """Bits per channel that a PNG states; 8 for other files."""
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[24] if len(head) == 25 and head.startswith(_PNG_MAGIC) else 8
+
+
+def _read_deep_png(path: Path) -> NDArray[np.uint16]:
+    """Pixels of a 16-bit PNG as ``(H, W, n)``, taken as they are stored so that no conversion rounds them."""
+    with av.open(str(path), mode="r", format="png_pipe", options={"err_detect": "crccheck+explode"}) as container:
+        frame = next(container.decode(video=0), None)
+    if frame is None or not frame.format.is_big_endian:
+        raise ValueError("the PNG holds no 16-bit pixels")
+    plane = frame.planes[0]
+    rows = np.frombuffer(bytes(plane), dtype=">u2").reshape(frame.height, plane.line_size // 2)
+    channels = len(frame.format.components)
+    values: NDArray[np.uint16] = rows[:, : frame.width * channels].astype(np.uint16)
+    return values.reshape(frame.height, frame.width, channels)
+
+
+def _flatten(values: NDArray[np.uint8] | NDArray[np.uint16], peak: int) -> NDArray[np.uint8]:
+    """Lay ``(H, W, n)`` levels in ``[0, peak]`` over black and bring them to 8 bits."""
+    colour = values
+    if values.shape[2] in (2, 4):
+        colour, alpha = values[:, :, :-1], values[:, :, -1:]
+        levels = np.rint(colour.astype(np.float64) * alpha * (255 / (peak * peak)))
+    elif peak != 255:
+        levels = np.rint(colour.astype(np.float64) * (255 / peak))
+    else:
+        levels = colour
+    shape = (*values.shape[:2], 3)
+    return np.ascontiguousarray(np.broadcast_to(levels.astype(np.uint8), shape))

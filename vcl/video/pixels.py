@@ -1,0 +1,47 @@
+"""Where float frames become uint8, and nowhere else.
+
+The only file of the room that loads torch.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from vcl.errors import VideoError
+from vcl.video.whole_file import whole_file
+
+
+def to_uint8(frame: torch.Tensor) -> torch.Tensor:
+    """Round levels in [0, 1] to the 256 levels of a screen.
+
+    Values outside are clamped. Halves go to the even level, as ``torch.round`` does: 0.5 -> 0, 1.5 -> 2.
+
+    Args:
+        frame: any shape, any float type.
+
+    Returns:
+        uint8 of the same shape, on the same device.
+    """
+    return frame.clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
+    """Write one frame as an 8-bit RGB PNG; the file appears whole or not at all.
+
+    Args:
+        path: where to; its folder must exist.
+        frame: ``(3, H, W)`` uint8.
+
+    Raises:
+        VideoError: the frame has another shape or type, or the file cannot be written.
+    """
+    if frame.ndim != 3 or frame.shape[0] != 3 or frame.dtype != np.uint8:
+        raise VideoError(f"{path}: a PNG needs a (3, H, W) uint8 frame, got {frame.dtype} {tuple(frame.shape)}")
+    try:
+        with whole_file(path) as draft:
+            Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0))).save(draft.file, format="PNG")
+    except OSError as error:
+        raise VideoError(f"{path}: the PNG cannot be written ({error.strerror or error})") from error

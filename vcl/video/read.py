@@ -1,0 +1,102 @@
+"""The one door to the pixels of a source: frames asked for, in order, one at a time."""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcl.errors import VideoError
+from vcl.video.container import container_pictures
+from vcl.video.folder import folder_pictures
+from vcl.video.source import VideoSource
+
+logger = logging.getLogger(__name__)
+
+
+def read_frames(
+    source: VideoSource, start: int = 0, frames: int | None = None, stride: int = 1
+) -> Iterator[NDArray[np.uint8]]:
+    """Read frames ``start, start + stride, ...`` of a video, never holding more than one.
+
+    Reading stops at the last frame asked for. Frames in between are decoded where the codec needs them, but not
+    converted to RGB.
+
+    Args:
+        source: the video.
+        start: place of the first frame, from 0.
+        frames: how many to keep; ``None`` keeps all to the end.
+        stride: keep one frame in this many.
+
+    Yields:
+        RGB ``(H, W, 3)`` uint8, all of one size.
+
+    Raises:
+        VideoError: a range that the video does not have, a video that cannot be read whole, or a count other than
+            ``source.expected_frames``.
+    """
+    check_range(source.name, start, frames, stride)
+    last = None if frames is None else start + (frames - 1) * stride
+    shape: tuple[int, ...] | None = None
+    count = 0
+    for picture in _pictures(source):
+        if count >= start and (count - start) % stride == 0:
+            frame = picture()
+            shape = shape or frame.shape
+            if frame.shape != shape:
+                found = f"{shape[1]}x{shape[0]} and {frame.shape[1]}x{frame.shape[0]} from frame {count}"
+                raise VideoError(f"{source.path}: all frames must have one size, found {found}")
+            yield frame
+        if count == last:
+            return
+        count += 1
+    _check_count(source, count)
+    if last is not None or count <= start:
+        asked = f"{start}..." if last is None else f"{start}..{last}"
+        raise VideoError(f"{source.name}: asked for frames {asked} but the clip {source.path} has {count}")
+
+
+def check_range(name: str, start: int, frames: int | None, stride: int) -> None:
+    """Refuse a range that no video can have.
+
+    Args:
+        name: whose range it is, for the message.
+        start: place of the first frame.
+        frames: how many to keep, or ``None``.
+        stride: distance between two kept frames.
+
+    Raises:
+        VideoError: names the number, its rule and what was found.
+    """
+    if start < 0:
+        raise VideoError(f"{name}: start must be at least 0, got {start}")
+    if stride < 1:
+        raise VideoError(f"{name}: stride must be at least 1, got {stride}")
+    if frames is not None and frames < 1:
+        raise VideoError(f"{name}: frames must be at least 1, or left out for all, got {frames}")
+
+
+def _pictures(source: VideoSource) -> Iterator[Callable[[], NDArray[np.uint8]]]:
+    path = source.path
+    try:
+        if path.is_dir():
+            return folder_pictures(source)
+        if not path.exists():
+            raise VideoError(f"{path}: no such file or folder")
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path}: a video file must have content, found 0 bytes")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+    return container_pictures(source)
+
+
+def _check_count(source: VideoSource, count: int) -> None:
+    expected = source.expected_frames
+    if expected is None or count == expected:
+        return
+    if count < expected and source.allow_truncated:
+        logger.warning("%s: the clip should have %d frames; kept the %d there are", source.path, expected, count)
+        return
+    raise VideoError(f"{source.name}: the benchmark says {expected} frames but the clip {source.path} has {count}")

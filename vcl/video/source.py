@@ -1,0 +1,81 @@
+"""What a video is before a single byte of it is read: a name, a place, and what the file itself cannot say."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm", ".y4m", ".yuv"})
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """Layout of a headerless planar ``.yuv`` file.
+
+    Args:
+        height: luma rows, in pixels.
+        width: luma columns, in pixels.
+        pixel_format: FFmpeg's name, such as ``yuv420p``, ``yuv420p10le``, ``yuv422p`` or ``yuv444p``.
+    """
+
+    height: int
+    width: int
+    pixel_format: str = "yuv420p"
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """One video as a benchmark names it.
+
+    Args:
+        name: how reports call the video.
+        path: a video file or a folder of PNG or JPEG images.
+        raw: layout of a ``.yuv`` file; other files carry their own and do not look at it.
+        allow_truncated: keep the whole frames of a file that is cut off, instead of refusing it.
+        expected_frames: how many frames the whole video must have; ``None`` when nobody says.
+    """
+
+    name: str
+    path: Path
+    raw: RawFormat | None = None
+    allow_truncated: bool = False
+    expected_frames: int | None = None
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts ``img2`` before ``img10``.
+
+    Runs of ASCII digits compare as numbers, the rest as text. The name itself comes last, so that ``img2`` and
+    ``img02`` have one order on every machine.
+
+    Args:
+        name: a file or folder name.
+
+    Returns:
+        A key for ``sorted``.
+    """
+    pieces = re.split(r"([0-9]+)", name)
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces] + [(-1, name)]
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Images directly inside a folder, in natural order.
+
+    Hidden files are left out: some systems write ``._img.png`` beside ``img.png``.
+
+    Args:
+        folder: an existing folder.
+
+    Returns:
+        Paths that end in one of :data:`IMAGE_SUFFIXES`; empty when there are none.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    found = [path for path in folder.iterdir() if is_visible(path) and path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def is_visible(path: Path) -> bool:
+    """Tell whether a file or folder is meant to be seen: its name does not begin with a dot."""
+    return not path.name.startswith(".")

@@ -1,0 +1,130 @@
+"""From the frames of a source to the frames of an experiment: which ones, which part, which size."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vcl.errors import VideoError
+from vcl.video.read import check_range, read_frames
+from vcl.video.source import VideoSource
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Size and range of a clip.
+
+    Args:
+        height: rows of the result, in pixels.
+        width: columns of the result, in pixels.
+        start: place of the first frame, from 0.
+        frames: how many frames; ``None`` keeps all to the end.
+        stride: keep one frame in this many.
+
+    Raises:
+        VideoError: a number is out of range.
+    """
+
+    height: int
+    width: int
+    start: int = 0
+    frames: int | None = None
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise VideoError(f"transform: height and width must be at least 1, got {self.height}x{self.width}")
+        check_range("transform", self.start, self.frames, self.stride)
+
+
+def transformed_frames(source: VideoSource, transform: Transform) -> Iterator[NDArray[np.uint8]]:
+    """Read a source and bring each frame to the size of an experiment.
+
+    A target larger than the source is allowed and warned of once.
+
+    Args:
+        source: the video.
+        transform: size and range.
+
+    Yields:
+        ``(3, height, width)`` uint8, C-contiguous.
+
+    Raises:
+        VideoError: as :func:`vcl.video.read.read_frames`.
+    """
+    warned = False
+    for frame in read_frames(source, transform.start, transform.frames, transform.stride):
+        height, width = frame.shape[:2]
+        if not warned and is_enlarged(height, width, transform):
+            asked = f"{transform.width}x{transform.height}"
+            logger.warning("%s: %dx%d is enlarged to %s (width x height)", source.name, width, height, asked)
+            warned = True
+        yield np.ascontiguousarray(fit(frame, transform).transpose(2, 0, 1))
+
+
+def is_enlarged(height: int, width: int, transform: Transform) -> bool:
+    """Tell whether pixels must be invented: the centre crop is smaller than the target.
+
+    The crop keeps the target's aspect, so both of its sides are smaller or neither is.
+    """
+    return height < transform.height or width < transform.width
+
+
+def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
+    """Crop the centre to the target's aspect, then average areas (smaller) or interpolate bicubically (larger).
+
+    The crop begins on a whole pixel, so that shrinking by a whole number averages whole pixels and a frame that only
+    loses its sides keeps the rest untouched.
+
+    Args:
+        frame: ``(H, W, 3)`` uint8.
+        transform: its ``height`` and ``width`` are used.
+
+    Returns:
+        ``(height, width, 3)`` uint8.
+    """
+    height, width = frame.shape[:2]
+    if (height, width) == (transform.height, transform.width):
+        return frame
+    # One output pixel covers a square of source pixels with this side, kept as a fraction so that edges are exact.
+    if width * transform.height > height * transform.width:
+        side, parts = height, transform.height
+    else:
+        side, parts = width, transform.width
+    top = (height * parts - side * transform.height) // (2 * parts)
+    left = (width * parts - side * transform.width) // (2 * parts)
+    if is_enlarged(height, width, transform):
+        box = (left, top, left + side * transform.width / parts, top + side * transform.height / parts)
+        image = Image.fromarray(frame).resize((transform.width, transform.height), Image.Resampling.BICUBIC, box=box)
+        return np.asarray(image)
+    rows = _area_sums(frame, top, side, parts, transform.height)
+    sums = _area_sums(rows.transpose(1, 0, 2), left, side, parts, transform.width).transpose(1, 0, 2)
+    averages: NDArray[np.uint8] = np.rint(sums / side**2).astype(np.uint8)
+    return averages
+
+
+def _area_sums(
+    values: NDArray[np.uint8] | NDArray[np.int64], offset: int, side: int, parts: int, count: int
+) -> NDArray[np.int64]:
+    """Sum ``count`` neighbouring intervals of ``side / parts`` entries along axis 0, from entry ``offset`` on.
+
+    An interval that cuts through an entry takes that share of it. Everything is counted in units of ``1 / parts``, in
+    whole numbers: the average is exact and the same on every machine. Pillow's BOX filter instead gives every pixel
+    whose centre lies inside the same weight, which is off by many levels at sizes that do not divide.
+
+    Returns:
+        ``(count, ...)``, each sum ``parts`` times the true one.
+    """
+    whole, part = np.divmod(offset * parts + side * np.arange(count + 1, dtype=np.int64), parts)
+    before = np.zeros((values.shape[0] + 1, *values.shape[1:]), dtype=np.int64)
+    np.cumsum(values, axis=0, dtype=np.int64, out=before[1:])
+    # The last edge may lie on the end of the axis, where no share of a further entry is needed.
+    cut = values[np.minimum(whole, values.shape[0] - 1)]
+    edges = parts * before[whole] + part.reshape(-1, *[1] * (values.ndim - 1)) * cut
+    sums: NDArray[np.int64] = np.diff(edges, axis=0)
+    return sums

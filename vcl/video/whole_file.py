@@ -1,0 +1,56 @@
+"""A file that appears whole or not at all."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+TEMPORARY_SUFFIX = ".part"
+"""Ending of a file that is still being written; nothing reads such a file."""
+
+
+@dataclass
+class Draft:
+    """A file that is being written.
+
+    Args:
+        file: open, readable, writable and seekable.
+        path: the file to be, in the same folder; may be changed until the end, for a name that depends on the content.
+    """
+
+    file: BinaryIO
+    path: Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Draft]:
+    """Open a new file beside ``path`` and move it there once all of it is on disk.
+
+    Its name is unique, so that two processes can write the same file; the last one wins. It is removed when anything
+    fails, only a killed process leaves it behind.
+
+    Args:
+        path: the file to be; its folder must exist.
+
+    Yields:
+        The draft, to be written to.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name[:64]}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+    try:
+        with temporary.open("x+b") as file:
+            draft = Draft(file, path)
+            yield draft
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(draft.path)
+    except BaseException:
+        # Its own failure, such as a folder that is a file, must not hide the first one.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
