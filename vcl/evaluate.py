@@ -16,7 +16,9 @@ from vcl.video.cache import Clip
 from vcl.video.pixels import to_uint8
 
 
-def measure_row(folder: RunFolder, clips: Sequence[Clip], state: int, upper: bool, device: torch.device) -> dict[str, Any]:
+def measure_row(
+    folder: RunFolder, clips: Sequence[Clip], state: int, upper: bool, device: torch.device
+) -> dict[str, Any]:
     """Decode every video from the state that was saved after session ``state``, and measure it.
 
     What is measured is what a viewer gets: the decoded frames, rounded to uint8 once, against the true uint8 frames,

@@ -85,7 +85,9 @@ def read_ledger(folder: RunFolder, shapes: dict[str, torch.Size], state: int) ->
         try:
             ledger.append(Entry.of_tensors(tensors))
         except (KeyError, ValueError) as error:
-            raise RunFolderError(f"{folder.path} has a session {session} that does not fit its network: {error}") from error
+            raise RunFolderError(
+                f"{folder.path} has a session {session} that does not fit its network: {error}"
+            ) from error
     assert ledger is not None
     return ledger
 
@@ -107,7 +109,9 @@ class Decoder:
             RunFolderError: there is no such state, or it is damaged.
         """
         if not 0 <= state < folder.sessions():
-            raise RunFolderError(f"{folder.path} must hold session {state} to decode it, got {folder.sessions()} sessions")
+            raise RunFolderError(
+                f"{folder.path} must hold session {state} to decode it, got {folder.sessions()} sessions"
+            )
         notes = [folder.read_session(session)[1] for session in range(state + 1)]
         renderer = Renderer.of_config(folder.config(), notes[0]["sessions"], device)
         return cls(renderer, read_ledger(folder, renderer.shapes, state), [note["frames"] for note in notes])

@@ -27,7 +27,9 @@ from vcl.video.stream import open_stream
 _LIVE_ONLY = ("step",)
 
 
-def run(config: RunConfig, path: Path, listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: ()) -> RunFolder:
+def run(
+    config: RunConfig, path: Path, listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: ()
+) -> RunFolder:
     """Run an experiment, or what is left of one.
 
     Args:
@@ -102,7 +104,9 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"train.device must be on this machine, got {name} with {torch.cuda.device_count()} CUDA devices")
+        raise ConfigError(
+            f"train.device must be on this machine, got {name} with {torch.cuda.device_count()} CUDA devices"
+        )
     return device
 
 

@@ -40,7 +40,12 @@ Event = dict[str, Any]
 Listener = Callable[[Event], None]
 """Whoever watches a run: it gets each event after the run folder has it."""
 
-_KEYS_OF_KIND = {"epoch": ("session", "epoch"), "session": ("session",), "row": ("session",), "probe": ("session", "scratch")}
+_KEYS_OF_KIND = {
+    "epoch": ("session", "epoch"),
+    "session": ("session",),
+    "row": ("session",),
+    "probe": ("session", "scratch"),
+}
 
 
 class RunFolder:

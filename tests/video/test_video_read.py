@@ -81,7 +81,7 @@ def test_raw_subsampled_planes_of_even_and_odd_sizes_convert(tmp_path, pixel_for
     (tmp_path / "clip.yuv").write_bytes(2 * b"".join(plane.tobytes() for plane in planes))
     read = frames_of(tmp_path / "clip.yuv", raw=RawFormat(height, width, pixel_format))
     assert read.shape == (2, height, width, 3)
-    # PyAV before 17.1 offers no exact rounding and is up to 2.3 levels off here.
+    # PyAV before 18 offers no exact rounding and is up to 2.3 levels off here.
     assert np.abs(read - rgb_of(*(np.array(level) for level in levels), "BT.601", bits)).max() <= 2.5
 
 

@@ -51,7 +51,8 @@ class Nerv(Backbone):
         self.blocks = nn.ModuleList()
         width, here = config.channels, self.grid
         for number, stride in enumerate(config.strides, start=1):
-            outputs = int(width * config.expansion) if number == 1 else max(width // config.reduction, config.lower_width)
+            first = number == 1
+            outputs = int(width * config.expansion) if first else max(width // config.reduction, config.lower_width)
             operator = None
             if number == config.operator_block:
                 if min(here) < 2:
@@ -84,7 +85,7 @@ class Nerv(Backbone):
     def finish(self, features: Tensor, head: Tensor) -> Tensor:
         """A 1×1 convolution and (tanh + 1) / 2; the frames' memory is laid out plane by plane."""
         lines = features.permute(0, 2, 3, 1).flatten(1, 2)
-        frames = torch.bmm(head, lines.transpose(1, 2)).unflatten(2, features.shape[-2:])
+        frames = torch.bmm(head, lines.transpose(1, 2)).view(len(features), 3, *features.shape[-2:])
         return (frames.tanh() + 1) / 2
 
 
@@ -92,6 +93,6 @@ def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:
     scale = math.prod(strides)
     if size[0] % scale or size[1] % scale:
         raise ConfigError(
-            f"stream.size must be multiples of {scale}, the product of backbone.strides {list(strides)}, got {list(size)}"
+            f"stream.size must be multiples of {scale}, the product of backbone.strides, got {list(size)}"
         )
     return size[0] // scale, size[1] // scale

@@ -16,7 +16,8 @@ class FourierOperator(nn.Module):
     The input's spectrum (divided by H·W) is cut to the lowest frequencies: ``H // 2`` vertical ones of each sign and
     ``W // 2`` horizontal ones, whose other sign follows as the frames are real. Each kept frequency has a complex
     ``inputs`` × ``outputs`` matrix, held in four real tensors of shape ``(H // 2, W // 2, inputs, outputs)``: real and
-    imaginary part, for non-negative and negative vertical frequencies. The result is placed in the spectrum of the larger output and transformed back.
+    imaginary part, for non-negative and negative vertical frequencies. The result is placed in the spectrum of the
+    larger output and transformed back.
 
     Args:
         inputs: channels in.
@@ -62,10 +63,10 @@ class FourierOperator(nn.Module):
             size: height and width of the output, at least those of the input.
 
         Returns:
-            ``(B, outputs, *size)``, float32: complex numbers have no smaller type.
+            ``(B, outputs, *size)``, float32, as complex numbers have no smaller type; float64 stays what it is.
         """
         with torch.autocast(x.device.type, enabled=False):
-            return self._mix(x.float(), size)
+            return self._mix(x if x.dtype == torch.float64 else x.float(), size)
 
     def _mix(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         rows, columns = self.modes
@@ -79,11 +80,12 @@ class FourierOperator(nn.Module):
         # Rows first, then columns: the one-dimensional inverse has a single meaning where the spectrum has no
         # Hermitian symmetry, the two-dimensional one does not on every device.
         lines = torch.fft.ifft(placed, dim=-2, norm="forward")
-        return torch.fft.irfft(lines, n=size[1], dim=-1, norm="forward")
+        finer: Tensor = torch.fft.irfft(lines, n=size[1], dim=-1, norm="forward")
+        return finer
 
 
 def _product(spectrum: Tensor, real: Tensor, imag: Tensor) -> Tensor:
-    """Complex ``inputs`` × ``outputs`` product at every frequency, in real arithmetic: complex batches are slow on CPUs.
+    """Complex ``inputs`` × ``outputs`` product at every frequency, in real arithmetic, which is faster on a CPU.
 
     Args:
         spectrum: complex ``(B, inputs, rows, columns)``.

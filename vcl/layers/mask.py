@@ -54,7 +54,7 @@ def masked_weight(value: Tensor, score: Tensor, capacity: float, signed: bool = 
     Source:
         Kang et al., ICLR 2024, section 3.
     """
-    product: Tensor = _MaskedWeight.apply(value, score, capacity, signed)  # type: ignore[no-untyped-call]
+    product: Tensor = _MaskedWeight.apply(value, score, capacity, signed)
     return product
 
 

@@ -1,14 +1,10 @@
 """The up-sampling block: convolution, pixel shuffle, activation, with or without a Fourier operator."""
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcl.layers.fourier import FourierOperator
 from vcl.layers.masked import MaskedConv2d
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu}
 
 
 class UpsampleBlock(nn.Module):
@@ -30,8 +26,9 @@ class UpsampleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        finer = F.pixel_shuffle(self.conv(x), self.stride) if self.conv is not None else None
+        paths = []
+        if self.conv is not None:
+            paths.append(F.pixel_shuffle(self.conv(x), self.stride))
         if self.operator is not None:
-            spectral = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
-            finer = spectral if finer is None else finer + spectral
-        return F.silu(finer)
+            paths.append(self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride)))
+        return F.silu(sum(paths[1:], paths[0]))

@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from vcl.errors import VclError
 from vcl.metrics.matrix import SessionMatrix
@@ -21,11 +21,14 @@ from vcl.report.style import BLUE, DIM, GREY, INK, ORANGE, PALE, SKY, styled
 from vcl.report.summary import METRICS, UNITS, numbers_line, session_matrix
 from vcl.rundir import Event
 
-SHARES = {"reused": BLUE, "new": ORANGE, "only others'": SKY, "free": PALE}
+SHARES = {"reused": BLUE, "new": ORANGE, "used by others only": SKY, "free": PALE}
 """What a session does with a layer's weights, and the colour that says so."""
 
 _FEW = 10
 """Up to so many sessions there is room for wide cells."""
+
+_MEAN = 1.1
+"""Width of the column of means, in cells."""
 
 
 @styled
@@ -48,13 +51,14 @@ def matrix_figure(matrix: Mapping[str, Any], metric: str = "psnr", title: str = 
         raise VclError(f"a figure of the matrix must have numbers, got no {METRICS[metric]}")
     names = matrix["videos"]
     wide, high = (0.64, 0.40) if len(names) <= _FEW else (0.47, 0.31)
-    figure = Figure(figsize=(wide * (len(names) + 1) + 2.3, high * len(names) + 1.9))
+    # The axes are the whole figure, so cells have their size in inches; writing makes room for what stands around it.
+    figure = Figure(figsize=(wide * (len(names) + _MEAN), high * len(names)))
     axes = figure.add_axes((0, 0, 1, 1))
     scale = _scale([cell for s, row in enumerate(numbers.rows) for cell in row[: s + 1] if cell is not None])
     _cells(axes, numbers, scale, _digits(metric, len(names)), 8 if len(names) <= _FEW else 7)
     _matrix_axes(axes, names)
-    axes.set_aspect(high / wide)
-    bar = figure.colorbar(ScalarMappable(scale, "viridis"), ax=axes, fraction=0.04, aspect=24, pad=0.02)
+    strip = axes.inset_axes((1 + 0.05 / figure.get_figwidth(), 0, 0.13 / figure.get_figwidth(), 1))
+    bar = figure.colorbar(ScalarMappable(scale, "viridis"), cax=strip)
     bar.set_label(METRICS[metric] + (f" ({UNITS[metric].strip()})" if UNITS[metric] else ""))
     bar.outline.set_linewidth(0)  # type: ignore[operator]
     heading = ": ".join(filter(None, (title, f"{METRICS[metric]} of each video after each session")))
@@ -84,7 +88,7 @@ def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, si
                 axes.add_patch(Rectangle((j, s), 1, 1, fc=PALE, ec="#dddddd", hatch="////", lw=0, zorder=1))
             else:
                 axes.add_patch(Rectangle((j, s), 1, 1, fc=(red, green, blue), ec="white", lw=0.8, zorder=2))
-            light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45
+            light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.42
             axes.text(
                 j + 0.5,
                 s + 0.5,
@@ -98,18 +102,18 @@ def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, si
                 zorder=3,
             )
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
-        axes.text(len(row) + 0.65, s + 0.5, f"{mean:.{digits}f}", ha="center", va="center", fontsize=size)
+        axes.text(len(row) + _MEAN / 2, s + 0.5, f"{mean:.{digits}f}", ha="center", va="center", fontsize=size)
     for s in range(len(numbers.rows)):
         axes.add_patch(Rectangle((s, s), 1, 1, fc="none", ec=INK, lw=1.0, zorder=4))
 
 
 def _matrix_axes(axes: Axes, names: Sequence[str]) -> None:
     count = len(names)
-    axes.set_xlim(0, count + 1.2)
+    axes.set_xlim(0, count + _MEAN)
     axes.set_ylim(count, 0)
     slanted = count > 4 or max(map(len, names)) > 8
     axes.set_xticks(
-        [*(j + 0.5 for j in range(count)), count + 0.65],
+        [*(j + 0.5 for j in range(count)), count + _MEAN / 2],
         [*names, "mean"],
         rotation=40 if slanted else 0,
         ha="left" if slanted else "center",
@@ -126,7 +130,7 @@ def _matrix_axes(axes: Axes, names: Sequence[str]) -> None:
 
 def _headed(axes: Axes, heading: str, below: str) -> None:
     """Set a title, and a quieter line under it."""
-    title = axes.set_title(f"{heading}\n", loc="left", fontsize=10, fontweight="bold", pad=5)
+    title = axes.set_title(f"{heading}\n", loc="left", fontsize=10, fontweight="bold", pad=8)
     axes.annotate(below, (0, 0), xycoords=title, va="bottom", fontsize=8.5, color=DIM)
 
 
@@ -160,6 +164,10 @@ def curves_figure(epochs: Sequence[Event], names: Sequence[str] = (), title: str
         for s in sessions[1::2]:
             axes.axvspan(starts[s], ends[s], color=PALE, lw=0, zorder=0)
     bottom.set_yscale("log")
+    bottom.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bottom.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    bottom.yaxis.set_minor_locator(NullLocator())
+    bottom.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     bottom.set_xlabel("step")
     bottom.set_xlim(starts[sessions[0]], ends[sessions[-1]])
     figure.align_ylabels((top, bottom))
@@ -212,25 +220,26 @@ def shares_figure(sessions: Sequence[Event], title: str = "") -> Figure:
         "all layers": {s: _sum(layers.values()) for s, layers in told.items()},
         **{name: {s: layers[name] for s, layers in told.items() if name in layers} for name in names},
     }
-    across = min(4, len(panels))
+    across = min(4, math.ceil(math.sqrt(len(panels))))
     down = math.ceil(len(panels) / across)
-    figure = Figure(figsize=(2.35 * across + 0.6, 1.65 * down + 0.7))
+    figure = Figure(figsize=(2.2 * across + 0.6, 1.6 * down))
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    figure.subplots_adjust(hspace=0.42, wspace=0.1)
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=1, hspace=0.45, wspace=0.1)
     for number, axes in enumerate(grid.flat):
         axes.set_visible(number < len(panels))
     for axes, (name, by_session) in zip(grid.flat, panels.items(), strict=False):
         _stack(axes, by_session)
         total = max(layer["total"] for layer in by_session.values())
-        axes.set_title(f"{_short(name)}  ({_count(total)})", loc="left", pad=3, color=INK)
+        axes.set_title(f"{_short(name)}  ({_count(total)})", loc="left", pad=3, fontsize=8)
     for axes in grid[:, 0]:
         axes.set_ylabel("share of weights")
     for number in range(max(0, len(panels) - across), len(panels)):
         grid.flat[number].set_xlabel("session")
         grid.flat[number].tick_params(labelbottom=True)
+    above = 1 + 0.32 / figure.get_figheight()
     patches = [Patch(fc=colour, ec="#bbbbbb", lw=0.4, label=name) for name, colour in SHARES.items()]
-    figure.legend(handles=patches, ncols=len(SHARES), loc="upper right", bbox_to_anchor=(0.905, 1.0), borderpad=0)
-    figure.suptitle(title, x=0.125, y=1.0, ha="left", va="top", fontweight="bold")
+    figure.legend(handles=patches, ncols=len(SHARES), loc="lower right", bbox_to_anchor=(1, above), borderpad=0)
+    figure.suptitle(title, x=0, y=above, ha="left", va="bottom", fontweight="bold")
     return figure
 
 
@@ -262,7 +271,7 @@ def _stack(axes: Axes, by_session: Mapping[int, Mapping[str, int]]) -> None:
 
 def _short(name: str) -> str:
     """Keep the end of a long name, which is what tells layers apart."""
-    return name if len(name) <= 20 else f"…{name[-19:]}"
+    return name if len(name) <= 18 else f"…{name[-17:]}"
 
 
 def _count(weights: int) -> str:

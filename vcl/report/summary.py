@@ -177,11 +177,10 @@ def label(config: MethodConfig) -> str:
 
 def numbers_line(matrix: SessionMatrix, metric: str) -> str:
     """Say average, backward transfer and forgetting in one line; empty where the metric is undefined."""
-    digits, unit = DECIMALS[metric], UNITS[metric]
     numbers = {
-        "average": (matrix.average(), ""),
-        "backward transfer": (matrix.backward_transfer(), "+"),
-        "forgetting": (matrix.forgetting(), ""),
+        "average": matrix.average(),
+        "backward transfer": matrix.backward_transfer(),
+        "forgetting": matrix.forgetting(),
     }
-    words = [f"{name} {value:{sign}.{digits}f}{unit}" for name, (value, sign) in numbers.items() if value is not None]
-    return ", ".join(words)
+    told = {name: f"{value:.{DECIMALS[metric]}f}" for name, value in numbers.items() if value is not None}
+    return ", ".join(f"{name} {value}{UNITS[metric]}" for name, value in told.items())

@@ -11,17 +11,21 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 def l1_ssim(decoded: Tensor, truth: Tensor) -> Tensor:
     """0.7·L1 + 0.3·(1 − SSIM), the loss of NeRV and of PFNR."""
-    return 0.7 * F.l1_loss(decoded, truth) + 0.3 * (1 - ssim(decoded, truth, data_range=1.0))
+    return _mixed(F.l1_loss(decoded, truth), ssim(decoded, truth, data_range=1.0))
 
 
 def l2_ssim(decoded: Tensor, truth: Tensor) -> Tensor:
     """0.7·L2 + 0.3·(1 − SSIM)."""
-    return 0.7 * F.mse_loss(decoded, truth) + 0.3 * (1 - ssim(decoded, truth, data_range=1.0))
+    return _mixed(F.mse_loss(decoded, truth), ssim(decoded, truth, data_range=1.0))
 
 
 def l1_ms_ssim(decoded: Tensor, truth: Tensor) -> Tensor:
     """0.7·L1 + 0.3·(1 − MS-SSIM); both sides of a frame must be over 160 px."""
-    return 0.7 * F.l1_loss(decoded, truth) + 0.3 * (1 - ms_ssim(decoded, truth, data_range=1.0))
+    return _mixed(F.l1_loss(decoded, truth), ms_ssim(decoded, truth, data_range=1.0))
+
+
+def _mixed(distance: Tensor, likeness: Tensor) -> Tensor:
+    return 0.7 * distance + 0.3 * (1 - likeness)
 
 
 LOSSES: dict[str, Loss] = {
@@ -31,4 +35,4 @@ LOSSES: dict[str, Loss] = {
     "l2_ssim": l2_ssim,
     "l1_ms_ssim": l1_ms_ssim,
 }
-"""The names stand in ``vcl.config.LOSSES`` too, which is checked before torch is imported."""
+"""The names stand in ``vcl.config.knobs.LOSSES`` too, which is checked before torch is imported."""

@@ -90,7 +90,9 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
             plugins=list(plugins),
             evaluator=evaluator or EvaluationPlugin(loggers=[_Silent()]),
         )
-        self.optimized_param_id = {}  # Spares the template's own first optimiser, which would take every parameter.
+        self.optimized_param_id: dict[
+            str, Any
+        ] = {}  # Spares the template's own first optimiser, which would take every parameter.
 
     @classmethod
     def network(cls, config: RunConfig, sessions: int) -> Backbone:
@@ -136,9 +138,7 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
 
     def make_eval_dataloader(self, **_: Any) -> None:
         """Frames in order."""
-        self.dataloader = ResidentFrames(
-            self.adapted_dataset, self.clips, self.eval_mb_size, torch.arange, self.device
-        )
+        self.dataloader = ResidentFrames(self.adapted_dataset, self.clips, self.eval_mb_size, torch.arange, self.device)
 
     def model_adaptation(self, model: Backbone | None = None) -> Backbone:
         """Add the head of a session that has none yet."""

@@ -100,7 +100,9 @@ class Trainer:
             precision=train.precision,
             ledger=ledger,
             plugins=[*method.own_plugins(config.method, ledger, train.seed), *plugins],
-            evaluator=EvaluationPlugin(means, loggers=[EventLogger(_nowhere if scratch else self._emit)], collect_all=False),
+            evaluator=EvaluationPlugin(
+                means, loggers=[EventLogger(_nowhere if scratch else self._emit)], collect_all=False
+            ),
             device=self._device,
         )
 

@@ -30,7 +30,7 @@ HD_HEIGHT = 720
 _MATRIX_UNSTATED = 2
 _RANGE_FULL = 2
 
-# Exact rounding, the same on every processor, and chroma interpolated to full width. PyAV before 17.1 knows the first
+# Exact rounding, the same on every processor, and chroma interpolated to full width. PyAV before 18 knows the first
 # name only, so pixels may differ there by a level or two.
 _CONVERSION = sum(
     int(flag)

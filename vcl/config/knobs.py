@@ -1,0 +1,261 @@
+"""Every knob of a run. Each dataclass refuses values out of range by itself: a config that exists can run."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vcl.errors import ConfigError
+
+LOSSES = ("l1", "l2", "l1_ssim", "l2_ssim", "l1_ms_ssim")
+
+
+def require(holds: bool, key: str, rule: str, found: object) -> None:
+    """Refuse a setting in one line: the key, the rule and what was found.
+
+    Raises:
+        ConfigError: unless ``holds``.
+    """
+    if not holds:
+        raise ConfigError(f"{key} must {rule}, got {found}")
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """The videos, in the order in which they arrive."""
+
+    benchmark: str = "samples"
+    """A shipped benchmark (samples, folder) or the path of a manifest of your own."""
+    root: str | None = None
+    """Folder that holds the videos, for benchmarks that are not part of a package."""
+    videos: tuple[str, ...] = ()
+    """Names to use, in this order; empty means all that the benchmark has."""
+    size: tuple[int, int] = (720, 1280)
+    """Height and width of every frame, pixels; the source is cropped to this shape and resized."""
+    start: int = 0
+    """First source frame."""
+    frames: int | None = None
+    """Frames a video; null means to its end."""
+    stride: int = 1
+    """Take every stride-th source frame."""
+    allow_truncated: bool = False
+    """Use what can be read of a file that is cut off, instead of refusing it."""
+    cache: str | None = None
+    """Folder of decoded frames; null means $VCL_CACHE or ~/.cache/vcl."""
+
+    def __post_init__(self) -> None:
+        require(min(self.size) >= 16, "stream.size", "be at least 16 pixels on each side", list(self.size))
+        require(self.start >= 0, "stream.start", "be 0 or more", self.start)
+        require(self.frames is None or self.frames >= 1, "stream.frames", "be 1 or more, or null", self.frames)
+        require(self.stride >= 1, "stream.stride", "be 1 or more", self.stride)
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """What every network has."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class NervConfig(BackboneConfig):
+    """NeRV with a session-indexed input and, where asked for, a Fourier subneural operator."""
+
+    name: str = "nerv"
+    """Row of the backbone table."""
+    levels: int = 40
+    """Frequencies of the frame embedding and of the session embedding; each gives a sine and a cosine."""
+    base: float = 1.25
+    """Ratio of one embedding frequency to the one before."""
+    stem_width: int = 512
+    """Width of the first linear layer."""
+    channels: int = 112
+    """Channels that the stem hands to block 1."""
+    strides: tuple[int, ...] = (5, 2, 2, 2, 2)
+    """Up-scaling of each block; the frame's height and width must be multiples of their product."""
+    expansion: float = 1.0
+    """Channels of block 1 as a multiple of the stem's."""
+    reduction: int = 2
+    """From block 2 on, each block has this many times fewer channels than the one before."""
+    lower_width: int = 96
+    """No block after the first has fewer channels than this."""
+    operator_block: int = 0
+    """Block, from 1, that gets the Fourier operator; 0 means none. f-NeRV2 is block 1, f-NeRV3 is block 2."""
+    operator_path: Literal["sum", "only"] = "sum"
+    """Add the operator to the convolution's path, or put it in its place."""
+    operator_spectrum: Literal["centred", "packed"] = "centred"
+    """Where negative vertical frequencies go in the larger output: to its end, or (parity) where they were."""
+    session_embedding: Literal["open", "fraction"] = "open"
+    """Place of a session: needs no number of sessions, or (parity) (s + 1) / (N + 1)."""
+
+    def __post_init__(self) -> None:
+        for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):
+            require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
+        require(self.base > 1, "backbone.base", "be greater than 1", self.base)
+        require(self.expansion > 0, "backbone.expansion", "be greater than 0", self.expansion)
+        strides_hold = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
+        require(strides_hold, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
+        last = len(self.strides)
+        require(0 <= self.operator_block <= last, "backbone.operator_block", f"lie in 0..{last}", self.operator_block)
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """What every method has."""
+
+    name: str
+
+    def check_backbone(self, backbone: BackboneConfig) -> None:
+        """Refuse a backbone that the method cannot use.
+
+        Raises:
+            ConfigError: names the key and the rule.
+        """
+
+
+@dataclass(frozen=True)
+class WsnConfig(MethodConfig):
+    """Winning subnetworks: a learned mask a session, no Fourier operator."""
+
+    name: str = "wsn"
+    """Row of the method table."""
+    capacity: float = 0.3
+    """Share of each layer's weights in one session's mask, in (0, 1]."""
+    reinit: bool = True
+    """Draw the scores anew at the start of each session; false is a parity switch."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.capacity <= 1, "method.capacity", "lie in (0, 1]", self.capacity)
+
+    def check_backbone(self, backbone: BackboneConfig) -> None:
+        """Refuse a Fourier operator, which would make this PFNR."""
+        block = getattr(backbone, "operator_block", 0)
+        require(block == 0, "backbone.operator_block", "be 0 for wsn (with an operator the method is pfnr)", block)
+
+
+@dataclass(frozen=True)
+class PfnrConfig(WsnConfig):
+    """Progressive Fourier neural representation: winning subnetworks with a Fourier operator in one block."""
+
+    name: str = "pfnr"
+    signed_operator_scores: bool = False
+    """Parity switch: rank the operator's scores by value, not by magnitude."""
+
+    def check_backbone(self, backbone: BackboneConfig) -> None:
+        """Refuse a backbone without a Fourier operator."""
+        block = getattr(backbone, "operator_block", 0)
+        require(block >= 1, "backbone.operator_block", "name a block for pfnr (without one the method is wsn)", block)
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(MethodConfig):
+    """One dense network, trained on each video in turn; nothing protects the past."""
+
+    name: str = "finetune"
+    """Row of the method table."""
+
+
+@dataclass(frozen=True)
+class SingleConfig(MethodConfig):
+    """One dense network a video, each from scratch: N times the bytes."""
+
+    name: str = "single"
+    """Row of the method table."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The recipe of one session."""
+
+    epochs: int = 150
+    """Passes over a session's video."""
+    batch: int = 1
+    """Frames a step."""
+    lr: float = 5e-4
+    """Highest learning rate."""
+    betas: tuple[float, float] = (0.5, 0.999)
+    """Decay rates of Adam's two moments."""
+    warmup: float = 0.2
+    """Share of a session's steps with a rising learning rate, in [0, 1)."""
+    warmup_from: float = 0.1
+    """Learning rate of the first step, as a share of the highest."""
+    loss: str = "l1_ssim"
+    """One of l1, l2, l1_ssim (0.7 L1 + 0.3 (1 - SSIM)), l2_ssim, l1_ms_ssim."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network's layers; the spectrum, the loss and the weights stay in float32."""
+    seed: int = 0
+    """Draws initial weights, scores and the order of frames."""
+    device: str = "auto"
+    """auto (CUDA where there is one), cpu, cuda or cuda:N."""
+    threads: int | None = None
+    """CPU threads; null leaves it to PyTorch. Frames are bit-exact for one number of threads."""
+    checkpoint_seconds: float = 60.0
+    """Save the state within a session this often; 0 means after every step."""
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch"):
+            require(getattr(self, key) >= 1, f"train.{key}", "be 1 or more", getattr(self, key))
+        require(self.lr > 0, "train.lr", "be greater than 0", self.lr)
+        require(all(0 <= beta < 1 for beta in self.betas), "train.betas", "lie in [0, 1)", list(self.betas))
+        require(0 <= self.warmup < 1, "train.warmup", "lie in [0, 1)", self.warmup)
+        require(0 < self.warmup_from <= 1, "train.warmup_from", "lie in (0, 1]", self.warmup_from)
+        require(self.loss in LOSSES, "train.loss", f"be one of {', '.join(LOSSES)}", self.loss)
+        require(0 <= self.seed < 2**32, "train.seed", "lie in [0, 2^32)", self.seed)
+        require(self.threads is None or self.threads >= 1, "train.threads", "be 1 or more, or null", self.threads)
+        require(self.checkpoint_seconds >= 0, "train.checkpoint_seconds", "be 0 or more", self.checkpoint_seconds)
+        known = self.device in ("auto", "cpu", "cuda") or self.device.removeprefix("cuda:").isdecimal()
+        require(known, "train.device", "be auto, cpu, cuda or cuda:N", self.device)
+
+
+@dataclass(frozen=True)
+class MatrixConfig:
+    """What is measured after every session."""
+
+    upper: bool = True
+    """Also decode videos that are still to come, with the latest session's mask."""
+    transfer_epochs: int = 0
+    """Measure forward transfer after this many epochs; 0 leaves it out. Trains a second network for so long."""
+
+    def __post_init__(self) -> None:
+        require(self.transfer_epochs >= 0, "matrix.transfer_epochs", "be 0 or more", self.transfer_epochs)
+
+
+@dataclass(frozen=True)
+class WandbConfig:
+    """Weights & Biases; nothing is sent anywhere unless mode is online and a key is set."""
+
+    mode: Literal["offline", "online", "disabled"] = "offline"
+    """offline writes into the run folder; online needs an API key."""
+    project: str = "vcl"
+    """Project that the run belongs to."""
+    tags: tuple[str, ...] = ()
+    """Labels to find the run by."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run."""
+
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    backbone: BackboneConfig = field(default_factory=NervConfig)
+    method: MethodConfig = field(default_factory=FinetuneConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    matrix: MatrixConfig = field(default_factory=MatrixConfig)
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+
+    def __post_init__(self) -> None:
+        self.method.check_backbone(self.backbone)
+        k, epochs = self.matrix.transfer_epochs, self.train.epochs
+        require(k <= epochs, "matrix.transfer_epochs", f"be at most train.epochs = {epochs}", k)
+        fits = self.train.loss != "l1_ms_ssim" or min(self.stream.size) > 160
+        require(fits, "train.loss", "not be l1_ms_ssim where a side is 160 px or less", list(self.stream.size))
+
+
+BACKBONES: dict[str, type[BackboneConfig]] = {"nerv": NervConfig}
+"""Name to knobs; the networks themselves stand in ``vcl.backbones``."""
+
+METHODS: dict[str, type[MethodConfig]] = {
+    "pfnr": PfnrConfig,
+    "wsn": WsnConfig,
+    "finetune": FinetuneConfig,
+    "single": SingleConfig,
+}
+"""Name to knobs; the methods themselves stand in ``vcl.sessions.methods``."""

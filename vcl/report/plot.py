@@ -1,0 +1,70 @@
+"""All figures of a run, from its folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from vcl.errors import VclError
+from vcl.report.figures import curves_figure, matrix_figure, shares_figure
+from vcl.report.frames import first_video, frames_figure, latest_frames
+from vcl.report.style import write_figure
+from vcl.report.summary import METRICS, label, session_matrix
+from vcl.rundir import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+def plot_run(folder: RunFolder) -> list[Path]:
+    """Draw what a run has so far, as PNG and as PDF, into its ``figures`` folder.
+
+    What there is no data for yet is left out, and figures of frames are left out with a warning where the videos are
+    not to be had.
+
+    Args:
+        folder: the run, finished or not.
+
+    Returns:
+        Paths of the files, a pair a figure.
+
+    Raises:
+        VclError: there is nothing to draw yet, or something in the folder is damaged.
+    """
+    paths = [path for name, figure in _figures(folder) for path in write_figure(figure, folder.figures, name)]
+    if not paths:
+        raise VclError(f"{folder.path} has nothing to draw yet: its first epoch is not over")
+    return paths
+
+
+def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
+    """Draw one figure after the other, so that only one is in memory."""
+    title = label(folder.config().method)
+    matrix = folder.matrix()
+    epochs, sessions = folder.events("epoch"), folder.events("session")
+    if epochs:
+        videos = {event["session"]: event["video"] for event in (*epochs, *sessions) if "video" in event}
+        names = (
+            matrix["videos"] if matrix else [videos.get(s, f"session {s}") for s in range(max(videos, default=-1) + 1)]
+        )
+        yield "curves", curves_figure(epochs, names, title)
+    if any(event["layers"] for event in sessions):
+        yield "shares", shares_figure(sessions, title)
+    if matrix is None or not matrix["rows"]:
+        return
+    for metric in METRICS:
+        if session_matrix(matrix, metric).defined:
+            yield f"matrix_{metric}", matrix_figure(matrix, metric, title)
+    try:
+        yield from _frame_figures(folder, len(matrix["rows"]) - 1, title)
+    except VclError as error:
+        log.warning("figures of frames are left out: %s", error)
+
+
+def _frame_figures(folder: RunFolder, state: int, title: str) -> Iterator[tuple[str, Figure]]:
+    shown = latest_frames(folder, state)
+    yield "frames", frames_figure(shown, f"{title}: middle frames after session {state}")
+    if state > 0:
+        yield "first_video", frames_figure(first_video(folder, state), f"{title}: the first video, {shown[0].label}")

@@ -1,0 +1,188 @@
+"""What a run tells while it goes: bars on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from statistics import fmean
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from vcl.rundir import Event, Listener
+
+log = logging.getLogger(__name__)
+
+_LINES = 10
+"""Lines on the epochs of a session, at most, where there is no terminal."""
+
+
+class Progress:
+    """Tells how far a run is; a listener, to be entered before the run and left after it.
+
+    On a terminal it shows how far the run and its session are, with the time left for each, and a line that stays for
+    each measured session. Elsewhere it logs a line for each session and row, and for every tenth of a session's epochs.
+
+    Args:
+        console: where to; default standard error.
+        quiet: tell nothing at all.
+    """
+
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._tell: Listener = _nothing
+        self._open = ExitStack()
+
+    def __enter__(self) -> Progress:
+        if self._quiet:
+            self._tell = _nothing
+        elif self._console.is_terminal:
+            self._tell = self._open.enter_context(_bars(self._console))
+        else:
+            self._tell = _Lines()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run."""
+        self._tell(event)
+
+
+def _nothing(_: Event) -> None:
+    """Tell nothing."""
+
+
+class _Lines:
+    """Logs what is worth a line."""
+
+    def __init__(self) -> None:
+        self._names: Sequence[str] = ()
+
+    def __call__(self, event: Event) -> None:
+        kind = event["kind"]
+        if kind == "start":
+            self._names = event["videos"]
+            log.info(
+                "%s %d sessions: %s", "resumed," if event["resumed"] else "", len(self._names), ", ".join(self._names)
+            )
+        elif kind == "epoch" and _worth_a_line(event["epoch"], event["epochs"]):
+            log.info(
+                "%s: epoch %d of %d, %.2f dB, loss %.4g, %.0f s",
+                _named(event["session"], self._names),
+                event["epoch"] + 1,
+                event["epochs"],
+                event["psnr"],
+                event["loss"],
+                event["seconds"],
+            )
+        elif kind == "session":
+            log.info("%s", _session_line(event, self._names))
+        elif kind == "row":
+            log.info("%s", _row_line(event, self._names))
+
+
+def _worth_a_line(epoch: int, epochs: int) -> bool:
+    """Whether another tenth of the epochs is over."""
+    return _LINES * (epoch + 1) // epochs > _LINES * epoch // epochs
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Listener]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[info]}"),
+        TimeRemainingColumn(),
+    )
+    # A slow clock: drawing competes with training for the processor. Finished bars give way to what is said after.
+    with (
+        Bars(*columns, console=console, refresh_per_second=4, speed_estimate_period=120, transient=True) as bars,
+        _logging_above(),
+    ):
+        yield _Bars(bars)
+
+
+@contextmanager
+def _logging_above() -> Iterator[None]:
+    """Send what is logged to the terminal through the bars, which would otherwise be drawn over it."""
+    handlers = [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stderr__
+    ]
+    for handler in handlers:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.setStream(sys.__stderr__)
+
+
+class _Bars:
+    """Moves two bars, of the run and of its session."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._names: Sequence[str] = ()
+        self._tasks: tuple[TaskID, TaskID] | None = None
+        self._session = -1
+
+    def __call__(self, event: Event) -> None:
+        kind = event["kind"]
+        if kind == "start":
+            self._names = event["videos"]
+        elif kind in ("step", "epoch"):
+            self._move(event)
+        elif kind == "session" and self._tasks is not None:
+            self._bars.update(self._tasks[1], info="decoding all videos")
+        elif kind == "row":
+            self._bars.console.print(_row_line(event, self._names), highlight=False, markup=False)
+
+    def _move(self, event: Event) -> None:
+        session, step, steps = event["session"], event["step"], event["steps"]
+        done = session + step / steps
+        # Bars begin with the first step: what a resumed run has behind it must not count as speed.
+        if self._tasks is None:
+            self._tasks = (
+                self._bars.add_task("run", total=len(self._names), completed=done, info=""),  # type: ignore[arg-type]
+                self._bars.add_task("", total=steps, info=""),
+            )
+        run, current = self._tasks
+        if session != self._session:
+            self._session = session
+            description = _named(session, self._names)
+            self._bars.reset(current, total=steps, completed=step, description=description, info="")
+        self._bars.update(run, completed=done, info=f"{session} of {len(self._names)} sessions closed")
+        self._bars.update(current, completed=step)
+        if event["kind"] == "epoch":
+            info = f"epoch {event['epoch'] + 1}/{event['epochs']}  {event['psnr']:.2f} dB"
+            self._bars.update(current, info=info)
+
+
+def _named(session: int, names: Sequence[str]) -> str:
+    return f"session {session} {names[session]}" if session < len(names) else f"session {session}"
+
+
+def _session_line(event: Event, names: Sequence[str]) -> str:
+    total = sum(layer["total"] for layer in event["layers"])
+    free = sum(layer["free"] for layer in event["layers"])
+    capacity = f", {100 * free / total:.0f} % of the weights are free" if total else ""
+    return f"{_named(event['session'], names)}: trained in {event['seconds']:.0f} s{capacity}"
+
+
+def _row_line(event: Event, names: Sequence[str]) -> str:
+    session = event["session"]
+    so_far = event["psnr"][: session + 1]
+    average = f", average {fmean(so_far):.2f} dB over {len(so_far)} videos" if session else ""
+    return f"{_named(session, names)}: {so_far[-1]:.2f} dB{average}"

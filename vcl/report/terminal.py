@@ -1,0 +1,73 @@
+"""The session matrix as plain text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from vcl.metrics.matrix import SessionMatrix
+from vcl.report.summary import DECIMALS, METRICS, label, measured, numbers_line, session_matrix
+from vcl.rundir import RunFolder
+
+
+def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
+    """Show the matrix of a run, its averages below.
+
+    Args:
+        folder: the run, finished or not.
+        metric: psnr, ssim or ms_ssim.
+
+    Raises:
+        VclError: no session is measured yet, or there is no such metric.
+    """
+    matrix = measured(folder)
+    heading = f"{folder.path.name}: {label(folder.config().method)}, {METRICS.get(metric, metric)} after each session"
+    return f"{heading}\n{table_text(matrix, metric)}"
+
+
+def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100) -> str:
+    """Lay out a matrix: a row a session, a column a video, the mean of the videos so far at the end.
+
+    Videos that are still to come stand in brackets. Where their names would make the table wider than ``width``, the
+    columns have the numbers of their sessions instead.
+
+    Args:
+        matrix: as ``RunFolder.matrix`` gives it.
+        metric: a key of ``METRICS``.
+        width: characters.
+    """
+    numbers = session_matrix(matrix, metric)
+    if not numbers.defined:
+        return f"{METRICS[metric]} is n/a for frames of {' x '.join(map(str, matrix['size']))} pixels"
+    text = plain(_table(matrix["videos"], matrix["videos"], numbers, metric))
+    if text.index("\n") > width:
+        text = plain(_table(matrix["videos"], [str(j) for j in range(len(matrix["videos"]))], numbers, metric))
+    to_come = any(cell is not None for s, row in enumerate(numbers.rows) for cell in row[s + 1 :])
+    notes = ["(in brackets: still to come, decoded with the latest session's mask)"] if to_come else []
+    return "\n".join([text, *notes, numbers_line(numbers, metric)])
+
+
+def _table(videos: Sequence[str], columns: Sequence[str], numbers: SessionMatrix, metric: str) -> Table:
+    digits = 3 if metric != "psnr" else DECIMALS[metric]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("after session", no_wrap=True)
+    for name in (*columns, "mean"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for s, row in enumerate(numbers.rows):
+        cells = ["" if cell is None else f"{cell:.{digits}f}" for cell in row]
+        shown = [f"({cell})" if cell and j > s else cell for j, cell in enumerate(cells)]
+        mean = SessionMatrix(numbers.rows[: s + 1]).average()
+        table.add_row(f"{s} {videos[s]}", *shown, f"{mean:.{digits}f}")
+    return table
+
+
+def plain(table: Table) -> str:
+    """Render a table as text without colours, as wide as it needs to be."""
+    file = io.StringIO()
+    Console(file=file, width=10_000, color_system=None, force_terminal=False).print(table)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
