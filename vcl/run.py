@@ -71,6 +71,8 @@ def _run_sessions(
         "size": list(config.stream.size),
         "rows": [],
     }
+    if len(matrix["rows"]) == len(clips) and folder.events("end"):
+        return
     told = {event["session"] for event in folder.events("row")}
     resumed = bool(folder.events("start"))
     emit({"kind": "start", "time": time.time(), "videos": names, "sessions": len(clips), "resumed": resumed})

@@ -73,15 +73,16 @@ class RunFolder:
                 holds something else or cannot be written.
         """
         folder = cls(path)
-        with _explained(path):
-            (path / "sessions").mkdir(parents=True, exist_ok=True)
-            with (path / ".lock").open("w") as lock:
+        with contextlib.ExitStack() as stack:
+            with _explained(path):
+                (path / "sessions").mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((path / ".lock").open("w"))
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     raise RunFolderError(f"{path} is in use by another run") from None
                 folder._claim(config)
-                yield folder
+            yield folder
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
@@ -129,12 +130,13 @@ class RunFolder:
 
     def record(self, event: Event) -> None:
         """Append an event; it is in the file when this returns."""
+        line = json.dumps(event, allow_nan=False).encode() + b"\n"
         with _explained(self.path), self.events_path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write(json.dumps(event, allow_nan=False).encode() + b"\n")
+            file.write(line)
 
     def events(self, kind: str | None = None) -> list[Event]:
         """All events in order, or those of one kind; of an event told twice the later telling, at its own place.

@@ -28,7 +28,7 @@ def operator(inputs, outputs, size, **options):
 
 def loop(made, x, size):
     """Each output sample as a sum of waves, one frequency at a time; no transform from a library."""
-    batch, inputs, height, width = x.shape
+    batch, _, height, width = x.shape
     rows, columns = made.modes
     y = torch.zeros(batch, made.positive_real.value.shape[-1], *size, dtype=torch.float64)
     for v in range(-rows, rows):

@@ -16,7 +16,11 @@ class Backbone(nn.Module, ABC):
     The two numbers of an input are the frame's place t / T in [0, 1) and the session's index, in one tensor, so that
     any continual-learning method can call ``network(x)``. Everything but the heads is shared between sessions; a head
     is dense and belongs to one session.
+
+    A subclass makes ``heads`` last: stock plugins expect parameters that are new to be the last ones.
     """
+
+    heads: nn.ParameterList
 
     def __init__(
         self,
@@ -28,7 +32,6 @@ class Backbone(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.size = size
-        self.heads = nn.ParameterList()
 
     @property
     @abstractmethod

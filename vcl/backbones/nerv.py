@@ -65,6 +65,7 @@ class Nerv(Backbone):
             self.blocks.append(UpsampleBlock(conv, operator, stride))
             width, here = outputs, (here[0] * stride, here[1] * stride)
         self.width = width
+        self.heads = nn.ParameterList()
 
     @property
     def head_shape(self) -> tuple[int, ...]:

@@ -117,11 +117,13 @@ def _named(section: str, table: Mapping[str, Any], default: str, given: Mapping[
 def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
     values = _values(section, given)
     _refuse_unknown(f"{section}.", values, {item.name: item for item in fields(kind)})
-    try:
-        merged: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(kind), dict(values)))
-    except OmegaConfBaseException as error:
-        key = ".".join(filter(None, (section, getattr(error, "full_key", None))))
-        raise ConfigError(f"{key}: {_first_line(error)}") from error
+    merged: Any = OmegaConf.structured(kind)
+    for key, value in values.items():
+        try:
+            merged = OmegaConf.merge(merged, {key: value})
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{section}.{key}: {_first_line(error)}") from error
+    merged = OmegaConf.to_container(merged)
     return kind(**{key: _tupled(value) for key, value in merged.items()})
 
 

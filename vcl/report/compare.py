@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich import box
@@ -120,10 +120,22 @@ def compare_runs(folders: Sequence[RunFolder]) -> Comparison:
     Raises:
         VclError: a run has nothing to report yet, or its folder is damaged.
     """
-    return Comparison(tuple(map(summarise, folders)), tuple(_differences(folders)))
+    names = _names(folders)
+    summaries = (replace(summarise(folder), run=name) for folder, name in zip(folders, names, strict=True))
+    return Comparison(tuple(summaries), tuple(_differences(folders, names)))
 
 
-def _differences(folders: Sequence[RunFolder]) -> list[str]:
+def _names(folders: Sequence[RunFolder]) -> list[str]:
+    """Name runs by their folders, with as many folders above as it takes to tell them apart."""
+    paths = [folder.path.resolve().parts for folder in folders]
+    for length in range(1, max(map(len, paths)) + 1):
+        names = ["/".join(parts[-length:]) for parts in paths]
+        if len(set(names)) == len(set(paths)):
+            break
+    return names
+
+
+def _differences(folders: Sequence[RunFolder], names: Sequence[str]) -> list[str]:
     """Say what makes the numbers of these runs differ besides their methods."""
     matrices = [measured(folder) for folder in folders]
     streams = [asdict(folder.config().stream) for folder in folders]
@@ -133,11 +145,12 @@ def _differences(folders: Sequence[RunFolder]) -> list[str]:
     found["videos"] = [" ".join(matrix["videos"]) for matrix in matrices]
     found["frames"] = [" ".join(map(str, matrix["frames"])) for matrix in matrices]
     found["sessions done"] = [len(matrix["rows"]) for matrix in matrices]
-    return [
-        f"the runs differ in {key}: {', '.join(f'{folder.path.name} {_plainly(value)}' for folder, value in pairs)}"
-        for key, values in found.items()
-        if len(set(map(str, values))) > 1 and (pairs := list(zip(folders, values, strict=True)))
-    ]
+    notes = []
+    for key, values in found.items():
+        if len(set(map(str, values))) > 1:
+            told = (f"{name} {_plainly(value)}" for name, value in zip(names, values, strict=True))
+            notes.append(f"the runs differ in {key}: {', '.join(told)}")
+    return notes
 
 
 def _plainly(value: object) -> str:

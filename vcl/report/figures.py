@@ -60,7 +60,7 @@ def matrix_figure(matrix: Mapping[str, Any], metric: str = "psnr", title: str = 
     strip = axes.inset_axes((1 + 0.05 / figure.get_figwidth(), 0, 0.13 / figure.get_figwidth(), 1))
     bar = figure.colorbar(ScalarMappable(scale, "viridis"), cax=strip)
     bar.set_label(METRICS[metric] + (f" ({UNITS[metric].strip()})" if UNITS[metric] else ""))
-    bar.outline.set_linewidth(0)  # type: ignore[operator]
+    bar.outline.set_linewidth(0)
     heading = ": ".join(filter(None, (title, f"{METRICS[metric]} of each video after each session")))
     _headed(axes, heading, numbers_line(numbers, metric))
     return figure
@@ -194,9 +194,9 @@ def _name_sessions(axes: Axes, middles: Mapping[int, float], names: Sequence[str
     """Write each session's video above its stretch of the axis."""
     above = axes.secondary_xaxis("top")
     labels = [names[s] if s < len(names) else f"session {s}" for s in middles]
-    slanted = len(labels) > 6
-    how = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"} if slanted else {}
-    above.set_xticks(list(middles.values()), labels, **how)
+    above.set_xticks(list(middles.values()), labels)
+    if len(labels) > 6:
+        above.set_xticks(list(middles.values()), labels, rotation=40, ha="left", rotation_mode="anchor")
     above.tick_params(length=0, labelsize=7.5)
     above.spines["top"].set_visible(False)
 

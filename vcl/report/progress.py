@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from statistics import fmean
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -71,9 +72,8 @@ class _Lines:
         kind = event["kind"]
         if kind == "start":
             self._names = event["videos"]
-            log.info(
-                "%s %d sessions: %s", "resumed," if event["resumed"] else "", len(self._names), ", ".join(self._names)
-            )
+            going_on = "going on: " if event["resumed"] else ""
+            log.info("%s%d sessions: %s", going_on, len(self._names), ", ".join(self._names))
         elif kind == "epoch" and _worth_a_line(event["epoch"], event["epochs"]):
             log.info(
                 "%s: epoch %d of %d, %.2f dB, loss %.4g, %.0f s",
@@ -105,20 +105,19 @@ def _bars(console: Console) -> Iterator[Listener]:
         TimeRemainingColumn(),
     )
     # A slow clock: drawing competes with training for the processor. Finished bars give way to what is said after.
-    with (
-        Bars(*columns, console=console, refresh_per_second=4, speed_estimate_period=120, transient=True) as bars,
-        _logging_above(),
-    ):
+    bars = Bars(*columns, console=console, refresh_per_second=4, speed_estimate_period=120, transient=True)
+    stderr = sys.stderr
+    with bars, _logging_through(stderr):
         yield _Bars(bars)
 
 
 @contextmanager
-def _logging_above() -> Iterator[None]:
-    """Send what is logged to the terminal through the bars, which would otherwise be drawn over it."""
+def _logging_through(before: TextIO) -> Iterator[None]:
+    """Send what is logged to ``before`` to what has taken its place, so that bars are not drawn over it."""
     handlers = [
         handler
         for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stderr__
+        if isinstance(handler, logging.StreamHandler) and handler.stream is before
     ]
     for handler in handlers:
         handler.setStream(sys.stderr)
@@ -126,7 +125,7 @@ def _logging_above() -> Iterator[None]:
         yield
     finally:
         for handler in handlers:
-            handler.setStream(sys.__stderr__)
+            handler.setStream(before)
 
 
 class _Bars:
@@ -155,7 +154,7 @@ class _Bars:
         # Bars begin with the first step: what a resumed run has behind it must not count as speed.
         if self._tasks is None:
             self._tasks = (
-                self._bars.add_task("run", total=len(self._names), completed=done, info=""),  # type: ignore[arg-type]
+                self._bars.add_task("run", total=len(self._names), completed=done, info=""),
                 self._bars.add_task("", total=steps, info=""),
             )
         run, current = self._tasks

@@ -6,7 +6,7 @@ import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ INK, DIM, GREY, PALE = "#222222", "#5a5a5a", "#8a8a8a", "#f3f3f3"
 BLUE, SKY, ORANGE = "#3465a4", "#c3cfe0", "#d9822b"
 """Colours of lines and bars, told apart in print and by colour-blind readers."""
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.summary import DECIMALS, METRICS, label, measured, numbers_line, session_matrix
+from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
 from vcl.rundir import RunFolder
 
 
@@ -33,8 +33,8 @@ def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
 def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100) -> str:
     """Lay out a matrix: a row a session, a column a video, the mean of the videos so far at the end.
 
-    Videos that are still to come stand in brackets. Where their names would make the table wider than ``width``, the
-    columns have the numbers of their sessions instead.
+    Videos that are still to come stand in brackets. Where the table would be wider than ``width``, columns have the
+    numbers of their sessions in the place of names, and cells a digit less.
 
     Args:
         matrix: as ``RunFolder.matrix`` gives it.
@@ -44,23 +44,29 @@ def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
         return f"{METRICS[metric]} is n/a for frames of {' x '.join(map(str, matrix['size']))} pixels"
-    text = plain(_table(matrix["videos"], matrix["videos"], numbers, metric))
+    digits = 2 if metric == "psnr" else 3
+    text = plain(_table(matrix["videos"], numbers, digits))
     if text.index("\n") > width:
-        text = plain(_table(matrix["videos"], [str(j) for j in range(len(matrix["videos"]))], numbers, metric))
-    to_come = any(cell is not None for s, row in enumerate(numbers.rows) for cell in row[s + 1 :])
-    notes = ["(in brackets: still to come, decoded with the latest session's mask)"] if to_come else []
+        text = plain(_table(matrix["videos"], numbers, digits - 1, narrow=True))
+    notes = ["(in brackets: still to come, decoded with the latest session's mask)"] if _to_come(numbers) else []
     return "\n".join([text, *notes, numbers_line(numbers, metric)])
 
 
-def _table(videos: Sequence[str], columns: Sequence[str], numbers: SessionMatrix, metric: str) -> Table:
-    digits = 3 if metric != "psnr" else DECIMALS[metric]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+def _to_come(numbers: SessionMatrix) -> bool:
+    """Tell whether there are numbers above the diagonal."""
+    return any(cell is not None for s, row in enumerate(numbers.rows) for cell in row[s + 1 :])
+
+
+def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: bool = False) -> Table:
+    brackets = _to_come(numbers)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0 if narrow else (0, 1))
     table.add_column("after session", no_wrap=True)
-    for name in (*columns, "mean"):
+    for name in (*(map(str, range(len(videos))) if narrow else videos), "mean"):
         table.add_column(name, justify="right", no_wrap=True)
     for s, row in enumerate(numbers.rows):
         cells = ["" if cell is None else f"{cell:.{digits}f}" for cell in row]
-        shown = [f"({cell})" if cell and j > s else cell for j, cell in enumerate(cells)]
+        # The space keeps numbers without brackets in line with those that have them.
+        shown = [f"({cell})" if cell and j > s else f"{cell}{' ' * brackets}" for j, cell in enumerate(cells)]
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
         table.add_row(f"{s} {videos[s]}", *shown, f"{mean:.{digits}f}")
     return table

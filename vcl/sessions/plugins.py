@@ -116,13 +116,14 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             self.means.resume(tensors["means"].to(strategy.device))
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
-        """Save when it is time, or when the user wants to stop; at the end of an epoch after its metrics."""
+        """Save when it is time, or when the user wants to stop; after the last step of an epoch only look at its loss."""
         if strategy.step % strategy.steps_an_epoch:
             self._save_if_due(strategy)
+        else:
+            self._check(strategy)
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """As within an epoch, and refuse to go on from a loss that is no number."""
-        self._check(strategy)
+        """Save likewise, now that the epoch's metrics are out."""
         self._save_if_due(strategy)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:

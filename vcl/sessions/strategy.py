@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
+from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor
@@ -88,7 +89,7 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
             eval_mb_size=batch,
             device=device,
             plugins=list(plugins),
-            evaluator=evaluator or EvaluationPlugin(loggers=[_Silent()]),
+            evaluator=evaluator or EvaluationPlugin(loggers=[BaseLogger()]),
         )
         self.optimized_param_id: dict[
             str, Any
@@ -183,10 +184,3 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         """The order of the current pass, less what a stopped run has done of it."""
         order = torch.randperm(frames, generator=draw.generator(self.seed, "order", self.session, self.epoch))
         return order[self.step % self.steps_an_epoch * self.train_mb_size :]
-
-
-class _Silent:
-    """A logger that says nothing; without any, Avalanche warns."""
-
-    def log_metrics(self, values: Sequence[Any]) -> None:
-        """Take the values and let them go."""

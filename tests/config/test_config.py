@@ -1,0 +1,135 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vcl import config as configs
+from vcl.config import PfnrConfig, TrainConfig
+from vcl.config.knobs import LOSSES, METHODS
+from vcl.errors import ConfigError
+
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
+
+
+def test_words_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("train: {epochs: 7, batch: 3}\n")
+    config = configs.load(path, ["train.batch=5", "stream.size=[90,160]", "stream.videos=[a,b]"])
+    assert (config.train.epochs, config.train.batch, config.train.lr) == (7, 5, TrainConfig().lr)
+    assert config.stream.size == (90, 160)
+    assert config.stream.videos == ("a", "b")
+
+
+def test_the_name_of_a_method_chooses_its_knobs():
+    config = configs.load(None, ["method.name=pfnr", "backbone.operator_block=2", "method.capacity=0.1"])
+    assert config.method == PfnrConfig(capacity=0.1)
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("train.epocs=3", "train.epocs is not a setting; did you mean train.epochs?"),
+        ("colour=3", "colour is not a setting; known are stream, backbone, method, train, matrix, wandb"),
+        ("method.capacity=0.5", "method.capacity is not a setting; known are name"),
+        ("train=3", "train must hold keys and values, got 3"),
+        ("train.epochs", "a setting on the command line must read key=value, got train.epochs"),
+        ("train.epochs=a", "train.epochs: Value 'a' of type 'str' could not be converted to Integer"),
+        ("train.epochs=1.5", "train.epochs: Value '1.5' of type 'float' could not be converted to Integer"),
+        ("train.epochs=0", "train.epochs must be 1 or more, got 0"),
+        ("train.lr=-1", "train.lr must be greater than 0, got -1.0"),
+        ("train.warmup=1", "train.warmup must lie in [0, 1), got 1.0"),
+        ("train.betas=[0.5,1]", "train.betas must lie in [0, 1), got [0.5, 1.0]"),
+        ("train.loss=ssimm", f"train.loss must be one of {', '.join(LOSSES)}, got ssimm"),
+        ("train.device=gpu", "train.device must be auto, cpu, cuda or cuda:N, got gpu"),
+        ("train.precision=fp8", "train.precision: Invalid value 'fp8', expected one of ['float32', 'bfloat16']"),
+        ("stream.size=[90]", "stream.size: TupleConfig length 1 does not match type hint length 2"),
+        ("stream.size=[8,160]", "stream.size must be at least 16 pixels on each side, got [8, 160]"),
+        ("stream.frames=0", "stream.frames must be 1 or more, or null, got 0"),
+        ("backbone.name=hnerv", "backbone.name must be one of nerv, got hnerv"),
+        ("backbone.operator_block=6", "backbone.operator_block must lie in 0..5, got 6"),
+        ("backbone.strides=[]", "backbone.strides must hold one whole number from 1 up for each block, got []"),
+        ("method.name=magic", f"method.name must be one of {', '.join(METHODS)}, got magic"),
+        ("matrix.transfer_epochs=151", "matrix.transfer_epochs must be at most train.epochs = 150, got 151"),
+        ("wandb.mode=cloud", "wandb.mode: Invalid value 'cloud', expected one of ['offline', 'online', 'disabled']"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line_with_its_key_and_rule(word, line):
+    with pytest.raises(ConfigError) as refused:
+        configs.load(None, [word])
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("capacity", ["0", "1.5", "-0.1", "nan"])
+def test_a_capacity_outside_its_range_is_refused(capacity):
+    with pytest.raises(ConfigError, match=r"method.capacity must lie in \(0, 1\], got"):
+        configs.load(None, ["method.name=wsn", f"method.capacity={capacity}"])
+
+
+def test_pfnr_without_an_operator_and_wsn_with_one_are_refused():
+    with pytest.raises(ConfigError, match="backbone.operator_block must name a block for pfnr"):
+        configs.load(None, ["method.name=pfnr"])
+    with pytest.raises(ConfigError, match="backbone.operator_block must be 0 for wsn"):
+        configs.load(None, ["method.name=wsn", "backbone.operator_block=1"])
+
+
+def test_ms_ssim_as_a_loss_is_refused_for_small_frames():
+    with pytest.raises(ConfigError, match=r"train.loss must not be l1_ms_ssim .* got \[90, 160\]"):
+        configs.load(None, ["train.loss=l1_ms_ssim", "stream.size=[90,160]"])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("- 1\n- 2\n", "must hold keys and values, got a list"),
+        ("a: [1\n", "is not YAML"),
+        ("train: 1\n", "train must hold"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path, text, line):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=line):
+        configs.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="nowhere.yaml cannot be read: No such file or directory"):
+        configs.load(tmp_path / "nowhere.yaml")
+
+
+def test_yaml_that_asks_for_code_is_refused(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("train: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        configs.load(path)
+
+
+@pytest.mark.parametrize("words", [[], ["method.name=pfnr", "backbone.operator_block=1"], ["method.name=single"]])
+def test_a_config_comes_back_from_its_yaml(tmp_path, words):
+    config = configs.load(None, words)
+    path = tmp_path / "saved.yaml"
+    path.write_text(configs.to_yaml(config))
+    assert configs.load(path) == config
+    assert configs.from_dict(yaml.safe_load(path.read_text())) == config
+
+
+def test_the_first_setting_that_differs_is_named_and_wandb_does_not_count():
+    one = configs.load(None, ["train.epochs=3"])
+    other = configs.load(None, ["train.epochs=4", "train.seed=1", "wandb.mode=disabled"])
+    assert configs.first_difference(one, other) == ("train.epochs", 3, 4)
+    assert configs.first_difference(one, configs.load(None, ["train.epochs=3", "wandb.project=x"])) is None
+
+
+def test_every_knob_has_a_line_that_explains_it():
+    text = (Path(configs.__file__).parent / "knobs.py").read_text().split("\n")
+    knobs = [number for number, line in enumerate(text) if line.startswith("    ") and ": " in line and " = " in line]
+    knobs = [number for number in knobs if not text[number].startswith("     ") and "field(" not in text[number]]
+    unexplained = [text[number] for number in knobs if not text[number + 1].lstrip().startswith('"""')]
+    # A subclass says its name again; what a name is has been said by its parent.
+    assert [line for line in unexplained if not line.startswith("    name: str")] == []
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_experiment_loads(path):
+    assert configs.load(path).method.name in path.stem

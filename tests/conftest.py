@@ -1,0 +1,47 @@
+"""A stream so small that a session takes a second."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from vcl import config as configs
+from vcl.video.cache import Clip
+
+TINY = {
+    "stream": {"size": [32, 48]},
+    "backbone": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
+    "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": "cpu"},
+    "wandb": {"mode": "disabled"},
+}
+
+
+def moving_wave(frames, turn):
+    """``(T, 3, 32, 48)`` uint8: stripes that drift, at another angle for each clip."""
+    t, y, x = np.meshgrid(np.arange(frames), np.linspace(0, 1, 32), np.linspace(0, 1, 48), indexing="ij")
+    waves = [np.sin(6 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * t + colour) for colour in range(3)]
+    return np.ascontiguousarray(np.round(127.5 + 100 * np.stack(waves, axis=1)).astype(np.uint8))
+
+
+@pytest.fixture
+def clips():
+    """Three clips of unequal length."""
+    made = []
+    for number, length in enumerate((5, 4, 6)):
+        frames = moving_wave(length, number)
+        made.append(Clip(f"clip{number}", frames, hashlib.sha256(frames.tobytes()).hexdigest()))
+    return made
+
+
+@pytest.fixture
+def tiny_config():
+    """Call with a method's name and ``section={...}`` changes; gives a ``RunConfig``."""
+
+    def make(name="pfnr", **sections):
+        values = {section: {**knobs, **sections.pop(section, {})} for section, knobs in TINY.items()}
+        values["method"] = {"name": name, **sections.pop("method", {})}
+        if name == "pfnr":
+            values["backbone"].setdefault("operator_block", 1)
+        return configs.from_dict({**values, **sections})
+
+    return make

@@ -1,0 +1,97 @@
+import csv
+import io
+
+import pytest
+from fake_run import probe
+
+from vcl.config import FinetuneConfig
+from vcl.errors import VclError
+from vcl.report.compare import compare_runs
+from vcl.report.summary import summarise
+
+
+def cells(text):
+    """By quantity, the cells of a Markdown table."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return {name: values for name, *values in rows}
+
+
+def test_runs_stand_side_by_side_with_all_that_matters(masked, dense):
+    masked.record(probe(1, 25.0, False))
+    masked.record(probe(1, 24.0, True))
+    found = cells(compare_runs([masked, dense]).to_markdown())
+    sizes = [summarise(folder).stored_bytes for folder in (masked, dense)]
+    assert found["run"] == ["run", "dense"]
+    assert found["method"] == ["wsn", "finetune"]
+    assert found["capacity"] == ["0.3", "n/a"]
+    assert found["sessions"] == ["3", "3"]
+    assert found["PSNR (dB)"] == ["31.33", "31.33"]
+    assert found["SSIM"] == ["0.7833", "0.7833"]
+    assert found["MS-SSIM"] == ["n/a", "n/a"]
+    assert found["backward transfer (dB)"] == ["-1.50", "-1.50"]
+    assert found["forgetting (dB)"] == ["1.50", "1.50"]
+    assert found["forward transfer (dB)"] == ["1.00", "n/a"]
+    assert found["stored bytes"] == [f"{size:,}" for size in sizes]
+    assert found["weights"] == ["900", "200"]
+    assert found["masks"] == ["39", "0"]
+    assert found["heads"] == ["108", "108"]
+    assert found["bits per pixel"] == [f"{8 * size / (3 * 4 * 18 * 32):.4f}" for size in sizes]
+    assert found["training (s)"] == ["75", "75"]
+    assert found["0 bear"] == ["28.00", "28.00"]
+    assert found["2 swan"] == ["35.00", "35.00"]
+
+
+def test_runs_of_one_stream_need_no_note(masked, dense):
+    assert compare_runs([masked, dense]).notes == ()
+
+
+def test_the_text_holds_what_the_markdown_holds(masked, dense):
+    table = compare_runs([masked, dense])
+    lines = [line.split("  ") for line in table.to_text().splitlines()]
+    shown = {words[-1].strip() for words in lines}
+    assert {values[-1] for name, values in cells(table.to_markdown()).items() if name != "---"} <= shown
+    assert not any(line.endswith(" ") for line in table.to_text().splitlines())
+
+
+def test_csv_has_a_row_a_run_in_full_precision_and_empty_cells_for_what_does_not_apply(masked, dense):
+    first, second = csv.DictReader(io.StringIO(compare_runs([masked, dense]).to_csv()))
+    assert float(first["psnr"]) == 94 / 3
+    assert (first["capacity"], second["capacity"]) == ("0.3", "")
+    assert (first["ms_ssim"], first["forward_transfer"]) == ("", "")
+    assert (first["sessions"], first["seconds"]) == ("3", "75.0")
+    assert (first["weight_bytes"], second["weight_bytes"]) == ("900", "200")
+    kinds = sum(int(first[f"{kind}_bytes"]) for kind in ("weight", "mask", "head", "container"))
+    assert int(first["stored_bytes"]) == kinds
+    assert [first[name] for name in ("0 bear", "1 camel", "2 swan")] == ["28.0", "31.0", "35.0"]
+
+
+def test_runs_of_other_sizes_and_videos_are_compared_with_a_note(masked, make_run):
+    other = make_run("large", size=(180, 320), names=("bear", "cat", "swan"))
+    table = compare_runs([masked, other])
+    assert table.notes == (
+        "the runs differ in stream.size: run 18x32, large 180x320",
+        "the runs differ in videos: run bear camel swan, large bear cat swan",
+    )
+    found = cells(table.to_markdown())
+    assert found["MS-SSIM"] == ["n/a", "0.8246"]
+    assert "session 1" in found
+    assert table.to_text().endswith("note: " + table.notes[1])
+    assert table.to_markdown().endswith("- " + table.notes[1])
+
+
+def test_a_run_that_is_still_going_is_compared_with_a_note(masked, make_run):
+    table = compare_runs([masked, make_run("going", done=2)])
+    assert table.notes == ("the runs differ in sessions done: run 3, going 2",)
+    assert cells(table.to_markdown())["2 swan"] == ["35.00", ""]
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(make_run, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    folders = [make_run("a/run"), make_run("b/run", FinetuneConfig(), keeps="latest")]
+    assert [summary.run for summary in compare_runs(folders).summaries] == ["a/run", "b/run"]
+
+
+def test_a_run_without_a_row_is_refused(masked, make_run):
+    with pytest.raises(VclError, match="fresh has nothing to report yet"):
+        compare_runs([masked, make_run("fresh", done=0)])

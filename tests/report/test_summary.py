@@ -1,0 +1,120 @@
+import dataclasses
+
+import pytest
+from fake_run import PSNR, SIZE, T, a_matrix, epoch, probe
+
+from vcl.config import FinetuneConfig, PfnrConfig, WsnConfig
+from vcl.errors import VclError
+from vcl.report.summary import label, numbers_line, session_matrix, stored_bytes, summarise, train_seconds
+
+# Weights of 400, 300 and 200 bytes, a mask of 13 and a head of 36 bytes a session.
+MASKED = {"weight": 900, "mask": 39, "head": 108}
+DENSE = {"weight": 200, "mask": 0, "head": 108}
+
+
+def test_a_run_is_summed_up_by_its_last_row(masked):
+    found = summarise(masked)
+    assert (found.run, found.method, found.capacity) == ("run", "wsn", 0.3)
+    assert found.videos == ("bear", "camel", "swan")
+    assert found.psnr == pytest.approx(94 / 3)
+    assert found.ssim == pytest.approx(94 / 3 / 40)
+    assert found.ms_ssim is None
+    assert found.backward_transfer == pytest.approx(-1.5)
+    assert found.forgetting == pytest.approx(1.5)
+    assert found.forward_transfer is None
+    assert found.last == (28.0, 31.0, 35.0)
+    assert found.seconds == 75
+
+
+def test_masks_need_every_session_s_bytes(masked):
+    stored = stored_bytes(masked)
+    files = sum(path.stat().st_size for path in (masked.path / "sessions").iterdir())
+    assert {kind: stored[kind] for kind in MASKED} == MASKED
+    assert sum(stored.values()) == files
+
+
+def test_a_network_that_is_overwritten_needs_the_last_weights_only(dense):
+    stored = stored_bytes(dense)
+    assert {kind: stored[kind] for kind in DENSE} == DENSE
+    assert stored["container"] == sum(dense.session_bytes(s)["container"] for s in range(3))
+
+
+def test_a_network_a_video_needs_every_session_s_bytes(make_run):
+    assert stored_bytes(make_run(keeps="each"))["weight"] == 900
+
+
+def test_bytes_can_be_counted_as_they_were_after_an_earlier_session(masked, dense):
+    assert stored_bytes(masked, 2)["weight"] == 700
+    assert stored_bytes(dense, 2)["weight"] == 300
+    assert stored_bytes(masked, 0) == {"weight": 0, "mask": 0, "head": 0, "container": 0}
+
+
+def test_kinds_that_only_some_method_stores_are_counted_too(masked, monkeypatch):
+    session_bytes = masked.session_bytes
+    monkeypatch.setattr(masked, "session_bytes", lambda s: {**session_bytes(s), "replay": 7})
+    assert stored_bytes(masked)["replay"] == 21
+
+
+def test_the_rate_counts_the_pixels_of_the_videos_so_far(make_run):
+    folder = make_run(done=2)
+    stored = sum(stored_bytes(folder).values())
+    assert summarise(folder).bits_per_pixel == pytest.approx(8 * stored / (2 * T * SIZE[0] * SIZE[1]))
+
+
+def test_a_session_that_is_stored_but_not_measured_yet_does_not_count(make_run):
+    folder = make_run(done=2)
+    before = summarise(folder)
+    folder.write_session(2, {}, {"keeps": "masks"})
+    assert summarise(folder) == before
+
+
+def test_forward_transfer_comes_from_the_probes_of_both_networks(masked):
+    for event in (probe(0, 50.0, False), probe(1, 25.0, False), probe(1, 24.0, True), probe(2, 26.0, False)):
+        masked.record(event)
+    assert summarise(masked).forward_transfer == pytest.approx(1.0)
+    masked.record(probe(2, 23.0, True))
+    assert summarise(masked).forward_transfer == pytest.approx(2.0)
+
+
+def test_training_time_includes_the_session_that_is_going_on(make_run):
+    folder = make_run(done=2)
+    assert train_seconds(folder) == 50
+    folder.record(epoch(2, 0))
+    folder.record(epoch(2, 1))
+    assert train_seconds(folder) == 70
+
+
+def test_a_run_without_a_row_is_refused(make_run):
+    with pytest.raises(VclError, match=r"run has nothing to report yet: its first session is not measured"):
+        summarise(make_run(done=0))
+
+
+def test_a_metric_may_be_missing_as_a_whole_or_cell_by_cell():
+    matrix = a_matrix()
+    assert not session_matrix(matrix, "ms_ssim").defined
+    for row in matrix["rows"]:
+        row["ms_ssim"] = None
+    assert not session_matrix(matrix, "ms_ssim").defined
+
+
+def test_a_metric_that_does_not_exist_is_refused():
+    with pytest.raises(VclError, match="metric must be one of psnr, ssim, ms_ssim, got vmaf"):
+        session_matrix(a_matrix(), "vmaf")
+
+
+def test_methods_with_masks_are_named_with_their_capacity():
+    assert label(PfnrConfig(capacity=0.3)) == "PFNR, c = 30 %"
+    assert label(WsnConfig(capacity=0.125)) == "WSN, c = 12.5 %"
+    assert label(FinetuneConfig()) == "Finetune"
+
+
+def test_the_line_of_averages_leaves_out_what_is_not_there():
+    assert numbers_line(session_matrix(a_matrix(), "psnr"), "psnr") == (
+        "average 31.33 dB, backward transfer -1.50 dB, forgetting 1.50 dB"
+    )
+    assert numbers_line(session_matrix(a_matrix(done=1), "ssim"), "ssim") == "average 0.7500"
+    assert numbers_line(session_matrix(a_matrix(), "ms_ssim"), "ms_ssim") == ""
+
+
+def test_summaries_are_values(masked):
+    assert summarise(masked) == dataclasses.replace(summarise(masked), last=tuple(PSNR[-1]))

@@ -1,0 +1,52 @@
+import pytest
+from fake_run import a_matrix
+
+from vcl.errors import VclError
+from vcl.report.terminal import matrix_text, table_text
+
+
+def test_the_matrix_reads_row_by_row_with_its_averages_below(masked):
+    assert matrix_text(masked).splitlines() == [
+        "run: WSN, c = 30 %, PSNR after each session",
+        "after session     bear    camel     swan    mean",
+        "────────────────────────────────────────────────",
+        "0 bear           30.00   (9.00)   (8.00)   30.00",
+        "1 camel          26.00    32.00   (7.00)   29.00",
+        "2 swan           28.00    31.00    35.00   31.33",
+        "(in brackets: still to come, decoded with the latest session's mask)",
+        "average 31.33 dB, backward transfer -1.50 dB, forgetting 1.50 dB",
+    ]
+
+
+def test_a_run_that_is_still_going_shows_the_rows_it_has():
+    psnr = [[30.0, None, None], [26.0, 32.0, None]]
+    lines = table_text(a_matrix(psnr)).splitlines()
+    assert lines[2:] == [
+        "0 bear          30.00                  30.00",
+        "1 camel         26.00   32.00          29.00",
+        "average 29.00 dB, backward transfer -4.00 dB, forgetting 4.00 dB",
+    ]
+
+
+def test_a_table_that_would_be_too_wide_has_numbers_for_names_and_a_digit_less():
+    assert table_text(a_matrix(), width=48).splitlines()[0].split()[2:] == ["bear", "camel", "swan", "mean"]
+    assert table_text(a_matrix(), width=47).splitlines()[:5] == [
+        "after session     0     1     2  mean",
+        "─────────────────────────────────────",
+        "0 bear         30.0 (9.0) (8.0)  30.0",
+        "1 camel        26.0  32.0 (7.0)  29.0",
+        "2 swan         28.0  31.0  35.0  31.3",
+    ]
+
+
+def test_another_metric_can_be_shown(masked):
+    assert "0.775" in matrix_text(masked, "ssim")
+
+
+def test_a_metric_that_is_undefined_says_so(masked):
+    assert matrix_text(masked, "ms_ssim").endswith("MS-SSIM is n/a for frames of 18 x 32 pixels")
+
+
+def test_a_run_without_a_row_is_refused(make_run):
+    with pytest.raises(VclError, match="nothing to report yet"):
+        matrix_text(make_run(done=0))

@@ -1,0 +1,201 @@
+"""Whole runs, in this process, on real files."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vcl.config import RunConfig
+from vcl.errors import ConfigError, ForgettingError, TrainingError, VideoError
+from vcl.metrics import quality
+from vcl.render import Decoder
+from vcl.run import choose_device, run
+from vcl.rundir import RunFolder
+from vcl.video.pixels import to_uint8
+
+METRICS = ("psnr", "ssim", "ms_ssim")
+
+
+@pytest.fixture
+def finished(tmp_path, tiny_config, stream):
+    """Call with a method's name and changes to the tiny config; gives the config and the finished folder."""
+
+    def make(name="pfnr", **sections) -> tuple[RunConfig, RunFolder]:
+        config = tiny_config(name, stream=stream, **sections)
+        return config, run(config, tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}")
+
+    return make
+
+
+@pytest.mark.parametrize("method", ["pfnr", "wsn", "single"])
+def test_methods_that_promise_it_forget_nothing_to_the_bit(finished, method):
+    _, folder = finished(method)
+    rows = folder.matrix()["rows"]
+    for session, row in enumerate(rows):
+        for video in range(session + 1):
+            assert row["sha256"][video] == rows[video]["sha256"][video]
+            assert row["state_sha256"][video] == rows[video]["state_sha256"][video]
+            assert row["psnr"][video] == rows[video]["psnr"][video]
+
+
+def test_finetune_forgets_and_the_run_goes_on(finished):
+    _, folder = finished("finetune", train={"epochs": 20})
+    rows = folder.matrix()["rows"]
+    assert rows[2]["psnr"][0] < rows[0]["psnr"][0] - 1
+    assert rows[2]["sha256"][0] != rows[0]["sha256"][0]
+
+
+def test_every_cell_is_measured_and_small_frames_have_no_ms_ssim(finished):
+    _, folder = finished()
+    matrix = folder.matrix()
+    assert matrix["videos"] == ["clip0", "clip1", "clip2"]
+    assert matrix["frames"] == [5, 4, 6]
+    for row in matrix["rows"]:
+        assert all(math.isfinite(cell) for metric in ("psnr", "ssim") for cell in row[metric])
+        assert row["ms_ssim"] == [None, None, None]
+        assert row["sha256"].count(None) == 2 - row["session"]
+
+
+def test_a_cell_is_what_numpy_finds_from_the_decoded_frames(finished, clips):
+    _, folder = finished()
+    decoder = Decoder.of_run(folder, 2)
+    decoded = torch.cat(list(decoder.frames(1)))
+    pixels = np.rint(decoded.numpy().clip(0, 1) * 255) / 255
+    errors = ((pixels - clips[1].frames / 255) ** 2).mean((1, 2, 3))
+    assert folder.matrix()["rows"][2]["psnr"][1] == pytest.approx((-10 * np.log10(errors)).mean(), abs=1e-4)
+
+
+def test_a_video_still_to_come_is_decoded_with_the_latest_mask_and_its_own_index(finished, clips):
+    _, folder = finished()
+    decoder = Decoder.of_run(folder, 0)
+    decoded = to_uint8(torch.cat(list(decoder.frames(2, length=6))))
+    truth = torch.from_numpy(clips[2].frames)
+    expected = float(quality.psnr(quality.to_unit(decoded), quality.to_unit(truth)).mean())
+    assert folder.matrix()["rows"][0]["psnr"][2] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_upper_triangle_stays_empty_when_it_is_not_asked_for(finished):
+    _, folder = finished(matrix={"upper": False})
+    assert folder.matrix()["rows"][0]["psnr"][1:] == [None, None]
+
+
+def test_a_finished_run_is_not_run_again(finished):
+    config, folder = finished()
+    before = (folder.path / "matrix.json").read_bytes()
+    sessions = [path.stat().st_mtime_ns for path in sorted((folder.path / "sessions").iterdir())]
+    epochs = len(folder.events_path.read_text().splitlines())
+    run(config, folder.path)
+    assert (folder.path / "matrix.json").read_bytes() == before
+    assert [path.stat().st_mtime_ns for path in sorted((folder.path / "sessions").iterdir())] == sessions
+    assert len(folder.events_path.read_text().splitlines()) == epochs
+
+
+def test_a_session_that_changed_on_disk_ends_the_run(finished):
+    config, folder = finished()
+    tensors, notes = folder.read_session(0)
+    tensors["weight/fc2.weight"][0] += 1
+    folder.write_session(0, tensors, notes)
+    matrix = folder.matrix()
+    matrix["rows"].pop()
+    folder.write_matrix(matrix)
+    with pytest.raises(ForgettingError, match=r"video 0 \(clip0\) must decode after session 2 as it did"):
+        run(config, folder.path)
+    assert len(folder.matrix()["rows"]) == 2
+
+
+def test_disk_grows_by_what_a_session_adds(finished):
+    _, folder = finished()
+    sizes = [folder.session_bytes(session) for session in range(3)]
+    masked = sum(share["total"] for share in folder.events("session")[0]["layers"])
+    assert all(size["mask"] < masked / 8 + 16 for size in sizes)
+    assert all(size["head"] == sizes[0]["head"] for size in sizes)
+    new = [sum(share["new"] for share in event["layers"]) for event in folder.events("session")]
+    assert [size["weight"] for size in sizes] == [4 * count for count in new]
+
+
+def test_shares_of_a_layer_add_up(finished):
+    _, folder = finished(method={"capacity": 0.25})
+    free = None
+    for event in folder.events("session"):
+        for share in event["layers"]:
+            assert share["used"] == max(1, round(0.25 * share["total"])) == share["reused"] + share["new"]
+        now = sum(share["free"] for share in event["layers"])
+        assert free is None or now == free - sum(share["new"] for share in event["layers"])
+        free = now
+
+
+def test_forward_transfer_is_probed_beside_a_network_from_scratch(finished):
+    _, folder = finished(matrix={"transfer_epochs": 2})
+    probes = {(event["session"], event["scratch"]): event for event in folder.events("probe")}
+    assert set(probes) == {(0, False), (1, False), (1, True), (2, False), (2, True)}
+    assert all(event["epoch"] == 2 for event in probes.values())
+
+
+def test_a_probe_of_the_whole_first_session_is_its_cell_of_the_matrix(finished):
+    _, folder = finished(matrix={"transfer_epochs": 3})
+    probe = folder.events("probe")[0]["psnr"]
+    # The probe measures floats, the matrix what they are rounded to.
+    assert probe == pytest.approx(folder.matrix()["rows"][0]["psnr"][0], abs=0.02)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_names_the_last_good_checkpoint(tmp_path, tiny_config, stream):
+    config = tiny_config("finetune", stream=stream, train={"epochs": 4, "lr": 1e38, "loss": "l2"})
+    line = r"session 0, epoch \d: the loss is no longer finite; last good checkpoint: none"
+    with pytest.raises(TrainingError, match=line):
+        run(config, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").sessions() == 0
+
+
+def test_bfloat16_trains_and_decodes(finished):
+    _, folder = finished("pfnr", train={"precision": "bfloat16"})
+    assert len(folder.matrix()["rows"]) == 3
+
+
+def test_scores_that_are_not_drawn_anew_give_another_second_session(finished):
+    _, drawn = finished("wsn")
+    _, kept = finished("wsn", method={"reinit": False})
+    masks = [[folder.read_session(session)[0]["mask/fc2.weight"] for folder in (drawn, kept)] for session in (0, 1)]
+    assert torch.equal(*masks[0])
+    assert not torch.equal(*masks[1])
+
+
+def test_a_missing_video_leaves_no_run_folder(tmp_path, tiny_config, stream):
+    config = tiny_config(stream={**stream, "videos": ["clip0", "clip9"]})
+    with pytest.raises(VideoError, match="clip9"):
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_listeners_see_each_event_after_the_folder_has_it(tmp_path, tiny_config, stream):
+    config = tiny_config(stream=stream)
+    seen = []
+
+    def listeners(folder):
+        def listen(event):
+            if event["kind"] != "step":
+                assert json.loads(folder.events_path.read_text().splitlines()[-1]) == event
+            if event["kind"] == "row":
+                assert len(folder.matrix()["rows"]) == event["session"] + 1
+            seen.append(event["kind"])
+
+        return [listen]
+
+    run(config, tmp_path / "run", listeners)
+    assert [kind for kind in seen if kind in ("start", "session", "row", "end")] == ["start"] + [
+        "session",
+        "row",
+    ] * 3 + ["end"]
+
+
+def test_a_device_that_is_not_here_is_refused():
+    with pytest.raises(ConfigError, match="train.device must be on this machine, got cuda:99"):
+        choose_device("cuda:99")
+
+
+@pytest.mark.gpu
+def test_a_run_on_a_gpu_forgets_nothing(finished):
+    _, folder = finished(train={"device": "cuda"})
+    rows = folder.matrix()["rows"]
+    assert rows[2]["sha256"][0] == rows[0]["sha256"][0]

@@ -1,0 +1,134 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from vcl.errors import RunFolderError
+from vcl.rundir import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_config):
+    with RunFolder.opened(tmp_path / "run", tiny_config()) as opened:
+        yield opened
+
+
+def test_another_config_is_refused_by_the_first_key_that_differs(tmp_path, tiny_config):
+    with RunFolder.opened(tmp_path, tiny_config()):
+        pass
+    changed = tiny_config(train={"epochs": 9, "seed": 3})
+    with pytest.raises(RunFolderError, match=r"has train.epochs = 3, this run asks for 9; choose another folder"):
+        with RunFolder.opened(tmp_path, changed):
+            pass
+
+
+def test_two_runs_cannot_share_a_folder(folder, tiny_config):
+    with pytest.raises(RunFolderError, match="is in use by another run"), RunFolder.opened(folder.path, tiny_config()):
+        pass
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path, tiny_config):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(RunFolderError, match=r"must be empty or a run folder, but it holds thesis.tex"):
+        with RunFolder.opened(tmp_path, tiny_config()):
+            pass
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_a_path_that_is_no_run_folder_is_refused(tmp_path):
+    with pytest.raises(RunFolderError, match=r"is not a run folder: it has no config.yaml"):
+        RunFolder.existing(tmp_path)
+
+
+def test_a_file_where_the_folder_should_be_is_refused(tmp_path, tiny_config):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(RunFolderError, match=r"run.*: (File exists|Not a directory)"):
+        with RunFolder.opened(tmp_path / "run", tiny_config()):
+            pass
+
+
+def test_an_event_told_twice_counts_once_and_a_torn_line_not_at_all(folder):
+    folder.record({"kind": "epoch", "session": 0, "epoch": 0, "loss": 1.0})
+    folder.record({"kind": "epoch", "session": 0, "epoch": 1, "loss": 2.0})
+    with folder.events_path.open("ab") as file:
+        file.write(b'{"kind": "epoch", "session": 0, "ep')
+    folder.record({"kind": "epoch", "session": 0, "epoch": 1, "loss": 3.0})
+    folder.record({"kind": "row", "session": 0})
+    assert [event["loss"] for event in folder.events("epoch")] == [1.0, 3.0]
+    assert [event["kind"] for event in folder.events()] == ["epoch", "epoch", "row"]
+
+
+def test_tensors_and_notes_come_back(folder):
+    tensors = {"mask/a": torch.tensor([1, 2], dtype=torch.uint8), "weight/a": torch.rand(3), "head": torch.rand(3, 2)}
+    folder.write_session(0, tensors, {"video": "ä", "frames": 4})
+    found, notes = folder.read_session(0)
+    assert notes == {"video": "ä", "frames": 4}
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+    sizes = folder.session_bytes(0)
+    assert (sizes["mask"], sizes["weight"], sizes["head"]) == (2, 12, 24)
+    assert sum(sizes.values()) == (folder.path / "sessions" / "000.safetensors").stat().st_size
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeypatch):
+    folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        folder.write_checkpoint({"a": torch.ones(2)}, {"step": 2})
+    tensors, notes = folder.read_checkpoint()
+    assert (tensors["a"].tolist(), notes) == ([0, 0], {"step": 1})
+    assert [path.name for path in folder.path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_a_full_disk_gives_one_line_and_loses_nothing(folder):
+    # /dev/full says for real what a full disk says.
+    before = folder.events()
+    folder.events_path = type(folder.path)("/dev/full")
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        folder.record({"kind": "end"})
+    folder.events_path = folder.path / "events.jsonl"
+    assert folder.events() == before
+
+
+def test_a_writer_killed_in_the_middle_leaves_the_old_file(folder):
+    folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
+    script = (
+        "import os, sys, torch; from pathlib import Path; from vcl.rundir import RunFolder\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
+        "RunFolder(Path(sys.argv[1])).write_checkpoint({'a': torch.ones(2)}, {'step': 2})\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(folder.path)], check=False)
+    assert killed.returncode == -9
+    assert folder.read_checkpoint()[1] == {"step": 1}
+
+
+def test_a_damaged_session_is_named(folder):
+    folder.write_session(0, {"head": torch.zeros(2)}, {})
+    path = folder.path / "sessions" / "000.safetensors"
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(RunFolderError, match=r"000.safetensors is damaged"):
+        folder.read_session(0)
+
+
+def test_the_matrix_is_a_table_too(folder):
+    row = {"session": 0, "psnr": [30.0, None], "ssim": [0.9, None], "ms_ssim": [None, None]}
+    folder.write_matrix({"videos": ["a", "b"], "rows": [row]})
+    lines = (folder.path / "matrix.csv").read_text().splitlines()
+    assert lines == ["metric,after session,a,b", "psnr,0,30.0,", "ssim,0,0.9,", "ms_ssim,0,,"]
+
+
+def test_versions_are_kept_once_for_starts_that_are_alike(folder):
+    for torch_version in ("1", "1", "2"):
+        folder.add_versions({"torch": torch_version})
+    assert folder.versions() == [{"torch": "1"}, {"torch": "2"}]
+
+
+def test_numbers_that_json_lacks_never_reach_the_events(folder):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.record({"kind": "epoch", "loss": float("nan")})
+    assert folder.events() == []

@@ -1,0 +1,114 @@
+import pytest
+import torch
+
+from vcl.layers.masked import MaskedWeight
+from vcl.subnet.gate import Gate
+from vcl.subnet.ledger import Entry, Ledger, Share
+
+SHAPES = {"layer": torch.Size((2, 3))}
+HEAD = torch.tensor([[1.0, 2.0]])
+
+
+def bits(*rows):
+    return {"layer": torch.tensor(rows, dtype=torch.bool)}
+
+
+def two_sessions():
+    ledger = Ledger(SHAPES, "masks")
+    ledger.close({"layer": torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]])}, bits([1, 1, 0], [0, 0, 0]), HEAD)
+    # The second session reuses one weight, claims one, and would have moved others, had it been let.
+    ledger.close({"layer": torch.tensor([[1.0, 9.0, 9.0], [-4.0, 9.0, 9.0]])}, bits([1, 0, 0], [1, 0, 0]), 2 * HEAD)
+    return ledger
+
+
+def test_union_overlap_and_free_weights_of_two_sessions():
+    ledger = two_sessions()
+    assert ledger.sealed("layer").tolist() == [[True, True, False], [True, False, False]]
+    assert ledger.shares() == [Share("layer", total=6, used=2, reused=1, new=1, free=3)]
+
+
+def test_an_entry_holds_only_what_its_session_added():
+    ledger = Ledger(SHAPES, "masks")
+    ledger.close({"layer": torch.arange(6.0).view(2, 3)}, bits([0, 1, 1], [0, 0, 0]), HEAD)
+    entry = ledger.close({"layer": torch.arange(6.0).view(2, 3)}, bits([0, 0, 1], [1, 0, 0]), HEAD)
+    assert entry.values["layer"].tolist() == [3.0]
+    assert entry.masks["layer"].tolist() == [0b00110000]
+
+
+def test_an_earlier_session_keeps_its_weights_to_the_bit():
+    ledger = two_sessions()
+    assert ledger.subnetwork(0).weights["layer"].tolist() == [[1, -2, 0], [0, 0, 0]]
+    assert ledger.subnetwork(1).weights["layer"].tolist() == [[1, 0, 0], [-4, 0, 0]]
+    assert ledger.subnetwork(1).head.tolist() == [[2.0, 4.0]]
+
+
+def test_the_hash_of_a_session_does_not_change_with_later_ones():
+    alone = Ledger(SHAPES, "masks")
+    alone.close({"layer": torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]])}, bits([1, 1, 0], [0, 0, 0]), HEAD)
+    assert alone.subnetwork(0).sha256() == two_sessions().subnetwork(0).sha256()
+    assert alone.subnetwork(0).sha256() != two_sessions().subnetwork(1).sha256()
+
+
+def test_entries_come_back_from_their_tensors():
+    ledger = Ledger(SHAPES, "masks")
+    entry = ledger.close({"layer": torch.arange(6.0).view(2, 3)}, bits([1, 0, 1], [0, 1, 0]), HEAD)
+    again = Ledger(SHAPES, "masks")
+    again.append(Entry.of_tensors(entry.tensors()))
+    assert torch.equal(again.subnetwork(0).weights["layer"], ledger.subnetwork(0).weights["layer"])
+
+
+def test_the_latest_dense_network_decodes_every_session_with_its_own_head():
+    ledger = Ledger(SHAPES, "latest")
+    ledger.close({"layer": torch.zeros(2, 3)}, {}, HEAD)
+    ledger.close({"layer": torch.ones(2, 3)}, {}, 2 * HEAD)
+    assert ledger.subnetwork(0).weights["layer"].tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert torch.equal(ledger.subnetwork(0).head, HEAD)
+    assert ledger.shares() == []
+
+
+def test_a_network_of_its_own_decodes_each_session():
+    ledger = Ledger(SHAPES, "each")
+    ledger.close({"layer": torch.zeros(2, 3)}, {}, HEAD)
+    ledger.close({"layer": torch.ones(2, 3)}, {}, HEAD)
+    assert ledger.subnetwork(0).weights["layer"].tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert ledger.subnetwork(1).weights["layer"].tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("keeps", ["masks", "latest"])
+def test_an_entry_of_another_network_is_refused(keeps):
+    other = Ledger({"layer": torch.Size((4, 4))}, keeps)
+    entry = other.close({"layer": torch.ones(4, 4)}, {"layer": torch.ones(4, 4, dtype=torch.bool)}, HEAD)
+    with pytest.raises(ValueError, match=r"layer must hold (1|6) numbers, got (2|16)"):
+        Ledger(SHAPES, keeps).append(entry)
+    with pytest.raises(ValueError, match="numbers, got none"):
+        Ledger({"missing": torch.Size((2,))}, keeps).append(entry)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.Adam(p, lr=0.1),
+        lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.5),
+        lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.5),
+    ],
+)
+def test_no_optimiser_moves_a_sealed_weight(make):
+    weight = MaskedWeight((2, 3), 3)
+    torch.nn.init.ones_(weight.value)
+    ledger = Ledger(SHAPES, "masks")
+    ledger.close({"layer": weight.value}, bits([1, 0, 1], [0, 0, 0]), HEAD)
+    optimiser = make([weight.value])
+    (weight.value * 2).sum().backward()
+    optimiser.step()  # Leaves a momentum behind, as an optimiser that is not reset would.
+    with torch.no_grad():
+        weight.value.fill_(1)
+    gate = Gate({"layer": weight}, ledger)
+    for _ in range(3):
+        optimiser.zero_grad()
+        (weight.value * 2).sum().backward()
+        gate.stop_gradients()
+        assert weight.value.grad.tolist() == [[0, 2, 0], [2, 2, 2]]
+        optimiser.step()
+        gate.put_back()
+    assert weight.value.detach()[bits([1, 0, 1], [0, 0, 0])["layer"]].tolist() == [1, 1]
+    assert float(weight.value.detach()[0, 1]) < 1

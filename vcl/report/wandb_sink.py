@@ -1,0 +1,259 @@
+"""A run on Weights & Biases: one more reader of the run folder.
+
+Every number comes from an event that the run folder has as well. So a run that goes on is told from its beginning, and
+what the server already has is left out. Nothing is sent unless the config says online and there is a key.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import netrc
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vcl import config as configs
+from vcl.config import RunConfig
+from vcl.errors import RunFolderError, VclError
+from vcl.report.figures import matrix_figure, shares_of
+from vcl.report.frames import frame_of, frames_figure
+from vcl.report.style import figure_bytes
+from vcl.report.summary import METRICS, label, session_matrix
+from vcl.rundir import Event, RunFolder
+from vcl.video.whole_file import whole_file
+
+if TYPE_CHECKING:
+    import wandb
+
+log = logging.getLogger(__name__)
+
+_AXES = {
+    "epoch": "train/step",
+    "session": "shares/session",
+    "row": "matrix/session",
+    "probe": "transfer/session",
+    "scratch": "scratch/session",
+}
+"""What happened to the horizontal axis of its charts. W&B's own step only ever grows, so that a run which goes on from
+a checkpoint would lose numbers; these may be told again, and are left out where they were told before."""
+
+_ID = "wandb_id"
+"""File in the run folder with the id of its W&B run, by which a run that goes on stays one run."""
+
+
+def wandb_sink(folder: RunFolder, config: RunConfig) -> list[WandbSink]:
+    """Open the listener that a config asks for.
+
+    Args:
+        folder: the run.
+        config: its config; ``wandb.mode`` online becomes offline where there is no API key.
+
+    Returns:
+        The listener, or nothing where the mode is disabled or W&B does not start.
+
+    Raises:
+        RunFolderError: the id cannot be written to the folder.
+    """
+    if config.wandb.mode == "disabled":
+        return []
+    # Must be set before its service starts: without it, crash reports would go out even offline.
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    import wandb
+
+    mode = config.wandb.mode
+    if mode == "online" and not _has_key():
+        log.info("W&B has no API key: the run is logged offline, into its own folder")
+        mode = "offline"
+    try:
+        return [WandbSink(folder, config, mode)]
+    except (wandb.Error, OSError) as error:
+        log.warning("W&B does not start, the run goes on without it: %s", error)
+        return []
+
+
+class WandbSink:
+    """Hands what happens in a run to W&B, until the run ends.
+
+    What the folder already tells of the run comes first: offline all of it, so that the newest offline folder holds
+    the whole run; online what the server lacks.
+
+    Args:
+        folder: the run.
+        config: its config.
+        mode: offline or online.
+    """
+
+    def __init__(self, folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"]) -> None:
+        self._folder = folder
+        self._title = label(config.method)
+        self._steps: dict[int, int] = {}
+        self._run: wandb.Run | None = _start(folder, config, mode)
+        for axis in _AXES.values():
+            self._run.define_metric(axis, hidden=True)
+            self._run.define_metric(f"{axis.split('/')[0]}/*", step_metric=axis)
+        summary: Any = self._run.summary
+        self._told: dict[str, float] = {axis: summary.get(axis, -1) for axis in _AXES.values()}
+        earlier = folder.events()
+        last_row = max((place for place, event in enumerate(earlier) if event["kind"] == "row"), default=-1)
+        for place, event in enumerate(earlier):
+            if event["kind"] != "end":
+                # Of the rows before the last, pictures would take long and show little.
+                self._take(event, pictures=place == last_row)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run; its end closes the sink."""
+        import wandb
+
+        try:
+            self._take(event, pictures=True)
+            if event["kind"] == "end":
+                self.close()
+        except wandb.Error as error:
+            log.warning("W&B stopped, the run goes on without it: %s", error)
+            self._run = None
+
+    def close(self) -> None:
+        """Write what is left and let go of the run; a second time does nothing."""
+        if self._run is not None:
+            run: Any = self._run
+            run.finish()
+            self._run = None
+
+    def _take(self, event: Event, pictures: bool) -> None:
+        kind = "scratch" if event.get("scratch") else event["kind"]
+        if kind not in _AXES or self._run is None:
+            return
+        axis, place = _AXES[kind], event["session"]
+        if kind == "epoch":
+            self._steps[event["session"]] = event["steps"]
+            place = event["step"] + sum(steps for s, steps in self._steps.items() if s < event["session"])
+        if place <= self._told[axis]:
+            return
+        self._told[axis] = place
+        self._run.log({axis: place, **self._values(kind, event, pictures)})
+
+    def _values(self, kind: str, event: Event, pictures: bool) -> dict[str, Any]:
+        if kind == "epoch":
+            return {f"train/{key}": event[key] for key in ("loss", "psnr", "lr")}
+        if kind == "session":
+            return _shares(event["layers"])
+        if kind == "row":
+            return self._row(event["session"], pictures)
+        return {f"{_AXES[kind].split('/')[0]}/psnr": event["psnr"]}
+
+    def _row(self, session: int, pictures: bool) -> dict[str, Any]:
+        """Tell the matrix as it was after a session: its numbers, itself, and what it and the new video look like."""
+        import wandb
+
+        whole = self._folder.matrix()
+        assert whole is not None, "a row is told after it is in the matrix"
+        matrix = {**whole, "rows": whole["rows"][: session + 1]}
+        values: dict[str, Any] = {}
+        for metric in METRICS:
+            numbers = session_matrix(matrix, metric)
+            values |= {
+                f"matrix/{metric}/{name}": cell for name, cell in zip(matrix["videos"], numbers.last, strict=False)
+            }
+            if metric == "psnr":
+                named = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
+                values |= {f"matrix/{name}": value for name, value in named.items() if value is not None}
+            if numbers.defined:
+                values["matrix/average" if metric == "psnr" else f"matrix/average_{metric}"] = numbers.average()
+        rows: list[Any] = [[row["session"], *row["psnr"]] for row in matrix["rows"]]
+        values["matrix/table"] = wandb.Table(columns=["after session", *matrix["videos"]], data=rows)
+        return values | (self._pictures(matrix, session) if pictures else {})
+
+    def _pictures(self, matrix: dict[str, Any], session: int) -> dict[str, Any]:
+        values = {"matrix/figure": _image(matrix_figure(matrix, "psnr", self._title))}
+        name = matrix["videos"][session]
+        try:
+            shown = frame_of(self._folder, session, session, name)
+            values[f"frames/{name}"] = _image(frames_figure([shown], f"{self._title}: {name} after session {session}"))
+        except VclError as error:
+            log.warning("W&B gets no frames of session %d: %s", session, error)
+        return values
+
+
+def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"]) -> wandb.Run:
+    import wandb
+
+    # Numbers of the run and nothing else: no console, code, machine, packages or system load.
+    wished: dict[str, Any] = {
+        "silent": True,
+        "console": "off",
+        "disable_code": True,
+        "disable_git": True,
+        "save_code": False,
+        "symlink": False,
+        "x_disable_machine_info": True,
+        "x_disable_meta": True,
+        "x_disable_stats": True,
+        "x_save_requirements": False,
+    }
+    run = wandb.init(
+        project=config.wandb.project,
+        tags=config.wandb.tags,
+        name=folder.path.resolve().name,
+        id=_run_id(folder.path),
+        dir=folder.path,
+        config=configs.to_dict(config),
+        allow_val_change=True,
+        mode=mode,
+        resume="allow",
+        reinit="create_new",
+        # Those with an x are the client's own business and may go with its next version.
+        settings=wandb.Settings(**{key: wish for key, wish in wished.items() if key in wandb.Settings.model_fields}),
+    )
+    if mode == "online":
+        log.info("W&B: %s", run.url)
+    return run
+
+
+def _run_id(path: Path) -> str:
+    """Read the id of the W&B run, or give it one."""
+    file = path / _ID
+    try:
+        if not file.exists():
+            with whole_file(file) as draft:
+                draft.file.write(uuid.uuid4().hex[:8].encode())
+        return file.read_text()
+    except OSError as error:
+        raise RunFolderError(f"{file}: {error.strerror or error}") from error
+
+
+def _has_key() -> bool:
+    """Look where the client looks for an API key, without asking anyone for one."""
+    import wandb
+
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    server = urlsplit(os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url).netloc
+    stated = os.environ.get("NETRC")
+    for path in [stated] if stated else ["~/.netrc", "~/_netrc"]:
+        try:
+            if netrc.netrc(Path(path).expanduser()).authenticators(server):
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue
+    return False
+
+
+def _shares(layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    return {
+        f"shares/{layer['name']}/{name.replace(' ', '_')}": share
+        for layer in layers
+        for name, share in shares_of(layer).items()
+    }
+
+
+def _image(figure: Figure) -> wandb.Image:
+    import wandb
+
+    return wandb.Image(Image.open(io.BytesIO(figure_bytes(figure, "png"))))
