@@ -23,7 +23,7 @@ def moving_wave(frames, turn):
     return np.ascontiguousarray(np.round(127.5 + 100 * np.stack(waves, axis=1)).astype(np.uint8))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def clips():
     """Three clips of unequal length."""
     made = []
@@ -33,7 +33,7 @@ def clips():
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """Call with a method's name and ``section={...}`` changes; gives a ``RunConfig``."""
 

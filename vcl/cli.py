@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from vcl.errors import Interrupted, VclError
@@ -68,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--matrices", action="store_true", help="print each run's PSNR matrix first")
     compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
     compare.set_defaults(do=_compare)
+
+    bench = commands.add_parser("bench", help="measure what this machine makes of vcl")
+    bench.add_argument("what", choices=("loop",), help="loop: a step of training against the same step in a bare loop")
+    bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
+    bench.add_argument("setting", nargs="*", help="key=value; wins over the file")
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.set_defaults(do=_bench)
     return parser
 
 
@@ -81,9 +90,17 @@ def _run(arguments: argparse.Namespace) -> None:
     from vcl.report.terminal import matrix_text
     from vcl.report.wandb_sink import wandb_sink
     from vcl.run import run
+    from vcl.rundir import Listener, RunFolder
 
-    with Progress(quiet=arguments.quiet) as progress:
-        folder = run(config, path, lambda folder: [progress, *wandb_sink(folder, config)])
+    with Progress(quiet=arguments.quiet) as progress, ExitStack() as stack:
+
+        def listeners(folder: RunFolder) -> list[Listener]:
+            sinks = wandb_sink(folder, config)
+            for sink in sinks:
+                stack.callback(sink.close)
+            return [progress, *sinks]
+
+        folder = run(config, path, listeners)
     if not arguments.quiet:
         _print(matrix_text(folder))
         _print(f"Run folder: {path}   Figures: vcl plot {path}")
@@ -110,6 +127,14 @@ def _compare(arguments: argparse.Namespace) -> None:
     table = compare_runs(folders)
     texts = {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}
     _print(texts[arguments.format]())
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from vcl import bench
+    from vcl import config as configs
+
+    result = bench.loop_overhead(configs.load(arguments.config, arguments.setting))
+    _print(json.dumps(result) if arguments.json else bench.to_text(result))
 
 
 def _print(text: str) -> None:

@@ -41,11 +41,6 @@ class Renderer:
         network = backbones.build(config.backbone, config.stream.size, sessions)
         return cls(network.to(device))
 
-    @property
-    def shapes(self) -> dict[str, torch.Size]:
-        """Of the shared weights, by name."""
-        return {name: weight.value.shape for name, weight in self._network.weights().items()}
-
     def load(self, subnetwork: Subnetwork) -> None:
         """Take a session's weights and head; nothing is ranked or multiplied again while it decodes."""
         for name, weight in self._network.weights().items():
@@ -72,16 +67,26 @@ class Renderer:
             yield self._network(x, self._head)
 
 
-def read_ledger(folder: RunFolder, shapes: dict[str, torch.Size], state: int) -> Ledger:
+def read_ledger(folder: RunFolder, config: RunConfig, sessions: int, state: int | None = None) -> Ledger:
     """The ledger as it stood after session ``state``, from what is on disk.
+
+    Args:
+        folder: the run.
+        config: the run's.
+        sessions: videos in its stream.
+        state: default the latest session.
 
     Raises:
         RunFolderError: a session is missing or does not fit the network.
     """
+    with torch.device("meta"):
+        shapes = backbones.build(config.backbone, config.stream.size, sessions).shapes()
+    last = folder.sessions() - 1 if state is None else state
     ledger: Ledger | None = None
-    for session in range(state + 1):
+    for session in range(last + 1):
         tensors, notes = folder.read_session(session)
-        ledger = ledger or Ledger(shapes, notes["keeps"])
+        if ledger is None:
+            ledger = Ledger(shapes, notes["keeps"])
         try:
             ledger.append(Entry.of_tensors(tensors))
         except (KeyError, ValueError) as error:
@@ -113,8 +118,9 @@ class Decoder:
                 f"{folder.path} must hold session {state} to decode it, got {folder.sessions()} sessions"
             )
         notes = [folder.read_session(session)[1] for session in range(state + 1)]
-        renderer = Renderer.of_config(folder.config(), notes[0]["sessions"], device)
-        return cls(renderer, read_ledger(folder, renderer.shapes, state), [note["frames"] for note in notes])
+        config, sessions = folder.config(), notes[0]["sessions"]
+        ledger = read_ledger(folder, config, sessions, state)
+        return cls(Renderer.of_config(config, sessions, device), ledger, [note["frames"] for note in notes])
 
     def sha256(self, video: int) -> str:
         """Hash of the numbers that decode a video: masked weights and head."""

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,9 +20,11 @@ from vcl.config import RunConfig
 from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, measure_row
 from vcl.rundir import Event, Listener, RunFolder
-from vcl.sessions.trainer import Trainer
 from vcl.video.cache import Clip
 from vcl.video.stream import open_stream
+
+if TYPE_CHECKING:
+    from vcl.sessions.trainer import Trainer
 
 _LIVE_ONLY = ("step",)
 
@@ -76,6 +78,8 @@ def _run_sessions(
     told = {event["session"] for event in folder.events("row")}
     resumed = bool(folder.events("start"))
     emit({"kind": "start", "time": time.time(), "videos": names, "sessions": len(clips), "resumed": resumed})
+    from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
+
     trainer = Trainer(config, clips, folder, emit, device)
     for session, clip in enumerate(clips):
         if session == folder.sessions():

@@ -67,9 +67,9 @@ def test_a_capacity_outside_its_range_is_refused(capacity):
 
 
 def test_pfnr_without_an_operator_and_wsn_with_one_are_refused():
-    with pytest.raises(ConfigError, match="backbone.operator_block must name a block for pfnr"):
+    with pytest.raises(ConfigError, match=r"backbone.operator_block must name a block for pfnr"):
         configs.load(None, ["method.name=pfnr"])
-    with pytest.raises(ConfigError, match="backbone.operator_block must be 0 for wsn"):
+    with pytest.raises(ConfigError, match=r"backbone.operator_block must be 0 for wsn"):
         configs.load(None, ["method.name=wsn", "backbone.operator_block=1"])
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, text, line):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.yaml cannot be read: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"nowhere.yaml cannot be read: No such file or directory"):
         configs.load(tmp_path / "nowhere.yaml")
 
 

@@ -31,11 +31,11 @@ def test_a_run_that_is_still_going_shows_the_rows_it_has():
 def test_a_table_that_would_be_too_wide_has_numbers_for_names_and_a_digit_less():
     assert table_text(a_matrix(), width=48).splitlines()[0].split()[2:] == ["bear", "camel", "swan", "mean"]
     assert table_text(a_matrix(), width=47).splitlines()[:5] == [
-        "after session     0     1     2  mean",
-        "─────────────────────────────────────",
-        "0 bear         30.0 (9.0) (8.0)  30.0",
-        "1 camel        26.0  32.0 (7.0)  29.0",
-        "2 swan         28.0  31.0  35.0  31.3",
+        "after session     0     1     2 mean",
+        "────────────────────────────────────",
+        "0 bear         30.0 (9.0) (8.0) 30.0",
+        "1 camel        26.0  32.0 (7.0) 29.0",
+        "2 swan         28.0  31.0  35.0 31.3",
     ]
 
 

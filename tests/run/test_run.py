@@ -190,7 +190,7 @@ def test_listeners_see_each_event_after_the_folder_has_it(tmp_path, tiny_config,
 
 
 def test_a_device_that_is_not_here_is_refused():
-    with pytest.raises(ConfigError, match="train.device must be on this machine, got cuda:99"):
+    with pytest.raises(ConfigError, match=r"train.device must be on this machine, got cuda:99"):
         choose_device("cuda:99")
 
 

@@ -63,6 +63,10 @@ class Backbone(nn.Module, ABC):
         """The shared weights by name, in the order of the layers."""
         return {name: module for name, module in self.named_modules() if isinstance(module, MaskedWeight)}
 
+    def shapes(self) -> dict[str, torch.Size]:
+        """Shapes of the shared weights by name."""
+        return {name: weight.value.shape for name, weight in self.weights().items()}
+
     def draw(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew."""
         for name, weight in self.weights().items():

@@ -270,8 +270,9 @@ def _stack(axes: Axes, by_session: Mapping[int, Mapping[str, int]]) -> None:
 
 
 def _short(name: str) -> str:
-    """Keep the end of a long name, which is what tells layers apart."""
-    return name if len(name) <= 18 else f"…{name[-17:]}"
+    """Keep the block and the part, which tell layers apart, of a name that is too long for a panel."""
+    name = name.removesuffix(".weight")
+    return name if len(name) <= 22 else f"{name[:8]}…{name[-13:]}"
 
 
 def _count(weights: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -59,12 +60,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_RC)
+        with _house_look():
             return draw(*args, **kwargs)
 
     return drawn
+
+
+@contextmanager
+def _house_look() -> Iterator[None]:
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
@@ -78,7 +85,7 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
         The file's content, without a date, so that equal figures are equal files.
     """
     content = io.BytesIO()
-    with matplotlib.rc_context(_RC):
+    with _house_look():
         stamp = {"CreationDate": None} if kind == "pdf" else {"Software": None}
         figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.08, metadata=stamp)
     return content.getvalue()

@@ -1,6 +1,7 @@
 """Avalanche plugins: subnetworks, fresh networks, checkpoints, probes."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             self.means.resume(tensors["means"].to(strategy.device))
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
-        """Save when it is time, or when the user wants to stop; after the last step of an epoch only look at its loss."""
+        """Save when it is time, or the user wants to stop; after the last step of an epoch only look at its loss."""
         if strategy.step % strategy.steps_an_epoch:
             self._save_if_due(strategy)
         else:
@@ -153,6 +154,22 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
                 f"session {strategy.session}, epoch {(strategy.step - 1) // strategy.steps_an_epoch}: the loss is no "
                 f"longer finite; last good checkpoint: {self._last} (try a lower train.lr)"
             )
+
+
+class Stopwatch(SupervisedPlugin):  # type: ignore[misc]
+    """Calls ``start`` before an epoch and ``stop`` after it, for benchmarks."""
+
+    def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._start, self._stop = start, stop
+
+    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Avalanche's hook before the first step."""
+        self._start()
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Avalanche's hook after the last step."""
+        self._stop()
 
 
 class Probe(SupervisedPlugin):  # type: ignore[misc]

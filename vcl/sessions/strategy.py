@@ -68,8 +68,7 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         evaluator: EvaluationPlugin | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        shapes = {name: weight.value.shape for name, weight in model.weights().items()}
-        self.ledger = ledger if ledger is not None else Ledger(shapes, self.keeps)
+        self.ledger = ledger if ledger is not None else Ledger(model.shapes(), self.keeps)
         self.clips = clips
         self.epochs = epochs
         self.seed = seed

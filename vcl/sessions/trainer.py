@@ -34,12 +34,13 @@ class Trainer:
     def __init__(
         self, config: RunConfig, clips: Sequence[Clip], folder: RunFolder, emit: Listener, device: torch.device
     ) -> None:
-        self._config, self._clips, self._folder, self._emit, self._device = config, clips, folder, emit, device
+        self._config, self._clips, self._emit, self._device = config, clips, emit, device
         self._stream = video_stream(clips).train_stream
         means = EpochMeans()
         self._seconds = 0.0
         self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means)
-        self._strategy = self._strategy_of(means, scratch=False)
+        ledger = read_ledger(folder, config, len(clips)) if folder.sessions() else None
+        self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
         self._strategy.plugins.append(self.checkpoints)
         self.checkpoints.load_network(self._strategy.model, config.train.seed)
 
@@ -72,39 +73,64 @@ class Trainer:
 
     def train_from_scratch(self, session: int) -> None:
         """Train another network on one session alone, for the first epochs, and emit what the probe measures."""
-        strategy = self._strategy_of(EpochMeans(), scratch=True)
+        k = self._config.matrix.transfer_epochs
+        strategy = build(self._config, self._clips, _nowhere, self._device, plugins=self._probes(True), stop_after=k)
         strategy.train(self._stream[session], eval_streams=[])
 
-    def _strategy_of(self, means: EpochMeans, scratch: bool) -> FrameRegression:
-        config, train, k = self._config, self._config.train, self._config.matrix.transfer_epochs
-        method = METHODS[config.method.name]
-        network = method.network(config, len(self._clips))
-        network.draw(train.seed)
-        shapes = {name: weight.value.shape for name, weight in network.weights().items()}
-        ledger = Ledger(shapes, method.keeps)
-        if not scratch and self._folder.sessions():
-            ledger = read_ledger(self._folder, shapes, self._folder.sessions() - 1)
-        plugins: list[Any] = [WarmupCosine(train.lr, train.warmup, train.warmup_from)]
-        if k:
-            renderer = Renderer.of_config(config, len(self._clips), self._device)
-            plugins.append(Probe(k, renderer, self._emit, scratch))
-        return method(
-            model=network,
-            clips=self._clips,
-            loss=LOSSES[train.loss],
-            make_optimizer_of=lambda parameters: adam(parameters, train.lr, train.betas),
-            epochs=train.epochs,
-            batch=train.batch,
-            seed=train.seed,
-            stop_after=k if scratch else None,
-            precision=train.precision,
-            ledger=ledger,
-            plugins=[*method.own_plugins(config.method, ledger, train.seed), *plugins],
-            evaluator=EvaluationPlugin(
-                means, loggers=[EventLogger(_nowhere if scratch else self._emit)], collect_all=False
-            ),
-            device=self._device,
-        )
+    def _probes(self, scratch: bool) -> list[Any]:
+        k = self._config.matrix.transfer_epochs
+        if k == 0:
+            return []
+        renderer = Renderer.of_config(self._config, len(self._clips), self._device)
+        return [Probe(k, renderer, self._emit, scratch)]
+
+
+def build(
+    config: RunConfig,
+    clips: Sequence[Clip],
+    emit: Listener,
+    device: torch.device,
+    ledger: Ledger | None = None,
+    means: EpochMeans | None = None,
+    plugins: Sequence[Any] = (),
+    stop_after: int | None = None,
+) -> FrameRegression:
+    """The strategy that a config describes, with a network that is drawn but not trained.
+
+    Args:
+        config: the run's.
+        clips: the stream, by session.
+        emit: gets the events.
+        device: where to train.
+        ledger: entries of the sessions that are closed; none by default.
+        means: measures the epochs.
+        plugins: more of them, after the method's own.
+        stop_after: end each session after so many of its epochs.
+    """
+    method, train = METHODS[config.method.name], config.train
+    network = method.network(config, len(clips))
+    network.draw(train.seed)
+    if ledger is None:
+        ledger = Ledger(network.shapes(), method.keeps)
+    return method(
+        model=network,
+        clips=clips,
+        loss=LOSSES[train.loss],
+        make_optimizer_of=lambda parameters: adam(parameters, train.lr, train.betas),
+        epochs=train.epochs,
+        batch=train.batch,
+        seed=train.seed,
+        stop_after=stop_after,
+        precision=train.precision,
+        ledger=ledger,
+        plugins=[
+            *method.own_plugins(config.method, ledger, train.seed),
+            WarmupCosine(train.lr, train.warmup, train.warmup_from),
+            *plugins,
+        ],
+        evaluator=EvaluationPlugin(means or EpochMeans(), loggers=[EventLogger(emit)], collect_all=False),
+        device=device,
+    )
 
 
 def _nowhere(_: dict[str, Any]) -> None:

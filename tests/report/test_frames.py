@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from vcl.report.frames import Shown, first_video, frame_of, frames_figure, gain_for, latest_frames
+
+
+def shown(error, size=(18, 32), label="bear"):
+    truth = torch.full((3, *size), 0.5)
+    return Shown(label, truth, truth + error)
+
+
+def test_the_middle_frame_of_every_video_is_decoded_from_one_state(masked, videos):
+    found = latest_frames(masked, 2)
+    assert [frame.label for frame in found] == ["bear", "camel", "swan"]
+    for video, frame in enumerate(found):
+        assert torch.equal(frame.truth, torch.from_numpy(videos[video].frames[2].copy()) / 255)
+    # The stand-in decodes darker by 0.05 a session since a video's own, rounded to the levels of a screen.
+    assert [round(frame.error.mean().item() * 255) for frame in found] == [38, 25, 13]
+
+
+def test_decoded_frames_are_rounded_as_they_are_for_the_matrix(masked, videos):
+    levels = frame_of(masked, 0, 2, "bear").decoded * 255
+    assert torch.allclose(levels, levels.round(), atol=1e-4)
+
+
+def test_the_first_video_is_shown_as_it_was_and_as_it_is(masked, videos):
+    was, now = first_video(masked, 2)
+    assert (was.label, now.label) == ("after its own session", "after session 2")
+    assert was.psnr > now.psnr + 5
+    assert torch.equal(was.truth, now.truth)
+
+
+@pytest.mark.parametrize(("error", "gain"), [(0.001, 50), (0.03, 20), (0.09, 10), (0.15, 5), (0.3, 2), (0.6, 1)])
+def test_the_gain_makes_errors_visible_and_keeps_them_on_the_scale(error, gain):
+    assert gain_for([shown(error)]) == gain
+
+
+def test_the_gain_is_one_for_all_frames_and_follows_the_worst():
+    assert gain_for([shown(0.001), shown(0.15)]) == 5
+
+
+def test_a_few_wild_pixels_do_not_set_the_gain():
+    frame = shown(0.01)
+    frame.decoded[:, 0, 0] = 1.0
+    assert gain_for([frame]) == 50
+
+
+def test_truth_decoded_and_error_stand_in_a_row():
+    figure = frames_figure([shown(0.1, label="bear"), shown(0.05, label="camel")], "WSN", gain=5)
+    panels = [axes for axes in figure.axes if axes.get_images()]
+    assert len(panels) == 6
+    assert [axes.get_title().strip() for axes in panels[:3]] == ["truth", "decoded", "error × 5"]
+    assert [axes.texts[0].get_text() for axes in panels if axes.texts] == ["bear", "20.00 dB", "camel", "26.02 dB"]
+    error = panels[2].get_images()[0]
+    assert error.get_array().mean() == pytest.approx(25.5)
+    assert error.get_clim() == (0, 51)
+    assert "levels of 255" in figure.axes[-1].get_xlabel()
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (1, 3)), (6, (6, 3)), (7, (4, 6)), (17, (6, 9))])
+def test_many_frames_stand_in_blocks_side_by_side(count, shape):
+    figure = frames_figure([shown(0.1) for _ in range(count)])
+    panels = [axes for axes in figure.axes if axes.get_images()]
+    assert len(panels) == 3 * count
+    boxes = [axes.get_window_extent().bounds for axes in panels]
+    assert (len({round(y) for _, y, _, _ in boxes}), len({round(x) for x, _, _, _ in boxes})) == shape
+
+
+def test_large_frames_are_averaged_down():
+    figure = frames_figure([shown(0.1, (720, 1280))])
+    pictures = [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
+    assert [picture.shape[:2] for picture in pictures] == [(270, 480)] * 3
+    assert pictures[2].mean() == pytest.approx(25.5)

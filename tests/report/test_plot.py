@@ -1,0 +1,78 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from fake_run import closed, epoch
+
+from vcl.errors import VclError, VideoError
+from vcl.report.plot import plot_run
+
+WHOLE = ["curves", "shares", "matrix_psnr", "matrix_ssim", "frames", "first_video"]
+
+
+def names(paths):
+    assert all(path.stat().st_size > 1000 for path in paths)
+    assert [path.suffix for path in paths] == [".png", ".pdf"] * (len(paths) // 2)
+    return [path.stem for path in paths[::2]]
+
+
+def test_a_finished_run_gets_all_its_figures_in_its_own_folder(masked, videos):
+    paths = plot_run(masked)
+    assert names(paths) == WHOLE
+    assert {path.parent for path in paths} == {masked.figures}
+
+
+def test_figures_are_drawn_over_the_ones_before(masked, videos):
+    before = {path: path.read_bytes() for path in plot_run(masked)}
+    assert {path: path.read_bytes() for path in plot_run(masked)} == before
+
+
+def test_ms_ssim_is_drawn_where_it_is_defined(make_run, videos):
+    assert "matrix_ms_ssim" in names(plot_run(make_run(size=(180, 320))))
+
+
+def test_a_method_without_masks_has_no_shares(dense, videos):
+    assert names(plot_run(dense)) == [name for name in WHOLE if name != "shares"]
+
+
+def test_one_session_has_no_first_video_to_look_back_at(make_run, videos):
+    assert names(plot_run(make_run(done=1))) == WHOLE[:-1]
+
+
+def test_a_first_session_that_is_still_going_has_curves_only(make_run, videos):
+    folder = make_run(done=0)
+    folder.record(epoch(0, 0))
+    assert names(plot_run(folder)) == ["curves"]
+    folder.record({**epoch(0, 1), "video": "bear"})
+    folder.record(closed(0, "bear"))
+    assert names(plot_run(folder)) == ["curves", "shares"]
+
+
+def test_a_run_with_nothing_to_draw_is_refused(make_run):
+    with pytest.raises(VclError, match="run has nothing to draw yet: its first epoch is not over"):
+        plot_run(make_run(done=0))
+
+
+def test_without_the_videos_all_but_the_frames_is_drawn(masked, monkeypatch, caplog):
+    def gone(config):
+        raise VideoError("video bear is missing")
+
+    monkeypatch.setattr("vcl.report.frames.open_stream", gone)
+    assert names(plot_run(masked)) == WHOLE[:4]
+    assert "figures of frames are left out: video bear is missing" in caplog.text
+
+
+def test_importing_the_room_loads_nothing_heavy():
+    code = "import sys, vcl.report; print([m for m in ('torch', 'matplotlib', 'wandb', 'rich') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert found.stdout.strip() == "[]"
+
+
+def test_figures_and_text_need_neither_pyplot_nor_the_wandb_client():
+    code = (
+        "import sys, vcl.report.plot, vcl.report.compare, vcl.report.progress, vcl.report.wandb_sink;"
+        "print([m for m in ('matplotlib.pyplot', 'wandb', 'avalanche') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert found.stdout.strip() == "[]"
