@@ -56,8 +56,8 @@ def loop_overhead(config: RunConfig, rounds: int = 9, frames: int = 48) -> dict[
         "benchmark": "loop",
         "bare_ms": 1e3 * statistics.median(watch.wall for watch in watches["bare"]) / steps,
         "ours_ms": 1e3 * statistics.median(watch.wall for watch in watches["ours"]) / steps,
-        "ratio": _median_ratio([watch.wall for watch in watches["ours"]], [watch.wall for watch in watches["bare"]]),
-        "cpu_ratio": _median_ratio([watch.cpu for watch in watches["ours"]], [watch.cpu for watch in watches["bare"]]),
+        "ratio": median_ratio([watch.wall for watch in watches["ours"]], [watch.wall for watch in watches["bare"]]),
+        "cpu_ratio": median_ratio([watch.cpu for watch in watches["ours"]], [watch.cpu for watch in watches["bare"]]),
         "rounds": rounds,
         "steps": steps,
         "batch": config.train.batch,
@@ -89,7 +89,8 @@ def to_text(result: dict[str, Any]) -> str:
     return "\n".join(f"{key:<10} {value}" for key, value in shown.items())
 
 
-def _median_ratio(ours: list[float], bare: list[float]) -> float:
+def median_ratio(ours: list[float], bare: list[float]) -> float:
+    """Median of the rounds' own ratios, which a disturbance of some rounds does not move."""
     return statistics.median(one / other for one, other in zip(ours, bare, strict=True))
 
 

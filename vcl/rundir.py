@@ -9,6 +9,7 @@
     sessions/000.safetensors what session 0 added: new weights, packed masks, head
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
+    wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
 
 Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and
 went on may tell of an epoch twice, and the later line holds.
@@ -22,9 +23,10 @@ import fcntl
 import io
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -33,6 +35,7 @@ from torch import Tensor
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.errors import ConfigError, RunFolderError
+from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
 
 Event = dict[str, Any]
 """A line of ``events.jsonl``: ``kind`` and whatever that kind tells."""
@@ -81,6 +84,8 @@ class RunFolder:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     raise RunFolderError(f"{path} is in use by another run") from None
+                for left in path.rglob(f".*{TEMPORARY_SUFFIX}"):
+                    left.unlink()  # By a process that was killed while it wrote.
                 folder._claim(config)
             yield folder
 
@@ -214,16 +219,23 @@ class RunFolder:
         found: dict[str, Any] | None = self._read_json("matrix.json")
         return found
 
+    def wandb_id(self) -> str:
+        """Name of this run on Weights & Biases; made up once, so that a run that goes on stays one run there."""
+        path = self.path / "wandb_id"
+        if not path.exists():
+            self._write_text(path.name, uuid.uuid4().hex[:8])
+        with _explained(path):
+            return path.read_text()
+
     def _session_path(self, session: int) -> Path:
         return self.path / "sessions" / f"{session:03d}.safetensors"
 
     def _write_text(self, name: str, text: str) -> None:
-        _replace(self.path / name, lambda file: file.write(text.encode()))
+        _write(self.path / name, text.encode())
 
     def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        payload = safetensors.torch.save(plain, {"notes": json.dumps(notes)})
-        _replace(path, lambda file: file.write(payload))
+        _write(path, safetensors.torch.save(plain, {"notes": json.dumps(notes)}))
 
     def _read_tensors(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with _explained(path), safetensors.safe_open(path, "pt") as file:
@@ -238,24 +250,9 @@ class RunFolder:
             return json.loads(path.read_bytes())
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Make a file appear whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    with _explained(path):
-        try:
-            with beside.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+def _write(path: Path, content: bytes) -> None:
+    with _explained(path), whole_file(path) as draft:
+        draft.file.write(content)
 
 
 @contextlib.contextmanager

@@ -78,6 +78,7 @@ def test_a_run_killed_at_spread_points_ends_as_if_it_had_not_been(home, command,
     hit = sum(kill_at(command(name), folder.path, 1 + number * whole // kills) for number in range(kills))
     subprocess.run(command(name), check=True)
     assert hit >= kills - 1
+    assert not list(folder.path.rglob("*.part"))
     assert results(folder) == results(undisturbed)
 
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vcl.errors import RunFolderError
-from vcl.video.whole_file import whole_file
+from vcl.whole_file import whole_file
 
 DPI = 150
 """Dots an inch of a PNG."""

@@ -27,7 +27,18 @@ def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
     """
     matrix = measured(folder)
     heading = f"{folder.path.name}: {label(folder.config().method)}, {METRICS.get(metric, metric)} after each session"
-    return f"{heading}\n{table_text(matrix, metric)}"
+    return f"{heading}\n{table_text(matrix, metric)}\n{proof_line(matrix)}"
+
+
+def proof_line(matrix: Mapping[str, Any]) -> str:
+    """Say whether earlier videos still decode bit for bit, by the hashes of their frames."""
+    rows, earlier = matrix["rows"], matrix["rows"][-1]["session"]
+    latest = rows[-1]
+    changed = [j for j in range(earlier) if latest["sha256"][j] != rows[j]["sha256"][j]]
+    if not changed:
+        return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed"
+    told = (f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed)
+    return f"forgotten: {', '.join(told)}"
 
 
 def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100) -> str:

@@ -10,7 +10,6 @@ import io
 import logging
 import netrc
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,13 +20,12 @@ from PIL import Image
 
 from vcl import config as configs
 from vcl.config import RunConfig
-from vcl.errors import RunFolderError, VclError
+from vcl.errors import VclError
 from vcl.report.figures import matrix_figure, shares_of
 from vcl.report.frames import frame_of, frames_figure
 from vcl.report.style import figure_bytes
 from vcl.report.summary import METRICS, label, session_matrix
 from vcl.rundir import Event, RunFolder
-from vcl.video.whole_file import whole_file
 
 if TYPE_CHECKING:
     import wandb
@@ -43,9 +41,6 @@ _AXES = {
 }
 """What happened to the horizontal axis of its charts. W&B's own step only ever grows, so that a run which goes on from
 a checkpoint would lose numbers; these may be told again, and are left out where they were told before."""
-
-_ID = "wandb_id"
-"""File in the run folder with the id of its W&B run, by which a run that goes on stays one run."""
 
 
 def wandb_sink(folder: RunFolder, config: RunConfig) -> list[WandbSink]:
@@ -201,7 +196,7 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
         project=config.wandb.project,
         tags=config.wandb.tags,
         name=folder.path.resolve().name,
-        id=_run_id(folder.path),
+        id=folder.wandb_id(),
         dir=folder.path,
         config=configs.to_dict(config),
         allow_val_change=True,
@@ -214,18 +209,6 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
     if mode == "online":
         log.info("W&B: %s", run.url)
     return run
-
-
-def _run_id(path: Path) -> str:
-    """Read the id of the W&B run, or give it one."""
-    file = path / _ID
-    try:
-        if not file.exists():
-            with whole_file(file) as draft:
-                draft.file.write(uuid.uuid4().hex[:8].encode())
-        return file.read_text()
-    except OSError as error:
-        raise RunFolderError(f"{file}: {error.strerror or error}") from error
 
 
 def _has_key() -> bool:

@@ -21,7 +21,7 @@ from vcl.errors import VideoError
 from vcl.video.digest import source_digest
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
-from vcl.video.whole_file import whole_file
+from vcl.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vcl.errors import VideoError
 from vcl.video.source import image_files
-from vcl.video.whole_file import whole_file
+from vcl.whole_file import whole_file
 
 INDEX_NAME = "digests.json"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vcl.errors import VideoError
-from vcl.video.whole_file import whole_file
+from vcl.whole_file import whole_file
 
 
 def to_uint8(frame: torch.Tensor) -> torch.Tensor:

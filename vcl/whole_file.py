@@ -49,6 +49,11 @@ def whole_file(path: Path) -> Iterator[Draft]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(draft.path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # Without it a power cut could take the new name away again.
+        finally:
+            os.close(folder)
     except BaseException:
         # Its own failure, such as a folder that is a file, must not hide the first one.
         with suppress(OSError):

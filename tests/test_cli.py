@@ -1,0 +1,108 @@
+"""The command as a person meets it: real processes, real files."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from vcl import config as configs
+from vcl.bench import median_ratio
+from vcl.cli import main
+
+
+def vcl(*words):
+    command = [sys.executable, "-m", "vcl", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, tiny_config, stream):
+    """A PFNR run and a finetune run, made by the command."""
+    home = tmp_path_factory.mktemp("cli")
+    for method in ("pfnr", "finetune"):
+        config = tiny_config(method, stream=stream, train={"epochs": 10})
+        (home / f"{method}.yaml").write_text(configs.to_yaml(config))
+        made = vcl("run", home / f"{method}.yaml", "--out", home / method)
+        assert made.returncode == 0, made.stderr
+        (home / f"{method}.said").write_text(made.stdout)
+        (home / f"{method}.logged").write_text(made.stderr)
+    return home
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["compare", "--help"]])
+def test_help_loads_neither_torch_nor_avalanche(words):
+    script = "import sys, vcl.cli\ntry: vcl.cli.main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    script += "heavy = {'torch', 'avalanche', 'numpy', 'matplotlib', 'omegaconf'} & set(sys.modules)\n"
+    script += "assert not heavy, heavy"
+    asked = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert "usage: vcl" in asked.stdout
+
+
+def test_a_run_ends_with_its_matrix_and_the_proof(pair):
+    said = (pair / "pfnr.said").read_text()
+    assert "PFNR, c = 30 %" in said
+    assert "backward transfer 0.00 dB, forgetting 0.00 dB" in said
+    assert "nothing forgotten: 2 of 2 earlier videos decode bit for bit as sealed" in said
+    assert "forgotten: clip0" in (pair / "finetune.said").read_text()
+
+
+def test_progress_is_plain_where_there_is_no_terminal(pair):
+    logged = (pair / "pfnr.logged").read_text()
+    assert "\x1b" not in logged
+    assert "\r" not in logged
+    assert 3 * 2 <= logged.count("\n") <= 3 * 13
+
+
+def test_plot_draws_every_figure_as_png_and_pdf(pair):
+    drawn = vcl("plot", pair / "pfnr", pair / "finetune")
+    assert drawn.returncode == 0, drawn.stderr
+    names = {path.name for path in (pair / "pfnr" / "figures").iterdir()}
+    for figure in ("matrix_psnr", "matrix_ssim", "curves", "shares", "frames", "first_video"):
+        assert {f"{figure}.png", f"{figure}.pdf"} <= names
+    assert str(pair / "finetune" / "figures" / "matrix_psnr.png") in drawn.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "csv"])
+def test_compare_puts_runs_side_by_side(pair, form):
+    compared = vcl("compare", pair / "pfnr", pair / "finetune", "--format", form)
+    assert compared.returncode == 0, compared.stderr
+    assert "pfnr" in compared.stdout
+    assert "finetune" in compared.stdout
+    assert "stored" in compared.stdout
+
+
+def test_compare_prints_the_matrices_when_asked(pair):
+    assert vcl("compare", pair / "pfnr", "--matrices").stdout.count("nothing forgotten") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["run", "nowhere.yaml"], "vcl: config nowhere.yaml cannot be read: No such file or directory\n"),
+        (["plot", "nowhere"], "vcl: nowhere is not a run folder: it has no config.yaml\n"),
+        (["compare", "nowhere"], "vcl: nowhere is not a run folder: it has no config.yaml\n"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_status_2(words, line, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr().err == line
+
+
+def test_a_wrong_setting_makes_no_folder(pair):
+    refused = vcl("run", pair / "pfnr.yaml", "method.capacity=2", "--out", pair / "never")
+    assert (refused.returncode, refused.stderr) == (2, "vcl: method.capacity must lie in (0, 1], got 2.0\n")
+    assert not (pair / "never").exists()
+
+
+def test_bench_compares_the_loop_with_a_bare_one(pair, capsys):
+    assert main(["bench", "loop", str(pair / "pfnr.yaml"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["steps"] == 24
+    assert found["bare_ms"] > 0
+    assert found["ratio"] > 0
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
+    assert median_ratio([2.0, 9.0, 3.0], [1.0, 3.0, 3.0]) == 2.0

@@ -1,0 +1,77 @@
+"""What the documents tell a reader to do is done here."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vcl import config as configs
+from vcl.cli import main
+from vcl.sessions.stream import video_stream
+from vcl.sessions.trainer import build
+from vcl.video.cache import Clip
+from vcl.video.pixels import write_png
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md"]
+
+
+def commands(document):
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", document.read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_experiment_takes_one_step_at_its_own_size(path):
+    config = configs.load(path, ["train.device=cpu"])
+    clip = Clip("noise", np.random.default_rng(0).integers(0, 256, (1, 3, *config.stream.size), np.uint8), "")
+    seen = []
+    strategy = build(config, [clip], seen.append, torch.device("cpu"), stop_after=1)
+    strategy.train(video_stream([clip]).train_stream[0], eval_streams=[])
+    assert [event["step"] for event in seen if event["kind"] == "epoch"] == [1]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)
+def test_every_experiment_a_document_names_exists(document):
+    named = re.findall(r"experiments/[\w/]+\.yaml", document.read_text())
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
+
+
+def test_every_picture_and_page_that_a_document_links_to_exists():
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            assert "://" in target or (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)
+def test_make_commands_name_targets(document):
+    for command in commands(document):
+        if command.startswith("make"):
+            subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, clips):
+    """Word for word, but for fewer frames and epochs."""
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    for clip in clips:
+        (tmp_path / "my-videos" / clip.name).mkdir(parents=True)
+        for t, frame in enumerate(clip.frames):
+            write_png(tmp_path / "my-videos" / clip.name / f"{t}.png", frame)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VCL_CACHE", str(tmp_path / "cache"))
+    done = []
+    for command in commands(ROOT / "README.md"):
+        words = shlex.split(command)
+        if words[0] == "vcl":
+            shorter = ["stream.frames=3", "train.epochs=1", "wandb.mode=disabled"] if words[1] == "run" else []
+            assert main([*words[1:], *shorter]) == 0, command
+            done.append(words[1])
+    assert {"run", "plot", "compare", "bench"} <= set(done)
