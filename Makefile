@@ -11,11 +11,11 @@ export OMP_WAIT_POLICY ?= passive
 demo: $(READY)
 	$(BIN)/vcl run experiments/demo/pfnr.yaml --out $(RUNS)/demo-pfnr
 	$(BIN)/vcl run experiments/demo/finetune.yaml --out $(RUNS)/demo-finetune
+	$(BIN)/vcl compare --matrices $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 	$(BIN)/vcl plot $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
-	$(BIN)/vcl compare $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not gpu" --cov
+	$(BIN)/python -m pytest tests notebooks --nbmake --nbmake-timeout=900 -m "not slow and not gpu" --cov
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow

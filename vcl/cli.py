@@ -111,8 +111,9 @@ def _plot(arguments: argparse.Namespace) -> None:
     from vcl.rundir import RunFolder
 
     for path in arguments.run:
-        for figure in plot_run(RunFolder.existing(path)):
-            _print(str(figure))
+        folder = RunFolder.existing(path)
+        names = ", ".join(dict.fromkeys(figure.stem for figure in plot_run(folder)))
+        _print(f"{folder.figures}: {names} (each as .png and .pdf)")
 
 
 def _compare(arguments: argparse.Namespace) -> None:
