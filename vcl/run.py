@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vcl.config import RunConfig
-from vcl.errors import ConfigError
+from vcl.errors import ConfigError, RunFolderError
 from vcl.evaluate import check_nothing_forgotten, measure_row
 from vcl.rundir import Event, Listener, RunFolder
 from vcl.video.cache import Clip
@@ -76,8 +76,18 @@ def _run_sessions(
     if len(matrix["rows"]) == len(clips) and folder.events("end"):
         return
     told = {event["session"] for event in folder.events("row")}
-    resumed = bool(folder.events("start"))
-    emit({"kind": "start", "time": time.time(), "videos": names, "sessions": len(clips), "resumed": resumed})
+    starts = folder.events("start")
+    _check_same_frames(clips, starts, folder)
+    emit(
+        {
+            "kind": "start",
+            "time": time.time(),
+            "videos": names,
+            "sha256": [clip.sha256 for clip in clips],
+            "sessions": len(clips),
+            "resumed": bool(starts),
+        }
+    )
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
 
     trainer = Trainer(config, clips, folder, emit, device)
@@ -127,6 +137,16 @@ def versions(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
+
+
+def _check_same_frames(clips: Sequence[Clip], starts: Sequence[Event], folder: RunFolder) -> None:
+    """Refuse to go on with other videos than the run began with, even where their names are the same."""
+    for clip, began_with in zip(clips, starts[0]["sha256"] if starts else (), strict=False):
+        if clip.sha256 != began_with:
+            raise RunFolderError(
+                f"{folder.path} began with other frames of {clip.name}: their SHA-256 was {began_with[:12]} and is "
+                f"{clip.sha256[:12]}"
+            )
 
 
 def _session_event(session: int, video: str, trainer: Trainer) -> Event:

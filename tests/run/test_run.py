@@ -2,18 +2,19 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
 import torch
 
 from vcl.config import RunConfig
-from vcl.errors import ConfigError, ForgettingError, TrainingError, VideoError
+from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingError, VideoError
 from vcl.metrics import quality
 from vcl.render import Decoder
 from vcl.run import choose_device, run
 from vcl.rundir import RunFolder
-from vcl.video.pixels import to_uint8
+from vcl.video.pixels import to_uint8, write_png
 
 METRICS = ("psnr", "ssim", "ms_ssim")
 
@@ -103,6 +104,22 @@ def test_a_session_that_changed_on_disk_ends_the_run(finished):
     with pytest.raises(ForgettingError, match=r"video 0 \(clip0\) must decode after session 2 as it did"):
         run(config, folder.path)
     assert len(folder.matrix()["rows"]) == 2
+
+
+def test_a_run_goes_on_where_its_videos_were_moved_but_not_where_they_changed(tmp_path, tiny_config, stream):
+    config = tiny_config(stream=stream)
+    folder = run(config, tmp_path / "run")
+    shutil.copytree(stream["root"], tmp_path / "moved")
+    moved = tiny_config(stream={**stream, "root": str(tmp_path / "moved")})
+    matrix = folder.matrix()
+    matrix["rows"].pop()
+    folder.write_matrix(matrix)
+    run(moved, folder.path)
+    assert len(folder.matrix()["rows"]) == 3
+    write_png(tmp_path / "moved" / "clip1" / "0.png", np.zeros((3, 32, 48), np.uint8))
+    folder.write_matrix(matrix)
+    with pytest.raises(RunFolderError, match="began with other frames of clip1"):
+        run(moved, folder.path)
 
 
 def test_disk_grows_by_what_a_session_adds(finished):

@@ -24,8 +24,9 @@ from vcl.config.knobs import (
 )
 from vcl.errors import ConfigError
 
-_UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache")
-"""Settings that cannot change a result, so that two runs may differ in them and be the same run."""
+_UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
+"""Settings that cannot change a result, so that two runs may differ in them and be the same run. Where the videos lie
+is one of them: a run knows its frames by their hash."""
 
 
 def load(path: Path | None, overrides: Sequence[str] = ()) -> RunConfig:

@@ -1,12 +1,13 @@
 """Avalanche plugins: subnetworks, fresh networks, checkpoints, probes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from avalanche.core import SupervisedPlugin
+from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.errors import Interrupted, TrainingError
@@ -105,13 +106,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             return
         tensors, notes = found
         strategy.model.load_state_dict({name: tensors[name] for name in strategy.model.state_dict()})
-        for name, parameter in strategy.model.named_parameters():
-            prefix = f"optimizer/{name}/"
-            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            if state:
-                strategy.optimizer.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
-                }
+        _load_optimizer(strategy, tensors)
         strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
         if strategy.step % strategy.steps_an_epoch:
             self.means.resume(tensors["means"].to(strategy.device))
@@ -204,6 +199,19 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
                 "scratch": self.scratch,
             }
         )
+
+
+def _load_optimizer(strategy: Any, tensors: Mapping[str, Tensor]) -> None:
+    names = {parameter: name for name, parameter in strategy.model.named_parameters()}
+    held = [parameter for group in strategy.optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for number, parameter in enumerate(held):
+        prefix = f"optimizer/{names[parameter]}/"
+        found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        if found:
+            state[number] = found
+    # The optimiser itself knows which of its numbers live on the device.
+    strategy.optimizer.load_state_dict({**strategy.optimizer.state_dict(), "state": state})
 
 
 def _place(notes: dict[str, Any]) -> str:
