@@ -91,6 +91,20 @@ def test_an_error_is_one_line_and_exit_status_2(words, line, capsys):
     assert capsys.readouterr().err == line
 
 
+def test_settings_may_stand_before_and_after_options(pair, tmp_path):
+    path = str(pair / "pfnr.yaml")
+    assert main(["run", path, "train.epochs=1", "--quiet", "--out", str(tmp_path / "run"), "train.batch=5"]) == 0
+    config = configs.load(tmp_path / "run" / "config.yaml")
+    assert (config.train.epochs, config.train.batch) == (1, 5)
+
+
+@pytest.mark.parametrize("words", [["run", "a.yaml", "--outt", "b"], ["plot", "a", "--x"]])
+def test_an_unknown_option_is_refused(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "unrecognized arguments" in capsys.readouterr().err
+
+
 def test_a_wrong_setting_makes_no_folder(pair):
     refused = vcl("run", pair / "pfnr.yaml", "method.capacity=2", "--out", pair / "never")
     assert (refused.returncode, refused.stderr) == (2, "vcl: method.capacity must lie in (0, 1], got 2.0\n")

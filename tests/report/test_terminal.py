@@ -2,7 +2,7 @@ import pytest
 from fake_run import a_matrix
 
 from vcl.errors import VclError
-from vcl.report.terminal import matrix_text, table_text
+from vcl.report.terminal import matrix_text, proof_line, table_text
 
 
 def test_the_matrix_reads_row_by_row_with_its_averages_below(masked):
@@ -15,7 +15,18 @@ def test_the_matrix_reads_row_by_row_with_its_averages_below(masked):
         "2 swan           28.00    31.00    35.00   31.33",
         "(in brackets: still to come, decoded with the latest session's mask)",
         "average 31.33 dB, backward transfer -1.50 dB, forgetting 1.50 dB",
+        "nothing forgotten: 2 of 2 earlier videos decode bit for bit as sealed",
     ]
+
+
+def test_videos_whose_hashes_changed_are_named_with_what_they_lost():
+    matrix = a_matrix()
+    matrix["rows"][2]["sha256"][0] = "cd"
+    assert proof_line(matrix) == "forgotten: bear 30.00 to 28.00 dB"
+
+
+def test_one_session_proves_nothing():
+    assert proof_line(a_matrix(done=1)) == ""
 
 
 def test_a_run_that_is_still_going_shows_the_rows_it_has():
@@ -44,7 +55,7 @@ def test_another_metric_can_be_shown(masked):
 
 
 def test_a_metric_that_is_undefined_says_so(masked):
-    assert matrix_text(masked, "ms_ssim").endswith("MS-SSIM is n/a for frames of 18 x 32 pixels")
+    assert matrix_text(masked, "ms_ssim").splitlines()[1] == "MS-SSIM is n/a for frames of 18 x 32 pixels"
 
 
 def test_a_run_without_a_row_is_refused(make_run):

@@ -13,7 +13,7 @@ from vcl.layers import draw
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
-from vcl.sessions.metrics import EpochMeans, EventLogger
+from vcl.sessions.metrics import EpochMeans, Evaluation, EventLogger
 from vcl.sessions.plugins import Subnetworks
 from vcl.sessions.schedule import WarmupCosine, share_of_rate
 from vcl.sessions.strategy import FrameRegression, adam
@@ -158,7 +158,7 @@ def test_a_session_starts_with_an_optimiser_that_knows_nothing(tiny_config, clip
 
 def test_events_tell_of_frames_and_never_of_accuracy(tiny_config, clips):
     events = []
-    evaluator = EvaluationPlugin(EpochMeans(), loggers=[EventLogger(events.append)], collect_all=False)
+    evaluator = Evaluation([EpochMeans()], [EventLogger(events.append)])
     strategy = strategy_of("wsn", tiny_config("wsn"), clips, evaluator=evaluator)
     metrics = strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
     assert set(metrics) == {"loss", "psnr"}

@@ -27,12 +27,14 @@ def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
     """
     matrix = measured(folder)
     heading = f"{folder.path.name}: {label(folder.config().method)}, {METRICS.get(metric, metric)} after each session"
-    return f"{heading}\n{table_text(matrix, metric)}\n{proof_line(matrix)}"
+    return "\n".join(filter(None, (heading, table_text(matrix, metric), proof_line(matrix))))
 
 
 def proof_line(matrix: Mapping[str, Any]) -> str:
-    """Say whether earlier videos still decode bit for bit, by the hashes of their frames."""
+    """Say whether earlier videos still decode bit for bit, by the hashes of their frames; empty after one session."""
     rows, earlier = matrix["rows"], matrix["rows"][-1]["session"]
+    if earlier == 0:
+        return ""
     latest = rows[-1]
     changed = [j for j in range(earlier) if latest["sha256"][j] != rows[j]["sha256"][j]]
     if not changed:

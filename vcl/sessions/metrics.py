@@ -8,6 +8,7 @@ import torch
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.logging import BaseLogger
+from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor
 
 from vcl.metrics import quality
@@ -55,6 +56,27 @@ class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
     def after_training_epoch(self, strategy: Any) -> list[MetricValue]:
         """Hand the means to the loggers."""
         return [MetricValue(self, name, value, strategy.step) for name, value in self.result().items()]
+
+
+class Evaluation(EvaluationPlugin):  # type: ignore[misc]
+    """Avalanche's evaluation plugin, deaf to the hooks that none of its metrics and loggers listens to.
+
+    The stock one copies the experience at every hook, eight times a step.
+    """
+
+    def __init__(self, metrics: Sequence[Any], loggers: Sequence[BaseLogger]) -> None:
+        super().__init__(*metrics, loggers=loggers, collect_all=False)
+        self._heard = {
+            name
+            for listener in (*self.metrics, *self.loggers)
+            for name in dir(listener)
+            if name.startswith(("before_", "after_"))
+            and getattr(type(listener), name) is not getattr(PluginMetric, name, None)
+        }
+
+    def _update_metrics_and_loggers(self, strategy: Any, callback: str) -> None:
+        if callback in self._heard:
+            super()._update_metrics_and_loggers(strategy, callback)
 
 
 class EventLogger(BaseLogger):  # type: ignore[misc]

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from avalanche.training.plugins import EvaluationPlugin
 
 from vcl.config import RunConfig
 from vcl.render import Renderer, read_ledger
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
-from vcl.sessions.metrics import EpochMeans, EventLogger
+from vcl.sessions.metrics import EpochMeans, Evaluation, EventLogger
 from vcl.sessions.plugins import Checkpoints, Probe
 from vcl.sessions.schedule import WarmupCosine
 from vcl.sessions.strategy import FrameRegression, adam
@@ -128,7 +127,7 @@ def build(
             WarmupCosine(train.lr, train.warmup, train.warmup_from),
             *plugins,
         ],
-        evaluator=EvaluationPlugin(means or EpochMeans(), loggers=[EventLogger(emit)], collect_all=False),
+        evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)]),
         device=device,
     )
 
