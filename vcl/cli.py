@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from vcl import __version__
 from vcl.errors import Interrupted, VclError
 
 
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vcl", description="Sequential neural video representation: many videos, one network, nothing forgotten."
     )
+    parser.add_argument("--version", action="version", version=f"vcl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     run = commands.add_parser(
@@ -143,6 +145,8 @@ def _compare(arguments: argparse.Namespace) -> None:
     from vcl.report.terminal import matrix_text
     from vcl.rundir import RunFolder
 
+    if arguments.matrices and arguments.format != "text":
+        raise VclError(f"--matrices goes with --format text, got {arguments.format}")
     folders = [RunFolder.existing(path) for path in arguments.run]
     if arguments.matrices:
         for folder in folders:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from vcl import backbones
 from vcl.config import RunConfig
 from vcl.errors import ConfigError, RunFolderError
 from vcl.evaluate import check_nothing_forgotten, measure_row
@@ -49,6 +50,8 @@ def run(
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
     clips = open_stream(config.stream)
+    with torch.device("meta"):  # Refuses what no network can be built for, before there is a folder.
+        backbones.build(config.backbone, config.stream.size, len(clips))
     with RunFolder.opened(path, config) as folder:
         folder.add_versions(versions(device))
         watching = listeners(folder)
@@ -73,11 +76,11 @@ def _run_sessions(
         "size": list(config.stream.size),
         "rows": [],
     }
+    starts = folder.events("start")
+    _check_same_frames(clips, starts, folder)
     if len(matrix["rows"]) == len(clips) and folder.events("end"):
         return
     told = {event["session"] for event in folder.events("row")}
-    starts = folder.events("start")
-    _check_same_frames(clips, starts, folder)
     emit(
         {
             "kind": "start",
@@ -141,7 +144,12 @@ def versions(device: torch.device) -> dict[str, Any]:
 
 def _check_same_frames(clips: Sequence[Clip], starts: Sequence[Event], folder: RunFolder) -> None:
     """Refuse to go on with other videos than the run began with, even where their names are the same."""
-    for clip, began_with in zip(clips, starts[0]["sha256"] if starts else (), strict=False):
+    if not starts:
+        return
+    before, now = starts[0]["videos"], [clip.name for clip in clips]
+    if before != now:
+        raise RunFolderError(f"{folder.path} began with the videos {', '.join(before)}, but there are {', '.join(now)}")
+    for clip, began_with in zip(clips, starts[0]["sha256"], strict=True):
         if clip.sha256 != began_with:
             raise RunFolderError(
                 f"{folder.path} began with other frames of {clip.name}: their SHA-256 was {began_with[:12]} and is "

@@ -22,7 +22,7 @@ def test_the_matrix_reads_row_by_row_with_its_averages_below(masked):
 def test_videos_whose_hashes_changed_are_named_with_what_they_lost():
     matrix = a_matrix()
     matrix["rows"][2]["sha256"][0] = "cd"
-    assert proof_line(matrix) == "forgotten: bear 30.00 to 28.00 dB"
+    assert proof_line(matrix) == "changed: bear 30.00 to 28.00 dB"
 
 
 def test_one_session_proves_nothing():

@@ -185,6 +185,22 @@ def test_a_missing_video_leaves_no_run_folder(tmp_path, tiny_config, stream):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_size_that_no_network_can_make_leaves_no_run_folder(tmp_path, tiny_config, stream):
+    config = tiny_config(stream={**stream, "size": [33, 48]})
+    with pytest.raises(ConfigError, match="multiples of 4"):
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_video_is_gone_names_what_it_began_with(tmp_path, tiny_config, stream):
+    folder = run(tiny_config(stream={**stream, "frames": 2}, train={"epochs": 1}), tmp_path / "run")
+    shutil.copytree(stream["root"], tmp_path / "fewer")
+    shutil.rmtree(tmp_path / "fewer" / "clip1")
+    fewer = tiny_config(stream={**stream, "frames": 2, "root": str(tmp_path / "fewer")}, train={"epochs": 1})
+    with pytest.raises(RunFolderError, match="began with the videos clip0, clip1, clip2, but there are clip0, clip2"):
+        run(fewer, folder.path)
+
+
 def test_listeners_see_each_event_after_the_folder_has_it(tmp_path, tiny_config, stream):
     config = tiny_config(stream=stream)
     seen = []

@@ -40,7 +40,7 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
     if not changed:
         return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed"
     told = (f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed)
-    return f"forgotten: {', '.join(told)}"
+    return f"changed: {', '.join(told)}"
 
 
 def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100) -> str:
