@@ -256,7 +256,7 @@ def test_paper_loss_is_its_formula():
     decoded, truth = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.3)
     # Two flat frames: SSIM is its luminance term alone, with C1 = 0.01².
     likeness = (2 * 0.5 * 0.3 + 1e-4) / (0.5**2 + 0.3**2 + 1e-4)
-    assert float(LOSSES["l1_ssim"](decoded, truth)) == pytest.approx(0.7 * 0.2 + 0.3 * (1 - likeness), abs=1e-5)
+    assert float(LOSSES["l1_ssim"](decoded, truth)) == pytest.approx(0.7 * 0.2 + 0.3 * (1 - likeness), abs=5e-5)
 
 
 def test_frame_regression_is_not_a_method_of_its_own():

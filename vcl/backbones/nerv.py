@@ -12,7 +12,7 @@ from vcl.errors import ConfigError
 from vcl.layers.embed import Waves, fraction_place, open_place
 from vcl.layers.fourier import FourierOperator
 from vcl.layers.masked import MaskedConv2d, MaskedLinear
-from vcl.layers.upsample import UpsampleBlock
+from vcl.layers.upsample import UpsampleBlock, activated_head
 
 
 class Nerv(Backbone):
@@ -73,21 +73,20 @@ class Nerv(Backbone):
         return 3, self.width
 
     def features(self, x: Tensor) -> Tensor:
-        """``(B, 2)`` to ``(B, channels, H, W)``."""
+        """``(B, 2)`` to the last block's channels before activation, see ``UpsampleBlock.raw``."""
         place, session = x.unbind(1)
         turn = open_place(session) if self.sessions is None else fraction_place(session, self.sessions)
         embedding = torch.cat((self.waves(place), self.waves(turn)), dim=1)
         stem = F.relu(self.fc2(F.relu(self.fc1(embedding))))
         features = stem.view(len(x), -1, *self.grid).contiguous(memory_format=torch.channels_last)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             features = block(features)
-        return features
+        return last.raw(features)
 
     def finish(self, features: Tensor, head: Tensor) -> Tensor:
-        """A 1×1 convolution and (tanh + 1) / 2; the frames' memory is laid out plane by plane."""
-        lines = features.permute(0, 2, 3, 1).flatten(1, 2)
-        frames = torch.bmm(head, lines.transpose(1, 2)).view(len(features), 3, *features.shape[-2:])
-        return (frames.tanh() + 1) / 2
+        """Activation, pixel shuffle, a 1×1 convolution and (tanh + 1) / 2."""
+        return (activated_head(features, head, self.blocks[-1].pending).tanh() + 1) / 2
 
 
 def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:

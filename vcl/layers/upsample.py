@@ -1,10 +1,17 @@
-"""The up-sampling block: convolution, pixel shuffle, activation, with or without a Fourier operator."""
+"""The up-sampling block: convolution, pixel shuffle, activation, with or without a Fourier operator; and the head."""
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from vcl.layers.fourier import FourierOperator
 from vcl.layers.masked import MaskedConv2d
+
+_ROWS = 8192
+"""Places whose features a CPU activates at once, few enough to stay in its cache."""
 
 
 class UpsampleBlock(nn.Module):
@@ -24,11 +31,70 @@ class UpsampleBlock(nn.Module):
         self.operator = operator
         self.stride = stride
 
+    @property
+    def pending(self) -> int:
+        """Up-scaling that ``raw`` leaves undone: all of it without an operator, none with one."""
+        return self.stride if self.operator is None else 1
+
+    def raw(self, x: Tensor) -> Tensor:
+        """Before activation, ``(B, outputs * pending ** 2, ...)``: what a head can read without a pixel shuffle."""
+        if self.operator is None:
+            assert self.conv is not None
+            return self.conv(x)
+        finer: Tensor = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
+        return finer if self.conv is None else F.pixel_shuffle(self.conv(x), self.stride) + finer
+
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        paths = []
-        if self.conv is not None:
-            paths.append(F.pixel_shuffle(self.conv(x), self.stride))
-        if self.operator is not None:
-            paths.append(self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride)))
-        return F.silu(sum(paths[1:], paths[0]))
+        return F.pixel_shuffle(F.silu(self.raw(x)), self.pending)
+
+
+def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
+    """SiLU, pixel shuffle and a 1×1 convolution, without ever holding the shuffled features.
+
+    The three commute: the head is applied to the channels of each sub-pixel, and what is shuffled are colours. Of the
+    largest tensor of a network neither the activation nor a shuffled copy is kept; the backward pass activates again.
+
+    Args:
+        raw: ``(B, C * stride ** 2, H, W)`` before activation, fastest in channels-last order.
+        head: ``(B, O, C)``, one a frame.
+        stride: of the pixel shuffle.
+
+    Returns:
+        ``(B, O, stride·H, stride·W)``, contiguous, in the head's type.
+    """
+    batch, colours, channels = head.shape
+    apart = torch.eye(stride**2, dtype=head.dtype, device=head.device)
+    wide = torch.einsum("boc,st->bcsot", head, apart).reshape(batch, channels * stride**2, colours * stride**2)
+    with torch.autocast(raw.device.type, enabled=False):
+        lines: Tensor = _ActivatedProduct.apply(raw.permute(0, 2, 3, 1).flatten(1, 2), wide)
+    return F.pixel_shuffle(lines.mT.reshape(batch, -1, *raw.shape[-2:]), stride).contiguous()
+
+
+class _ActivatedProduct(torch.autograd.Function):
+    """``silu(x) @ weight`` for x ``(B, N, C)`` and weight ``(B, C, O)``, in the weight's type and in pieces."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        product = weight.new_empty(*x.shape[:2], weight.shape[2])
+        for frame in range(len(x)):
+            for here in _pieces(x):
+                torch.mm(F.silu(x[frame, here].to(weight.dtype)), weight[frame], out=product[frame, here])
+        return product
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
+        to_x, to_weight = torch.empty_like(x), torch.zeros_like(weight)
+        for frame in range(len(x)):
+            for here in _pieces(x):
+                rows, grad = x[frame, here].to(weight.dtype), grads[0][frame, here]
+                to_weight[frame].addmm_(F.silu(rows).T, grad)
+                to_x[frame, here] = torch.ops.aten.silu_backward(grad @ weight[frame].T, rows)
+        return to_x, to_weight
+
+
+def _pieces(x: Tensor) -> list[slice]:
+    rows = _ROWS if x.device.type == "cpu" else x.shape[1]
+    return [slice(first, first + rows) for first in range(0, x.shape[1], rows)]

@@ -20,21 +20,25 @@ class Gate:
     """
 
     def __init__(self, weights: Mapping[str, MaskedWeight], ledger: Ledger) -> None:
+        # Selecting by the bits of numbers is exact for all of them, -0 and NaN included, and on a CPU ten times faster
+        # than by masks of bools.
         self._kept = []
         for name, weight in weights.items():
             sealed = ledger.sealed(name).to(weight.value.device)
             if sealed.any():
-                self._kept.append((weight.value, sealed, ledger.values(name).to(weight.value.device)))
+                closed = sealed.to(torch.int32).neg_()
+                kept = ledger.values(name).to(weight.value.device).view(torch.int32) & closed
+                self._kept.append((weight.value, ~closed, kept))
 
     @torch.no_grad()
     def stop_gradients(self) -> None:
         """Zero the gradient of every sealed weight; call between backward and step."""
-        for value, sealed, _ in self._kept:
+        for value, open_, _ in self._kept:
             if value.grad is not None:
-                value.grad.masked_fill_(sealed, 0)
+                value.grad.view(torch.int32).bitwise_and_(open_)
 
     @torch.no_grad()
     def put_back(self) -> None:
         """Write every sealed weight back; call after the step."""
-        for value, sealed, kept in self._kept:
-            torch.where(sealed, kept, value, out=value)
+        for value, open_, kept in self._kept:
+            value.view(torch.int32).bitwise_and_(open_).bitwise_or_(kept)
