@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from vcl import config as configs
-from vcl.bench import median_ratio
 from vcl.cli import main
 
 
@@ -111,13 +110,16 @@ def test_a_wrong_setting_makes_no_folder(pair):
     assert not (pair / "never").exists()
 
 
-def test_bench_compares_the_loop_with_a_bare_one(pair, capsys):
-    assert main(["bench", "loop", str(pair / "pfnr.yaml"), "--json"]) == 0
+def test_bench_prints_json_and_keeps_both_forms(pair, capsys, tmp_path):
+    words = ["bench", "fourier", str(pair / "pfnr.yaml"), "--rounds", "1", "--json", "--save", str(tmp_path / "kept")]
+    assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["steps"] == 24
-    assert found["bare_ms"] > 0
-    assert found["ratio"] > 0
+    assert found["benchmark"] == "fourier"
+    text, data = sorted((tmp_path / "kept").iterdir(), reverse=True)
+    assert json.loads(data.read_text()) == found
+    assert text.read_text().startswith("fourier: ")
 
 
-def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
-    assert median_ratio([2.0, 9.0, 3.0], [1.0, 3.0, 3.0]) == 2.0
+def test_bench_without_rounds_is_refused(pair, capsys):
+    assert main(["bench", "loop", str(pair / "pfnr.yaml"), "--rounds", "0"]) == 2
+    assert capsys.readouterr().err == "vcl: --rounds must be 1 or more, got 0\n"

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from vcl import __version__
+from vcl.bench import BENCHMARKS, run_benchmark
 from vcl.errors import Interrupted, VclError
 
 
@@ -27,6 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     # Threads that wait by spinning hold up every other process; it must be set before torch starts its threads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults a step.
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("vcl").setLevel(logging.INFO)
     arguments = _parse(words)
@@ -85,11 +87,22 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
     compare.set_defaults(do=_compare)
 
-    bench = commands.add_parser("bench", help="measure what this machine makes of vcl")
-    bench.add_argument("what", choices=("loop",), help="loop: a step of training against the same step in a bare loop")
+    bench = commands.add_parser(
+        "bench",
+        help="measure what this machine makes of vcl",
+        description="Measure what this machine makes of vcl: what is compared takes turns in one process, so ratios "
+        "can be trusted where times cannot.",
+        epilog="\n".join(f"{name:<9} {what}" for name, what in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    bench.add_argument("what", choices=tuple(BENCHMARKS), help="see below")
     bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
     bench.add_argument("setting", nargs="*", help="key=value; wins over the file")
+    bench.add_argument(
+        "--rounds", type=int, default=5, help="turns of each (default: 5); for sessions, how many sessions"
+    )
     bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.add_argument("--save", type=Path, metavar="DIR", help="also keep the result there, as text and as JSON")
     bench.set_defaults(do=_bench)
     return parser
 
@@ -97,9 +110,9 @@ def _parser() -> argparse.ArgumentParser:
 def _keep_freed_memory() -> None:
     """Let glibc keep what one training step frees for the next; page faults on tensors cost a step about 5 %."""
     with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for m_trim_threshold_or_m_mmap_threshold in (-1, -3):
-            mallopt(m_trim_threshold_or_m_mmap_threshold, 2**31 - 1)
+        mallopt, m_trim_threshold, m_mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
+        mallopt(m_trim_threshold, -1)
+        mallopt(m_mmap_threshold, 2**31 - 1)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -157,12 +170,21 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    from vcl import bench
     from vcl import config as configs
+    from vcl.whole_file import whole_file
 
+    if arguments.rounds < 1:
+        raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
     _keep_freed_memory()
-    result = bench.loop_overhead(configs.load(arguments.config, arguments.setting))
-    _print(json.dumps(result) if arguments.json else bench.to_text(result))
+    table = run_benchmark(arguments.what, configs.load(arguments.config, arguments.setting), arguments.rounds)
+    text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
+    if arguments.save is not None:
+        arguments.save.mkdir(parents=True, exist_ok=True)
+        for suffix, content in ((".txt", text), (".json", data)):
+            name = f"{arguments.what}_{arguments.config.parent.name}_{arguments.config.stem}{suffix}"
+            with whole_file(arguments.save / name) as draft:
+                draft.file.write(f"{content}\n".encode())
+    _print(data if arguments.json else text)
 
 
 def _print(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,24 +68,25 @@ class Renderer:
             yield self._network(x, self._head)
 
 
-def read_ledger(folder: RunFolder, config: RunConfig, sessions: int, state: int | None = None) -> Ledger:
-    """The ledger as it stood after session ``state``, from what is on disk.
+def read_ledger(folder: RunFolder, state: int | None = None) -> tuple[Ledger, list[dict[str, Any]]]:
+    """The ledger as it stood after session ``state``, and the sessions' notes, from what is on disk.
 
     Args:
         folder: the run.
-        config: the run's.
-        sessions: videos in its stream.
         state: default the latest session.
 
     Raises:
         RunFolderError: a session is missing or does not fit the network.
     """
+    config = folder.config()
     with torch.device("meta"):
-        shapes = backbones.build(config.backbone, config.stream.size, sessions).shapes()
+        shapes = backbones.build(config.backbone, config.stream.size, sessions=1).shapes()
     last = folder.sessions() - 1 if state is None else state
     ledger: Ledger | None = None
+    told = []
     for session in range(last + 1):
         tensors, notes = folder.read_session(session)
+        told.append(notes)
         if ledger is None:
             ledger = Ledger(shapes, notes["keeps"])
         try:
@@ -94,7 +96,7 @@ def read_ledger(folder: RunFolder, config: RunConfig, sessions: int, state: int 
                 f"{folder.path} has a session {session} that does not fit its network: {error}"
             ) from error
     assert ledger is not None
-    return ledger
+    return ledger, told
 
 
 class Decoder:
@@ -117,10 +119,9 @@ class Decoder:
             raise RunFolderError(
                 f"{folder.path} must hold session {state} to decode it, got {folder.sessions()} sessions"
             )
-        notes = [folder.read_session(session)[1] for session in range(state + 1)]
-        config, sessions = folder.config(), notes[0]["sessions"]
-        ledger = read_ledger(folder, config, sessions, state)
-        return cls(Renderer.of_config(config, sessions, device), ledger, [note["frames"] for note in notes])
+        ledger, notes = read_ledger(folder, state)
+        renderer = Renderer.of_config(folder.config(), notes[0]["sessions"], device)
+        return cls(renderer, ledger, [note["frames"] for note in notes])
 
     def sha256(self, video: int) -> str:
         """Hash of the numbers that decode a video: masked weights and head."""

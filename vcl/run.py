@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vcl import backbones
-from vcl.config import RunConfig
+from vcl.config import RunConfig, TrainConfig
 from vcl.errors import ConfigError, RunFolderError
 from vcl.evaluate import check_nothing_forgotten, measure_row
 from vcl.rundir import Event, Listener, RunFolder
@@ -46,10 +46,17 @@ def run(
     Raises:
         VclError: one of its children, each one line; what was finished before is kept.
     """
-    device = choose_device(config.train.device)
-    if config.train.threads is not None:
-        torch.set_num_threads(config.train.threads)
-    clips = open_stream(config.stream)
+    return run_clips(config, open_stream(config.stream), path, listeners)
+
+
+def run_clips(
+    config: RunConfig,
+    clips: Sequence[Clip],
+    path: Path,
+    listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: (),
+) -> RunFolder:
+    """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size."""
+    device = prepare_device(config.train)
     with torch.device("meta"):  # Refuses what no network can be built for, before there is a folder.
         backbones.build(config.backbone, config.stream.size, len(clips))
     with RunFolder.opened(path, config) as folder:
@@ -104,13 +111,20 @@ def _run_sessions(
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
             trainer.train_from_scratch(session)
         if session == len(matrix["rows"]):
-            matrix["rows"].append(measure_row(folder, clips, session, config.matrix.upper, device))
+            matrix["rows"].append(measure_row(folder, clips, session, config.matrix, device))
             if trainer.keeps != "latest":
                 check_nothing_forgotten(matrix["rows"], names)
             folder.write_matrix(matrix)
         if session not in told:
             emit({"kind": "row", **matrix["rows"][session]})
     emit({"kind": "end", "time": time.time()})
+
+
+def prepare_device(train: TrainConfig) -> torch.device:
+    """The device of a recipe, with PyTorch told how many threads to use."""
+    if train.threads is not None:
+        torch.set_num_threads(train.threads)
+    return choose_device(train.device)
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vcl.layers.mask import masked_weight, top_mask
+from vcl.layers.mask import _kth_largest_by_bits, masked_weight, top_mask
 
 SCORES = torch.tensor([[0.1, -0.6, 0.3], [-0.2, 0.5, -0.4]])
 
@@ -58,3 +58,16 @@ def test_mask_keeps_the_same_entries_as_a_full_sort():
     expected = torch.zeros(37 * 53, dtype=torch.bool)
     expected[order[: round(0.3 * 37 * 53)]] = True
     assert torch.equal(top_mask(score, 0.3).flatten(), expected)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("keep", [1, 2, 300, 999, 1000])
+def test_the_threshold_found_bit_by_bit_is_the_one_that_a_sort_finds(signed, keep):
+    score = torch.rand(1000, generator=torch.Generator().manual_seed(keep)) - 0.5
+    score[::7] = score[0]
+    rank = score if signed else score.abs()
+    assert _kth_largest_by_bits(rank, keep) == rank.sort(descending=True).values[keep - 1]
+
+
+def test_the_threshold_found_bit_by_bit_may_be_zero_of_either_sign():
+    assert _kth_largest_by_bits(torch.tensor([-1.0, 0.0, -0.0]), 2) == 0

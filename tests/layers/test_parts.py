@@ -48,6 +48,27 @@ def test_first_values_fill_the_range_of_their_fan_in():
     assert 0.95 * bound < float(layer.weight.value.detach().abs().max()) <= bound
 
 
+@pytest.mark.parametrize("capacity", [None, 0.3])
+def test_scaled_first_values_keep_the_size_of_a_signal_whatever_the_mask_lets_through(capacity):
+    x = torch.randn(64, 400, generator=torch.Generator().manual_seed(1))
+    layer = MaskedLinear(400, 300, capacity)
+    layer.weight.draw_values(draw.generator(0), scaled=True)
+    layer.weight.draw_scores(draw.generator(1))
+    # Half of what arrives is cut off by an activation, so weights double what they pass on.
+    assert float(layer(x).detach().var()) == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("capacity", [None, 0.3])
+def test_scaled_first_values_of_the_operator_do_so_too(capacity):
+    x = torch.randn(2, 24, 32, 32, generator=torch.Generator().manual_seed(1))
+    operator = FourierOperator(24, 24, (32, 32), capacity)
+    for weight in operator.children():
+        weight.draw_values(draw.generator(0, id(weight)), scaled=True)
+        weight.draw_scores(draw.generator(1, id(weight)))
+    # Noise fills the spectrum evenly; the operator drops the highest vertical and horizontal waves of it.
+    assert float(operator(x, (32, 32)).detach().var()) == pytest.approx(2 * 31 / 32, rel=0.1)
+
+
 def test_dense_layers_have_no_scores():
     assert [name for name, _ in MaskedLinear(3, 2).named_parameters()] == ["weight.value"]
 

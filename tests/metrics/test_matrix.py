@@ -70,9 +70,21 @@ def test_videos_to_come_may_be_empty_and_change_nothing():
     )
 
 
-def test_an_empty_cell_up_to_the_diagonal_is_refused_and_named():
-    with pytest.raises(VclError, match=r"every cell up to its diagonal, got none at \[1, 0\]"):
-        SessionMatrix.of([[30.0, 9.0], [None, 32.0]])
+def test_an_empty_cell_of_the_diagonal_is_refused_and_named():
+    with pytest.raises(VclError, match=r"every cell of its diagonal, got none at \[1, 1\]"):
+        SessionMatrix.of([[30.0, 9.0], [30.0, None]])
+
+
+def test_nothing_is_told_of_a_last_row_that_was_not_measured_whole():
+    matrix = SessionMatrix.of([[30.0, 9.0], [None, 32.0]])
+    assert (matrix.last, matrix.average(), matrix.backward_transfer(), matrix.forgetting()) == ((), None, None, None)
+
+
+def test_rows_that_were_verified_by_hash_do_not_stand_in_the_way_of_a_whole_last_row():
+    matrix = SessionMatrix.of([[30.0, None, None], [None, 32.0, None], [29.0, 32.0, 31.0]])
+    assert matrix.average() == pytest.approx((29 + 32 + 31) / 3)
+    assert matrix.backward_transfer() == pytest.approx((29 - 30 + 0) / 2)
+    assert matrix.forgetting() == pytest.approx((1 + 0) / 2)
 
 
 @pytest.mark.parametrize("rows", [[[30.0], [29.0, 31.0]], [[30.0], [29.0]], [[30.0, 9.0], [29.0]]])

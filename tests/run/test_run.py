@@ -1,5 +1,6 @@
 """Whole runs, in this process, on real files."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -80,6 +81,41 @@ def test_a_video_still_to_come_is_decoded_with_the_latest_mask_and_its_own_index
 def test_the_upper_triangle_stays_empty_when_it_is_not_asked_for(finished):
     _, folder = finished(matrix={"upper": False})
     assert folder.matrix()["rows"][0]["psnr"][1:] == [None, None]
+
+
+@pytest.mark.parametrize("method", ["pfnr", "finetune"])
+def test_verifying_by_hash_measures_the_diagonal_and_the_last_row_as_decoding_all_does(finished, method):
+    _, whole = finished(method)
+    _, sampled = finished(method, matrix={"verify": "hash", "verify_frames": 1})
+    for all_cells, row in zip(whole.matrix()["rows"], sampled.matrix()["rows"], strict=True):
+        session = row["session"]
+        measured = [0, 1, 2] if session == 2 else [session, *range(session + 1, 3)]
+        for key in ("psnr", "ssim", "sha256"):
+            assert row[key] == [all_cells[key][video] if video in measured else None for video in range(3)]
+        assert row["state_sha256"] == all_cells["state_sha256"]
+        assert row["sample_sha256"].count(None) == 2 - session
+    same = [row["sample_sha256"][0] for row in sampled.matrix()["rows"]]
+    assert (len(set(same)) == 1) is (method == "pfnr")
+
+
+def test_a_sample_is_whole_batches_from_the_beginning_to_the_end(finished):
+    _, folder = finished(matrix={"verify": "hash", "verify_frames": 5})
+    for video, length in enumerate((5, 4, 6)):  # At most two batches of four, which is all there is.
+        decoded = to_uint8(torch.cat(list(Decoder.of_run(folder, 2).frames(video, length=length))))
+        digest = hashlib.sha256(decoded.numpy().tobytes()).hexdigest()
+        assert folder.matrix()["rows"][2]["sample_sha256"][video] == digest
+
+
+def test_a_sampled_video_that_changed_on_disk_ends_the_run(finished):
+    config, folder = finished(matrix={"verify": "hash"})
+    tensors, notes = folder.read_session(0)
+    tensors["weight/fc2.weight"][0] += 1
+    folder.write_session(0, tensors, notes)
+    matrix = folder.matrix()
+    del matrix["rows"][1:]
+    folder.write_matrix(matrix)
+    with pytest.raises(ForgettingError, match=r"video 0 \(clip0\) must decode after session 1 as it did"):
+        run(config, folder.path)
 
 
 def test_a_finished_run_is_not_run_again(finished):

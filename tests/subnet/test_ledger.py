@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -82,6 +84,22 @@ def test_an_entry_of_another_network_is_refused(keeps):
         Ledger(SHAPES, keeps).append(entry)
     with pytest.raises(ValueError, match="numbers, got none"):
         Ledger({"missing": torch.Size((2,))}, keeps).append(entry)
+
+
+def test_the_gate_puts_back_whatever_an_optimiser_left_and_leaves_free_weights_alone():
+    weight = MaskedWeight((2, 3), 3)
+    with torch.no_grad():
+        weight.value.copy_(torch.tensor([[-0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]))
+    ledger = Ledger(SHAPES, "masks")
+    ledger.close({"layer": weight.value}, bits([1, 0, 1], [0, 0, 0]), HEAD)
+    gate = Gate({"layer": weight}, ledger)
+    with torch.no_grad():
+        weight.value.copy_(torch.tensor([[7.0, -0.0, math.nan], [math.inf, 8.0, 9.0]]))
+    weight.value.grad = torch.tensor([[math.nan, 1.0, 2.0], [math.inf, -0.0, 3.0]])
+    gate.stop_gradients()
+    gate.put_back()
+    assert str(weight.value.detach().tolist()) == "[[-0.0, -0.0, 2.0], [inf, 8.0, 9.0]]"
+    assert str(weight.value.grad.tolist()) == "[[0.0, 1.0, 0.0], [inf, -0.0, 3.0]]"
 
 
 @pytest.mark.parametrize(

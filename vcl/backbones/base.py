@@ -32,6 +32,7 @@ class Backbone(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.size = size
+        self.scaled = config.initial == "scaled"
 
     @property
     @abstractmethod
@@ -70,7 +71,7 @@ class Backbone(nn.Module, ABC):
     def draw(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew."""
         for name, weight in self.weights().items():
-            weight.draw_values(draw.generator(seed, "value", name, *purpose))
+            weight.draw_values(draw.generator(seed, "value", name, *purpose), self.scaled)
             weight.draw_scores(draw.generator(seed, "score", name, *purpose))
 
     def add_head(self, seed: int) -> None:

@@ -1,6 +1,7 @@
 """NeRV with a session-indexed input and, in one block, a Fourier subneural operator."""
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +63,9 @@ class Nerv(Backbone):
                 )
             alone = operator is not None and config.operator_path == "only"
             conv = None if alone else MaskedConv2d(width, outputs * stride**2, 3, capacity)
-            self.blocks.append(UpsampleBlock(conv, operator, stride))
+            self.blocks.append(block := UpsampleBlock(conv, operator, stride))
             width, here = outputs, (here[0] * stride, here[1] * stride)
-        self.width = width
+        self.width, self.pending = width, block.pending
         self.heads = nn.ParameterList()
 
     @property
@@ -79,14 +80,14 @@ class Nerv(Backbone):
         embedding = torch.cat((self.waves(place), self.waves(turn)), dim=1)
         stem = F.relu(self.fc2(F.relu(self.fc1(embedding))))
         features = stem.view(len(x), -1, *self.grid).contiguous(memory_format=torch.channels_last)
-        *blocks, last = self.blocks
+        *blocks, last = cast("list[UpsampleBlock]", list(self.blocks))
         for block in blocks:
             features = block(features)
         return last.raw(features)
 
     def finish(self, features: Tensor, head: Tensor) -> Tensor:
         """Activation, pixel shuffle, a 1×1 convolution and (tanh + 1) / 2."""
-        return (activated_head(features, head, self.blocks[-1].pending).tanh() + 1) / 2
+        return (activated_head(features, head, self.pending).tanh() + 1) / 2
 
 
 def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:

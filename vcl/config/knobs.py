@@ -53,6 +53,8 @@ class BackboneConfig:
     """What every network has."""
 
     name: str
+    initial: Literal["paper", "scaled"] = "paper"
+    """Range of the first weights: the paper's, or wide enough that signals keep their size in spite of the masks."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +213,16 @@ class MatrixConfig:
 
     upper: bool = True
     """Also decode videos that are still to come, with the latest session's mask."""
+    verify: Literal["decode", "hash"] = "decode"
+    """After a session, decode and measure every earlier video; or (hash) compare the hashes of its numbers and of a few
+    of its frames with those of its own session, and leave its cells empty. The last row is always measured whole."""
+    verify_frames: int = 8
+    """Frames of each earlier video that ``hash`` decodes, rounded up to whole batches."""
     transfer_epochs: int = 0
     """Measure forward transfer after this many epochs; 0 leaves it out. Trains a second network for so long."""
 
     def __post_init__(self) -> None:
+        require(self.verify_frames >= 1, "matrix.verify_frames", "be 1 or more", self.verify_frames)
         require(self.transfer_epochs >= 0, "matrix.transfer_epochs", "be 0 or more", self.transfer_epochs)
 
 

@@ -19,13 +19,14 @@ def generator(*purpose: int | str) -> torch.Generator:
 
 
 @torch.no_grad()
-def fill_uniform(target: Tensor, fan_in: int, source: torch.Generator) -> None:
-    """Fill ``target`` evenly from ±1/√fan_in: Kaiming's uniform rule with a = √5, as in the paper.
+def fill_uniform(target: Tensor, fan_in: float, source: torch.Generator, gain: float = 1 / 3) -> None:
+    """Fill ``target`` evenly around 0 with numbers of variance ``gain / fan_in``.
 
     Args:
         target: any shape, any device.
         fan_in: inputs that feed one output.
         source: a CPU generator, so that every device gets the same numbers.
+        gain: the default is Kaiming's uniform rule with a = √5, whose bounds are ±1/√fan_in.
     """
-    bound = 1 / math.sqrt(fan_in)
+    bound = math.sqrt(3 * gain) / math.sqrt(fan_in)
     target.copy_((2 * torch.rand(target.shape, generator=source) - 1) * bound)

@@ -47,10 +47,10 @@ class FourierOperator(nn.Module):
         self.modes = (size[0] // 2, size[1] // 2)
         self.spectrum = spectrum
         shape = (*self.modes, inputs, outputs)
-        fan_in = outputs * self.modes[0] * self.modes[1]
+        fan_in = outputs * self.modes[0] * self.modes[1]  # As PyTorch reads such a shape, and so the published rule.
 
         def weight() -> MaskedWeight:
-            return MaskedWeight(shape, fan_in, capacity, signed)
+            return MaskedWeight(shape, fan_in, capacity, signed, terms=2 * inputs)
 
         self.positive_real, self.positive_imag = weight(), weight()
         self.negative_real, self.negative_imag = weight(), weight()

@@ -23,11 +23,20 @@ class MaskedWeight(nn.Module):
         fan_in: inputs that feed one output; sets the range of first values.
         capacity: share of the weights in a session's mask, in (0, 1]; None for a dense weight.
         signed: rank scores by value instead of by magnitude.
+        terms: products that are summed into one output, where that is not ``fan_in``.
     """
 
-    def __init__(self, shape: Sequence[int], fan_in: int, capacity: float | None = None, signed: bool = False) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        fan_in: int,
+        capacity: float | None = None,
+        signed: bool = False,
+        terms: int | None = None,
+    ) -> None:
         super().__init__()
         self.fan_in = fan_in
+        self.terms = terms or fan_in
         self.capacity = capacity
         self.signed = signed
         self.value = nn.Parameter(torch.empty(*shape))
@@ -45,9 +54,18 @@ class MaskedWeight(nn.Module):
             return torch.ones_like(self.value, dtype=torch.bool)
         return top_mask(self.score, self.capacity, self.signed)
 
-    def draw_values(self, source: torch.Generator) -> None:
-        """Draw the weights anew."""
-        draw.fill_uniform(self.value, self.fan_in, source)
+    def draw_values(self, source: torch.Generator, scaled: bool = False) -> None:
+        """Draw the weights anew.
+
+        Args:
+            source: of the numbers.
+            scaled: so that signals keep their size from layer to layer (He et al., ICCV 2015) although the mask lets
+                only a share of the products through; by default the published rule, under which they shrink.
+        """
+        if scaled:
+            draw.fill_uniform(self.value, self.terms * (self.capacity or 1), source, gain=2)
+        else:
+            draw.fill_uniform(self.value, self.fan_in, source)
 
     def draw_scores(self, source: torch.Generator) -> None:
         """Draw the scores anew; a dense weight has none."""

@@ -40,7 +40,8 @@ class UpsampleBlock(nn.Module):
         """Before activation, ``(B, outputs * pending ** 2, ...)``: what a head can read without a pixel shuffle."""
         if self.operator is None:
             assert self.conv is not None
-            return self.conv(x)
+            made: Tensor = self.conv(x)
+            return made
         finer: Tensor = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
         return finer if self.conv is None else F.pixel_shuffle(self.conv(x), self.stride) + finer
 

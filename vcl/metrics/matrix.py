@@ -18,14 +18,15 @@ class SessionMatrix:
 
     A run that is still going has fewer rows than videos; S is then the last session that has a row, and every number
     below speaks of the sessions so far. Cells with j > s belong to videos that are still to come: they may be empty
-    and enter none of the numbers. A metric that is undefined for the run's frames has only empty cells, and all its
-    numbers are None.
+    and enter none of the numbers. Cells below the diagonal may be empty too, where a row was verified by hashes alone;
+    no number is given that needs one of them. A metric that is undefined for the run's frames has only empty cells, and
+    all its numbers are None.
 
     Args:
         rows: one a session from 0, each with a cell for every video of the stream.
 
     Raises:
-        VclError: there are more rows than videos, rows differ in length, or a cell with j <= s is empty.
+        VclError: there are more rows than videos, rows differ in length, or a cell of the diagonal is empty.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
@@ -37,9 +38,8 @@ class SessionMatrix:
         if not self.defined:
             return
         for s, row in enumerate(self.rows):
-            for j, cell in enumerate(row[: s + 1]):
-                if cell is None:
-                    raise VclError(f"a session matrix must have every cell up to its diagonal, got none at [{s}, {j}]")
+            if row[s] is None:
+                raise VclError(f"a session matrix must have every cell of its diagonal, got none at [{s}, {s}]")
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Cell]]) -> SessionMatrix:
@@ -53,8 +53,10 @@ class SessionMatrix:
 
     @property
     def last(self) -> tuple[float, ...]:
-        """Quality of every video so far after the last session; empty where the metric is undefined."""
-        return tuple(cell for cell in self.rows[-1][: len(self.rows)] if cell is not None) if self.rows else ()
+        """Quality of every video so far after the last session; empty where one of them was not measured."""
+        cells = self.rows[-1][: len(self.rows)] if self.rows else ()
+        found = tuple(cell for cell in cells if cell is not None)
+        return found if len(found) == len(cells) else ()
 
     def average(self) -> float | None:
         """Mean of the last row, over the videos so far."""

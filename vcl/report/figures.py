@@ -102,7 +102,8 @@ def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, si
                 zorder=3,
             )
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
-        axes.text(len(row) + _MEAN / 2, s + 0.5, f"{mean:.{digits}f}", ha="center", va="center", fontsize=size)
+        shown = "" if mean is None else f"{mean:.{digits}f}"
+        axes.text(len(row) + _MEAN / 2, s + 0.5, shown, ha="center", va="center", fontsize=size)
     for s in range(len(numbers.rows)):
         axes.add_patch(Rectangle((s, s), 1, 1, fc="none", ec=INK, lw=1.0, zorder=4))
 

@@ -183,5 +183,6 @@ def _session_line(event: Event, names: Sequence[str]) -> str:
 def _row_line(event: Event, names: Sequence[str]) -> str:
     session = event["session"]
     so_far = event["psnr"][: session + 1]
-    average = f", average {fmean(so_far):.2f} dB over {len(so_far)} videos" if session else ""
+    whole = session and None not in so_far
+    average = f", average {fmean(so_far):.2f} dB over {len(so_far)} videos" if whole else ""
     return f"{_named(session, names)}: {so_far[-1]:.2f} dB{average}"

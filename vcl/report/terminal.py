@@ -36,9 +36,13 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
     if earlier == 0:
         return ""
     latest = rows[-1]
-    changed = [j for j in range(earlier) if latest["sha256"][j] != rows[j]["sha256"][j]]
+    hashes = "sample_sha256" if latest["sha256"][0] is None else "sha256"
+    changed = [j for j in range(earlier) if latest[hashes][j] != rows[j][hashes][j]]
     if not changed:
-        return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed"
+        sampled = " (a sample of their frames)" if hashes == "sample_sha256" else ""
+        return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed{sampled}"
+    if hashes == "sample_sha256":
+        return f"changed: {', '.join(matrix['videos'][j] for j in changed)}"
     told = (f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed)
     return f"changed: {', '.join(told)}"
 
@@ -81,7 +85,7 @@ def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: b
         # The space keeps numbers without brackets in line with those that have them.
         shown = [f"({cell})" if cell and j > s else f"{cell}{' ' * brackets}" for j, cell in enumerate(cells)]
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
-        table.add_row(f"{s} {videos[s]}", *shown, f"{mean:.{digits}f}")
+        table.add_row(f"{s} {videos[s]}", *shown, "" if mean is None else f"{mean:.{digits}f}")
     return table
 
 

@@ -159,7 +159,7 @@ class WandbSink:
             if metric == "psnr":
                 named = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
                 values |= {f"matrix/{name}": value for name, value in named.items() if value is not None}
-            if numbers.defined:
+            if numbers.average() is not None:
                 values["matrix/average" if metric == "psnr" else f"matrix/average_{metric}"] = numbers.average()
         rows: list[Any] = [[row["session"], *row["psnr"]] for row in matrix["rows"]]
         values["matrix/table"] = wandb.Table(columns=["after session", *matrix["videos"]], data=rows)

@@ -38,7 +38,7 @@ class Trainer:
         means = EpochMeans()
         self._seconds = 0.0
         self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means)
-        ledger = read_ledger(folder, config, len(clips)) if folder.sessions() else None
+        ledger = read_ledger(folder)[0] if folder.sessions() else None
         self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
         self._strategy.plugins.append(self.checkpoints)
         self.checkpoints.load_network(self._strategy.model, config.train.seed)

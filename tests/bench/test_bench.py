@@ -1,0 +1,133 @@
+"""That every benchmark runs, and that its ratios are what they say. No test here asserts a time."""
+
+import numpy as np
+import pytest
+import torch
+
+from vcl.bench import BENCHMARKS, run_benchmark
+from vcl.bench.machine import Peak, peak
+from vcl.bench.sessions import cut
+from vcl.bench.subjects import PlainNerv, plain
+from vcl.bench.table import Row, Table, rows_of
+from vcl.bench.timing import Measured, median_ratio, take_turns, timed
+from vcl.errors import ConfigError, VclError
+from vcl.sessions.methods import METHODS
+from vcl.video.cache import Clip
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("step", ["plain dense", "wsn", "pfnr"]),
+        ("loop", ["bare loop", "vcl"]),
+        ("mask", ["step", "ranking", "masked weights, both ways"]),
+        ("fourier", ["convolution", "operator, dense", "operator, masked"]),
+        ("decode", ["plain dense", "wsn", "pfnr"]),
+        ("loader", ["step", "its batch", "command to first step"]),
+        ("sessions", ["session 0", "session 1", "session 2", "last 3 to first 3"]),
+    ],
+)
+def test_every_benchmark_runs_and_its_yardstick_has_ratio_one(name, rows, tiny_config, stream):
+    table = run_benchmark(name, tiny_config(stream=stream), 3 if name == "sessions" else 1)
+    assert [row.name for row in table.rows] == rows
+    assert all(row.milliseconds > 0 for row in table.rows)
+    if name != "sessions":
+        assert table.rows[0].ratio == 1
+    assert table.to_text().splitlines()[0].startswith(f"{name}: ")
+
+
+def test_the_table_of_benchmarks_is_whole():
+    assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "loader", "sessions"}
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("mask", "method.name must be wsn or pfnr"), ("fourier", "backbone.operator_block must name")]
+)
+def test_what_a_config_has_not_is_not_measured(name, rule, tiny_config, stream):
+    with pytest.raises(ConfigError, match=rule):
+        run_benchmark(name, tiny_config("finetune", stream=stream), 1)
+
+
+def test_a_run_that_cannot_start_is_told_of(tiny_config, stream):
+    with pytest.raises(VclError, match="it said: vcl: "):
+        run_benchmark("loader", tiny_config(stream={**stream, "root": "/nowhere"}), 1)
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
+    assert median_ratio([2.0, 9.0, 3.0], [1.0, 3.0, 3.0]) == 2.0
+
+
+def test_rows_by_hand():
+    measured = {
+        "a": Measured(wall=[2.0, 4.0, 2.0], cpu=[1.0, 1.0, 1.0], flop=6_000_000_000, bytes=10**10, peak=2**21),
+        "b": Measured(wall=[3.0, 4.0, 4.0], cpu=[2.0, 3.0, 4.0], flop=2_000_000_000, bytes=0, peak=None),
+    }
+    one, two = rows_of(measured, "a", units=2, peak=Peak(flop_a_second=12e9, bytes_a_second=10e9))
+    assert one == Row("a", 1000.0, 1.0, 1.0, 3.0, 0.25, 5.0, 0.5, 2.0)
+    assert two == Row("b", 2000.0, 1.5, 3.0, 0.5, 0.5 / 12, 0.0, 0.0, None)
+
+
+def test_operations_and_bytes_are_counted_forward_and_backward_and_views_are_not():
+    one, two = torch.rand(8, 16, requires_grad=True), torch.rand(16, 4)
+
+    def work():
+        (one @ two).t().sum().backward()
+        one.grad = None
+
+    found = take_turns({"product": timed(work)}, 3)["product"]
+    assert len(found.wall) == len(found.cpu) == 3
+    assert found.flop == 2 * (2 * 8 * 16 * 4)
+    least = 4 * (8 * 16 + 16 * 4 + 8 * 4) * 2
+    assert least <= found.bytes < 2 * least
+
+
+def test_subjects_take_turns_and_every_second_round_goes_backwards():
+    calls = []
+    subjects = {name: timed(lambda name=name: calls.append(name)) for name in "ab"}
+    take_turns(subjects, 3)
+    assert "".join(calls[-6:]) == "abbaab"
+
+
+def test_the_yardstick_has_the_weights_of_our_dense_network(tiny_config):
+    config = tiny_config("finetune", backbone={"expansion": 1.5, "lower_width": 3})
+    ours = METHODS["finetune"].network(config, 1)
+    ours.draw(0)
+    ours.add_head(0)
+    theirs, embedding = plain(config, torch.device("cpu"))
+    assert isinstance(theirs, PlainNerv)
+    shapes = [list(parameter.shape) for parameter in theirs.parameters()]
+    assert shapes[:-1] == [list(shape) for shape in ours.shapes().values()]
+    with torch.no_grad():
+        for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+            other.copy_(mine.view(other.shape))
+        x = torch.tensor([[0.25, 0.0]], dtype=torch.float64)
+        place, turn = ours.waves(x[:, 0]), ours.waves((x[:, 1] + 1) * (5**0.5 - 1) / 2)
+        torch.testing.assert_close(ours(x), theirs(torch.cat((place, turn), dim=1)))
+    assert embedding.shape == (config.train.batch, 4 * config.backbone.levels)
+
+
+def test_a_peak_is_a_rate():
+    found = peak(torch.device("cpu"), torch.float32)
+    assert found.flop_a_second > 1e8
+    assert found.bytes_a_second > 1e8
+
+
+def test_videos_are_cut_into_clips_of_one_length():
+    clips = [Clip(name, np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1), "") for name, n in (("a", 7), ("b", 5))]
+    found = cut(clips, 4)
+    assert [clip.name for clip in found] == ["a-0", "a-2", "a-4", "b-0"]
+    assert [clip.frames.flatten().tolist() for clip in found] == [[0, 1], [2, 3], [4, 5], [0, 1]]
+
+
+def test_more_sessions_than_frames_are_refused():
+    with pytest.raises(ConfigError, match="got 2 frames for 3 sessions"):
+        cut([Clip("a", np.zeros((2, 1, 1, 1), np.uint8), "")], 3)
+
+
+def test_text_has_only_the_columns_that_something_stands_in():
+    rows = (Row("one", 12.5, ratio=1.0, more={"frames_a_second": 80.0}), Row("two", 1234.0, ratio=None))
+    text = Table("decode", "one", "milliseconds", rows, {"size": [2, 4]}).to_text().splitlines()
+    assert text[1].split() == ["name", "milliseconds", "ratio", "frames", "a", "second"]
+    assert text[2].split() == ["one", "12.5", "1.000", "80"]
+    assert text[3].split() == ["two", "1234", "n/a", "n/a"]
+    assert text[4] == "size 2x4"

@@ -1,0 +1,60 @@
+"""A training step as ``vcl run`` takes it, against the same step in a bare loop."""
+
+import torch
+
+from vcl.bench.subjects import noise, our_steps
+from vcl.bench.table import Table, rows_of, setting_of
+from vcl.bench.timing import Subject, Watch, take_turns
+from vcl.config import RunConfig
+from vcl.layers import draw
+from vcl.run import prepare_device
+from vcl.sessions.loss import LOSSES
+from vcl.sessions.methods import METHODS
+from vcl.sessions.schedule import share_of_rate
+from vcl.sessions.strategy import adam
+from vcl.subnet.gate import Gate
+from vcl.subnet.ledger import Ledger
+
+STEPS = 48
+
+
+def measure(config: RunConfig, rounds: int) -> Table:
+    """Time an epoch of the first session as a run trains it, and the same steps written out.
+
+    Both rank, mask and step; ours also goes through Avalanche's hooks, measures PSNR and tells listeners.
+    """
+    device = prepare_device(config.train)
+    subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, closed=False)}
+    rows = rows_of(take_turns(subjects, rounds, device), "bare loop", STEPS)
+    setting = setting_of(config, device, rounds=rounds, steps=STEPS)
+    return Table("loop", "the same steps in a bare loop", "milliseconds a step", rows, setting)
+
+
+def _bare_steps(config: RunConfig, device: torch.device) -> Subject:
+    train = config.train
+    network = METHODS[config.method.name].network(config, 1).to(device)
+    network.draw(train.seed)
+    network.add_head(train.seed)
+    gate = Gate(network.weights(), Ledger(network.shapes(), "masks"))
+    optimiser = adam(list(network.parameters()), train.lr, train.betas)
+    truth = torch.from_numpy(noise(config, STEPS * train.batch).frames).to(device)
+    order = torch.randperm(len(truth), generator=draw.generator(train.seed, "order", 0, 0))
+    batches = [order[first : first + train.batch].to(device) for first in range(0, len(order), train.batch)]
+
+    def subject(watch: Watch) -> None:
+        watch.start()
+        for step, chosen in enumerate(batches):
+            x = torch.stack((chosen.double() / len(truth), torch.zeros_like(chosen, dtype=torch.float64)), dim=1)
+            optimiser.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bfloat16"):
+                frames = network(x)
+            loss = LOSSES[train.loss](frames.float(), truth[chosen].float().div_(255))
+            torch.autograd.backward(loss)
+            gate.stop_gradients()
+            share = share_of_rate(step / (train.epochs * len(batches)), train.warmup, train.warmup_from)
+            optimiser.param_groups[0]["lr"] = train.lr * share
+            optimiser.step()
+            gate.put_back()
+        watch.stop()
+
+    return subject

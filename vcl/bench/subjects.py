@@ -1,0 +1,143 @@
+"""What the benchmarks time: the plain dense network that everything is held against, and our own training."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vcl.bench.timing import Subject, Watch
+from vcl.config import FinetuneConfig, NervConfig, RunConfig, WsnConfig
+from vcl.errors import ConfigError
+from vcl.sessions.methods import METHODS
+from vcl.sessions.plugins import Stopwatch
+from vcl.sessions.stream import video_stream
+from vcl.sessions.trainer import build
+from vcl.subnet.ledger import Ledger
+from vcl.video.cache import Clip
+
+
+class PlainNerv(nn.Module):
+    """NeRV as anyone would write it: dense, in stock modules, channels last. The yardstick.
+
+    Args:
+        config: widths and strides; an operator is left out.
+        size: height and width of a frame.
+    """
+
+    def __init__(self, config: NervConfig, size: tuple[int, int]) -> None:
+        super().__init__()
+        scale = int(np.prod(config.strides))
+        self.grid = size[0] // scale, size[1] // scale
+        self.fc1 = nn.Linear(4 * config.levels, config.stem_width, bias=False)
+        self.fc2 = nn.Linear(config.stem_width, config.channels * self.grid[0] * self.grid[1], bias=False)
+        self.blocks = nn.ModuleList()
+        width = config.channels
+        for number, stride in enumerate(config.strides):
+            narrower = max(width // config.reduction, config.lower_width)
+            outputs = narrower if number else int(width * config.expansion)
+            conv = nn.Conv2d(width, outputs * stride**2, 3, padding=1, bias=False)
+            self.blocks.append(nn.Sequential(conv, nn.PixelShuffle(stride), nn.SiLU()))
+            width = outputs
+        self.head = nn.Conv2d(width, 3, 1, bias=False)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """``(B, 4 * levels)`` to frames ``(B, 3, H, W)`` in [0, 1]."""
+        stem = F.relu(self.fc2(F.relu(self.fc1(embedding)))).view(len(embedding), -1, *self.grid)
+        features = stem.contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            features = block(features)
+        frames: Tensor = (self.head(features).tanh() + 1) / 2
+        return frames
+
+
+def plain(config: RunConfig, device: torch.device) -> tuple[PlainNerv, Tensor]:
+    """The yardstick of a config, and embeddings ``(batch, 4 * levels)`` to ask it with.
+
+    Raises:
+        ConfigError: it has no yardstick.
+    """
+    backbone = config.backbone
+    if not isinstance(backbone, NervConfig):
+        raise ConfigError(f"backbone.name must be nerv to be measured against the plain network, got {backbone.name}")
+    embedding = torch.rand(config.train.batch, 4 * backbone.levels, device=device)
+    return PlainNerv(backbone, config.stream.size).to(device), embedding
+
+
+def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
+    """Forward and backward of the yardstick with an L2 loss, without an optimiser."""
+    network, embedding = plain(config, device)
+    truth = torch.rand(config.train.batch, 3, *config.stream.size, device=device)
+
+    def subject(watch: Watch) -> None:
+        watch.start()
+        for _ in range(steps):
+            network.zero_grad()
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bfloat16"):
+                frames = network(embedding)
+            torch.autograd.backward(F.mse_loss(frames.float(), truth))
+        watch.stop()
+
+    return subject
+
+
+def our_steps(config: RunConfig, steps: int, device: torch.device, closed: bool = True) -> Subject:
+    """An epoch as a run trains it, all of it: ranking, masks, loss, optimiser, gate, events. Checkpoints are left out.
+
+    Args:
+        config: the run's.
+        steps: in the epoch.
+        device: where to train.
+        closed: with a session closed before, so that there are weights to keep.
+    """
+    clip = noise(config, steps * config.train.batch)
+    method = METHODS[config.method.name]
+    ledger = closed_ledger(config) if closed and method.keeps == "masks" else None
+    ours: list[Watch] = []
+    clock = Stopwatch(lambda: ours[-1].start(), lambda: ours[-1].stop())
+    strategy = build(config, [clip, clip], lambda _: None, device, ledger, plugins=[clock], stop_after=1)
+    experience = video_stream([clip, clip]).train_stream[int(closed)]
+
+    def subject(watch: Watch) -> None:
+        ours.append(watch)
+        strategy.train(experience, eval_streams=[])
+
+    return subject
+
+
+def without_operator(config: RunConfig) -> RunConfig:
+    """A PFNR config as the WSN config of the same widths; others as they are."""
+    if config.method.name != "pfnr" or not isinstance(config.backbone, NervConfig):
+        return config
+    assert isinstance(config.method, WsnConfig)
+    method = WsnConfig(capacity=config.method.capacity, reinit=config.method.reinit)
+    return replace(config, backbone=replace(config.backbone, operator_block=0), method=method)
+
+
+def dense(config: RunConfig) -> RunConfig:
+    """The same network and recipe without masks."""
+    return replace(config, method=FinetuneConfig())
+
+
+def noise(config: RunConfig, frames: int) -> Clip:
+    """A video of random pixels."""
+    pixels = np.random.default_rng(0).integers(0, 256, (frames, 3, *config.stream.size), np.uint8)
+    return Clip("noise", pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def closed_ledger(config: RunConfig) -> Ledger:
+    """A ledger with one closed session, of a network that was drawn but not trained."""
+    method = METHODS[config.method.name]
+    network = method.network(config, 1)
+    network.draw(1)
+    network.add_head(1)
+    ledger = Ledger(network.shapes(), method.keeps)
+    weights = network.weights()
+    values = {name: weight.value for name, weight in weights.items()}
+    ledger.close(values, {name: weight.mask() for name, weight in weights.items()}, network.heads[0])
+    return ledger
