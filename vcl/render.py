@@ -106,6 +106,7 @@ class Decoder:
         self._renderer = renderer
         self._ledger = ledger
         self._lengths = lengths
+        self._built: tuple[int, Subnetwork] | None = None
         self._loaded: int | None = None
 
     @classmethod
@@ -125,7 +126,7 @@ class Decoder:
 
     def sha256(self, video: int) -> str:
         """Hash of the numbers that decode a video: masked weights and head."""
-        return self._ledger.subnetwork(video).sha256()
+        return self._subnetwork(video).sha256()
 
     def frames(self, video: int, only: range | None = None, length: int | None = None) -> Iterator[Tensor]:
         """Decode a video, or some of its frames.
@@ -142,7 +143,7 @@ class Decoder:
         """
         source = min(video, len(self._ledger) - 1)
         if self._loaded != source:
-            self._renderer.load(self._ledger.subnetwork(source))
+            self._renderer.load(self._subnetwork(source))
             self._loaded = source
         if video < len(self._lengths):
             length = self._lengths[video]
@@ -152,3 +153,9 @@ class Decoder:
     def frame(self, video: int, t: int) -> Tensor:
         """One frame, ``(3, H, W)``."""
         return next(self.frames(video, range(t, t + 1)))[0]
+
+    def _subnetwork(self, session: int) -> Subnetwork:
+        """Of one session after the other, each built once."""
+        if self._built is None or self._built[0] != session:
+            self._built = session, self._ledger.subnetwork(session)
+        return self._built[1]

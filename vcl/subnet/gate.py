@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from vcl.layers.masked import MaskedWeight
-from vcl.subnet.ledger import Ledger
+from vcl.subnet.ledger import Ledger, as_bits
 
 
 class Gate:
@@ -20,13 +20,11 @@ class Gate:
     """
 
     def __init__(self, weights: Mapping[str, MaskedWeight], ledger: Ledger) -> None:
-        # Selecting by the bits of numbers is exact for all of them, -0 and NaN included, and on a CPU ten times faster
-        # than by masks of bools.
         self._kept = []
         for name, weight in weights.items():
             sealed = ledger.sealed(name).to(weight.value.device)
             if sealed.any():
-                closed = sealed.to(torch.int32).neg_()
+                closed = as_bits(sealed)
                 kept = ledger.values(name).to(weight.value.device).view(torch.int32) & closed
                 self._kept.append((weight.value, ~closed, kept))
 
