@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from vcl import cli
 from vcl import config as configs
 from vcl.cli import main
 from vcl.sessions.stream import video_stream
@@ -19,7 +20,7 @@ from vcl.video.pixels import write_png
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
-DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md"]
+DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 
 
 def commands(document):
@@ -57,6 +58,13 @@ def test_make_commands_name_targets(document):
         if command.startswith("make"):
             planned = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=False, capture_output=True)
             assert planned.returncode == 0, planned.stderr
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)
+def test_vcl_commands_say_what_the_command_line_understands(document):
+    told = [shlex.split(command) for command in commands(document) if command.startswith("vcl ")]
+    assert told
+    assert all(cli._parse(words[1:]).do for words in told)
 
 
 def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, clips):

@@ -69,5 +69,18 @@ def test_the_threshold_found_bit_by_bit_is_the_one_that_a_sort_finds(signed, kee
     assert _kth_largest_by_bits(rank, keep) == rank.sort(descending=True).values[keep - 1]
 
 
+@pytest.mark.gpu
+def test_ranking_on_a_gpu_gives_the_cpus_mask_and_never_waits_for_the_device():
+    score = torch.rand(64, 1000, generator=torch.Generator().manual_seed(0)) - 0.5
+    score[::3] = score[0]
+    there = score.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = top_mask(there, 0.3)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(found.cpu(), top_mask(score, 0.3))
+
+
 def test_the_threshold_found_bit_by_bit_may_be_zero_of_either_sign():
     assert _kth_largest_by_bits(torch.tensor([-1.0, 0.0, -0.0]), 2) == 0
