@@ -8,8 +8,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from vcl import __version__
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
     bench.add_argument("setting", nargs="*", help="key=value; wins over the file")
     bench.add_argument(
-        "--rounds", type=int, default=5, help="turns of each (default: 5); for sessions, how many sessions"
+        "--rounds", type=int, help="turns of each (default: 3 to 9); for sessions, how many (default: 50)"
     )
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.add_argument("--save", type=Path, metavar="DIR", help="also keep the result there, as text and as JSON")
@@ -171,20 +171,40 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _bench(arguments: argparse.Namespace) -> None:
     from vcl import config as configs
+
+    if arguments.rounds is not None and arguments.rounds < 1:
+        raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
+    config = configs.load(arguments.config, arguments.setting)
+    names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
+    with _kept(arguments.save, "_".join(names)) as keep:
+        _keep_freed_memory()
+        table = run_benchmark(arguments.what, config, arguments.rounds)
+        text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
+        keep(text, data)
+    _print(data if arguments.json else text)
+
+
+@contextmanager
+def _kept(folder: Path | None, name: str) -> Iterator[Callable[[str, str], None]]:
+    """Give a way to keep a result as NAME.txt and NAME.json; that there is such a folder is seen to first.
+
+    Raises:
+        VclError: nothing can be written there.
+    """
     from vcl.whole_file import whole_file
 
-    if arguments.rounds < 1:
-        raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
-    _keep_freed_memory()
-    table = run_benchmark(arguments.what, configs.load(arguments.config, arguments.setting), arguments.rounds)
-    text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
-    if arguments.save is not None:
-        arguments.save.mkdir(parents=True, exist_ok=True)
+    def keep(text: str, data: str) -> None:
         for suffix, content in ((".txt", text), (".json", data)):
-            name = f"{arguments.what}_{arguments.config.parent.name}_{arguments.config.stem}{suffix}"
-            with whole_file(arguments.save / name) as draft:
-                draft.file.write(f"{content}\n".encode())
-    _print(data if arguments.json else text)
+            if folder is not None:
+                with whole_file(folder / (name.replace("/", "-") + suffix)) as draft:
+                    draft.file.write(f"{content}\n".encode())
+
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        yield keep
+    except OSError as error:
+        raise VclError(f"--save must name a folder that can be written, got {folder} ({error.strerror})") from error
 
 
 def _print(text: str) -> None:

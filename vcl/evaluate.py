@@ -47,16 +47,14 @@ def measure_row(
     row: dict[str, Any] = {"session": state, **{key: [] for key in (*_METRICS, *_HASHES)}}
     for video, clip in enumerate(clips):
         cell: dict[str, Any] = {}
-        sampled = how.verify == "hash" and video <= state
-        if sampled:
-            cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, how.verify_frames)
-        if video > state:
-            cell.update(_measure_cell(decoder, clip, video) if how.upper else {})
-            cell.pop("sha256", None)
-        else:
+        if video <= state:
             cell["state_sha256"] = decoder.sha256(video)
-            if not sampled or video == state or state == len(clips) - 1:
+            if how.verify == "hash":
+                cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, how.verify_frames)
+            if how.verify == "decode" or video == state or state == len(clips) - 1:
                 cell.update(_measure_cell(decoder, clip, video))
+        elif how.upper:
+            cell.update(_measure_cell(decoder, clip, video), sha256=None)
         for key in (*_METRICS, *_HASHES):
             row[key].append(cell.get(key))
     return {**row, "seconds": round(time.perf_counter() - started, 3)}
@@ -81,9 +79,10 @@ def check_nothing_forgotten(rows: Sequence[dict[str, Any]], videos: Sequence[str
 
 def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> str:
     """Hash of whole batches from the video's beginning to its end, batched as they are when all are decoded."""
-    batches, wanted = -(-length // BATCH), -(-frames // BATCH)
+    batches = -(-length // BATCH)
+    wanted = min(batches, -(-frames // BATCH))
     digest = hashlib.sha256()
-    for place in sorted({number * (batches - 1) // max(1, wanted - 1) for number in range(wanted)}):
+    for place in (number * (batches - 1) // max(1, wanted - 1) for number in range(wanted)):
         only = range(place * BATCH, min((place + 1) * BATCH, length))
         for decoded in decoder.frames(video, only):
             digest.update(to_uint8(decoded).cpu().contiguous().numpy().tobytes())

@@ -80,6 +80,7 @@ def read_ledger(folder: RunFolder, state: int | None = None) -> tuple[Ledger, li
     """
     config = folder.config()
     with torch.device("meta"):
+        # How many sessions there are changes what a network is asked with, never the shape of a weight.
         shapes = backbones.build(config.backbone, config.stream.size, sessions=1).shapes()
     last = folder.sessions() - 1 if state is None else state
     ledger: Ledger | None = None

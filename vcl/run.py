@@ -46,6 +46,7 @@ def run(
     Raises:
         VclError: one of its children, each one line; what was finished before is kept.
     """
+    prepare_device(config.train)
     return run_clips(config, open_stream(config.stream), path, listeners)
 
 

@@ -62,9 +62,9 @@ def test_scaled_first_values_keep_the_size_of_a_signal_whatever_the_mask_lets_th
 def test_scaled_first_values_of_the_operator_do_so_too(capacity):
     x = torch.randn(2, 24, 32, 32, generator=torch.Generator().manual_seed(1))
     operator = FourierOperator(24, 24, (32, 32), capacity)
-    for weight in operator.children():
-        weight.draw_values(draw.generator(0, id(weight)), scaled=True)
-        weight.draw_scores(draw.generator(1, id(weight)))
+    for number, weight in enumerate(operator.children()):
+        weight.draw_values(draw.generator(0, number), scaled=True)
+        weight.draw_scores(draw.generator(1, number))
     # Noise fills the spectrum evenly; the operator drops the highest vertical and horizontal waves of it.
     assert float(operator(x, (32, 32)).detach().var()) == pytest.approx(2 * 31 / 32, rel=0.1)
 

@@ -13,8 +13,11 @@ from vcl.config import RunConfig
 from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingError, VideoError
 from vcl.metrics import quality
 from vcl.render import Decoder
-from vcl.run import choose_device, run
+from vcl.report.summary import summarise
+from vcl.report.terminal import matrix_text
+from vcl.run import choose_device, run, run_clips
 from vcl.rundir import RunFolder
+from vcl.video.cache import Clip
 from vcl.video.pixels import to_uint8, write_png
 
 METRICS = ("psnr", "ssim", "ms_ssim")
@@ -83,10 +86,9 @@ def test_the_upper_triangle_stays_empty_when_it_is_not_asked_for(finished):
     assert folder.matrix()["rows"][0]["psnr"][1:] == [None, None]
 
 
-@pytest.mark.parametrize("method", ["pfnr", "finetune"])
-def test_verifying_by_hash_measures_the_diagonal_and_the_last_row_as_decoding_all_does(finished, method):
-    _, whole = finished(method)
-    _, sampled = finished(method, matrix={"verify": "hash", "verify_frames": 1})
+def test_verifying_by_hash_measures_the_diagonal_and_the_last_row_as_decoding_all_does(finished):
+    _, whole = finished()
+    _, sampled = finished(matrix={"verify": "hash", "verify_frames": 1})
     for all_cells, row in zip(whole.matrix()["rows"], sampled.matrix()["rows"], strict=True):
         session = row["session"]
         measured = [0, 1, 2] if session == 2 else [session, *range(session + 1, 3)]
@@ -94,28 +96,36 @@ def test_verifying_by_hash_measures_the_diagonal_and_the_last_row_as_decoding_al
             assert row[key] == [all_cells[key][video] if video in measured else None for video in range(3)]
         assert row["state_sha256"] == all_cells["state_sha256"]
         assert row["sample_sha256"].count(None) == 2 - session
-    same = [row["sample_sha256"][0] for row in sampled.matrix()["rows"]]
-    assert (len(set(same)) == 1) is (method == "pfnr")
+    assert len({row["sample_sha256"][0] for row in sampled.matrix()["rows"]}) == 1
+    assert summarise(sampled).forgetting == 0
+    assert matrix_text(sampled).splitlines()[-1].startswith("nothing forgotten: 2 of 2 earlier videos")
 
 
-def test_a_sample_is_whole_batches_from_the_beginning_to_the_end(finished):
-    _, folder = finished(matrix={"verify": "hash", "verify_frames": 5})
-    for video, length in enumerate((5, 4, 6)):  # At most two batches of four, which is all there is.
-        decoded = to_uint8(torch.cat(list(Decoder.of_run(folder, 2).frames(video, length=length))))
-        digest = hashlib.sha256(decoded.numpy().tobytes()).hexdigest()
-        assert folder.matrix()["rows"][2]["sample_sha256"][video] == digest
+@pytest.mark.parametrize(
+    ("frames", "batches"), [(1, [0]), (4, [0]), (5, [0, 4]), (9, [0, 2, 4]), (99, [0, 1, 2, 3, 4])]
+)
+def test_a_sample_is_whole_batches_from_the_beginning_to_the_end(tmp_path, tiny_config, frames, batches):
+    noise = np.random.default_rng(0).integers(0, 256, (18, 3, 32, 48), np.uint8)
+    config = tiny_config(train={"epochs": 1}, matrix={"verify": "hash", "verify_frames": frames})
+    folder = run_clips(config, [Clip("noise", noise, "")], tmp_path / "run")
+    decoded = to_uint8(torch.cat(list(Decoder.of_run(folder, 0).frames(0)))).numpy()
+    digest = hashlib.sha256(b"".join(decoded[4 * place : 4 * place + 4].tobytes() for place in batches)).hexdigest()
+    assert folder.matrix()["rows"][0]["sample_sha256"] == [digest]
 
 
-def test_a_sampled_video_that_changed_on_disk_ends_the_run(finished):
+def test_a_sampled_video_that_decodes_differently_ends_the_run(finished):
     config, folder = finished(matrix={"verify": "hash"})
-    tensors, notes = folder.read_session(0)
-    tensors["weight/fc2.weight"][0] += 1
-    folder.write_session(0, tensors, notes)
     matrix = folder.matrix()
     del matrix["rows"][1:]
+    matrix["rows"][0]["sample_sha256"][0] = "0" * 64
     folder.write_matrix(matrix)
-    with pytest.raises(ForgettingError, match=r"video 0 \(clip0\) must decode after session 1 as it did"):
+    with pytest.raises(ForgettingError, match=r"but the SHA-256 of its frames was 0000"):
         run(config, folder.path)
+
+
+def test_a_method_that_forgets_cannot_be_verified_by_hash(tiny_config):
+    with pytest.raises(ConfigError, match=r"matrix\.verify must be decode for finetune, which forgets, got hash"):
+        tiny_config("finetune", matrix={"verify": "hash"})
 
 
 def test_a_finished_run_is_not_run_again(finished):

@@ -270,7 +270,7 @@ def test_the_losses_ssim_and_its_gradient_are_those_of_pytorch_msssim(shape):
     assert float(found.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
     found.backward()
     expected.backward()
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-2, atol=1e-3 * float(theirs.grad.abs().max()))
+    assert float((ours.grad - theirs.grad).norm() / theirs.grad.norm()) < 1e-3
 
 
 def test_frame_regression_is_not_a_method_of_its_own():

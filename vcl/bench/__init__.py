@@ -5,6 +5,7 @@ A benchmark is a file with a function ``measure`` and a line in the table below.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -24,19 +25,22 @@ BENCHMARKS = {
 """Name to what it measures."""
 
 
-def run_benchmark(name: str, config: RunConfig, rounds: int) -> Table:
+def run_benchmark(name: str, config: RunConfig, rounds: int | None = None) -> Table:
     """Measure.
 
     Args:
         name: a key of ``BENCHMARKS``.
         config: whose network, method, recipe and stream are measured.
-        rounds: how often everything takes its turn; ``sessions`` takes it as the number of sessions.
+        rounds: how often everything takes its turn; for ``sessions``, how many sessions. Each has a default.
 
     Raises:
         VclError: the config cannot be measured so.
     """
-    table: Table = import_module(f"vcl.bench.{name}").measure(config, rounds)
-    return table
+    from vcl import config as configs
+
+    benchmark = import_module(f"vcl.bench.{name}")
+    table: Table = benchmark.measure(config, rounds or benchmark.ROUNDS)
+    return replace(table, config=configs.to_dict(config))
 
 
 __all__ = ["BENCHMARKS", "run_benchmark"]

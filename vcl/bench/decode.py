@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from vcl.bench.machine import peak
-from vcl.bench.subjects import closed_ledger, plain, without_operator
+from vcl.bench.subjects import both, closed_ledger, plain
 from vcl.bench.table import DTYPES, Table, rows_of, setting_of
 from vcl.bench.timing import Subject, take_turns, timed
 from vcl.config import RunConfig
@@ -15,6 +15,8 @@ from vcl.run import prepare_device
 from vcl.video.pixels import to_uint8
 
 BATCHES = 2
+
+ROUNDS = 5
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
@@ -26,7 +28,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     config = replace(config, train=replace(config.train, batch=BATCH, precision="float32"))
     subjects = {"plain dense": _plain(config, device)}
     loading: dict[str, float] = {}
-    for one in (without_operator(config), config):
+    for one in both(config):
         ledger, renderer = closed_ledger(one), Renderer.of_config(one, 1, device)
         started = time.perf_counter()
         renderer.load(ledger.subnetwork(0))

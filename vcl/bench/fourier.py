@@ -1,6 +1,7 @@
 """The Fourier operator, forward and backward, against the convolution path of its block."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -10,22 +11,27 @@ from vcl.bench.machine import peak
 from vcl.bench.subjects import dense
 from vcl.bench.table import Table, rows_of, setting_of
 from vcl.bench.timing import Subject, take_turns, timed
-from vcl.config import NervConfig, RunConfig
+from vcl.config import NervConfig, PfnrConfig, RunConfig
 from vcl.errors import ConfigError
 from vcl.layers.upsample import UpsampleBlock
 from vcl.run import prepare_device
 from vcl.sessions.methods import METHODS
+
+ROUNDS = 9
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
     """Time the operator with dense and with masked weights.
 
     Raises:
-        ConfigError: the network has no operator, or no convolution beside it.
+        ConfigError: the method is not PFNR, or the block has no convolution beside the operator.
     """
     backbone = config.backbone
-    if not isinstance(backbone, NervConfig) or backbone.operator_block == 0 or backbone.operator_path != "sum":
-        raise ConfigError("backbone.operator_block must name a block, with operator_path sum, to be measured")
+    if not isinstance(config.method, PfnrConfig) or not isinstance(backbone, NervConfig):
+        raise ConfigError(f"method.name must be pfnr to have an operator, got {config.method.name}")
+    if backbone.operator_path != "sum":
+        raise ConfigError(f"backbone.operator_path must be sum to be measured, got {backbone.operator_path}")
+    config = replace(config, train=replace(config.train, precision="float32"))  # As the spectrum always is.
     device = prepare_device(config.train)
     scale = math.prod(backbone.strides[backbone.operator_block - 1 :])
     size = (config.stream.size[0] // scale, config.stream.size[1] // scale)

@@ -21,6 +21,8 @@ from vcl.sessions.stream import video_stream
 
 STEPS = 8
 
+ROUNDS = 5
+
 
 def measure(config: RunConfig, rounds: int) -> Table:
     """Time steps and the making of their batches, and start the config's own run, in a process of its own, once.

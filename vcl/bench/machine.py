@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from vcl import __version__
 from vcl.bench.timing import Watch
 
 
@@ -51,6 +53,8 @@ def describe(device: torch.device) -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "vcl": __version__,
+        **{name: os.environ.get(name, "unset") for name in ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")},
         "date": time.strftime("%Y-%m-%d"),
     }
 

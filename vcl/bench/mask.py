@@ -6,12 +6,14 @@ import torch
 
 from vcl.bench.machine import peak
 from vcl.bench.subjects import our_steps
-from vcl.bench.table import Table, rows_of, setting_of
+from vcl.bench.table import DTYPES, Table, rows_of, setting_of
 from vcl.bench.timing import Measured, take_turns, timed
 from vcl.config import RunConfig, WsnConfig
 from vcl.errors import ConfigError
 from vcl.run import prepare_device
 from vcl.sessions.methods import METHODS
+
+ROUNDS = 5
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
@@ -48,7 +50,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     # read, a weight is written, and backward three numbers are read and two written.
     least = {"ranking": scores * 4.125, "masked weights, both ways": scores * (4.125 + 8 + 20)}
     measured.update({name: _moving(measured[name], moved) for name, moved in least.items()})
-    best = peak(device, torch.float32)
+    best = peak(device, DTYPES[config.train.precision])
     step, *others = rows_of(measured, "step", 1, best)
     rows = (
         replace(step, gbytes_a_second=None, share_of_gbytes=None),

@@ -1,5 +1,7 @@
 """What a session costs when many came before it: a real run of many short videos."""
 
+import hashlib
+import logging
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -9,11 +11,15 @@ from vcl.bench.table import Row, Table, setting_of
 from vcl.config import RunConfig
 from vcl.errors import ConfigError
 from vcl.run import prepare_device, run_clips
-from vcl.rundir import RunFolder
+from vcl.rundir import Event, RunFolder
 from vcl.video.cache import Clip
 from vcl.video.stream import open_stream
 
+logger = logging.getLogger(__name__)
+
 FEW = 5
+
+ROUNDS = 50
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
@@ -23,15 +29,28 @@ def measure(config: RunConfig, rounds: int) -> Table:
     compares the last few sessions with the first few.
 
     Raises:
-        ConfigError: there are fewer frames than sessions.
+        ConfigError: there are fewer than two sessions, or fewer frames than sessions.
     """
-    clips = cut(open_stream(config.stream), rounds)
+    if rounds < 2:
+        raise ConfigError(f"sessions must be 2 or more to be compared, got {rounds}")
     device = prepare_device(config.train)
+    clips = cut(open_stream(config.stream), rounds)
     with tempfile.TemporaryDirectory() as path:
-        folder = run_clips(config, clips, Path(path) / "run")
+        folder = run_clips(config, clips, Path(path) / "run", lambda _: [_tell])
         rows = rows_of_run(folder)
     setting = setting_of(config, device, sessions=rounds, frames=len(clips[0].frames), epochs=config.train.epochs)
-    return Table("sessions", f"the median of the first {FEW} sessions", "milliseconds of training", rows, setting)
+    return Table(
+        "sessions",
+        f"the median of the first {min(FEW, rounds // 2)} sessions",
+        "milliseconds of training",
+        rows,
+        setting,
+    )
+
+
+def _tell(event: Event) -> None:
+    if event["kind"] == "session":
+        logger.info("session %d: %.1f s", event["session"], event["seconds"])
 
 
 def cut(clips: Sequence[Clip], sessions: int) -> list[Clip]:
@@ -45,11 +64,11 @@ def cut(clips: Sequence[Clip], sessions: int) -> list[Clip]:
         frames = sum(len(clip.frames) for clip in clips)
         raise ConfigError(f"stream.frames must give every session a frame, got {frames} frames for {sessions} sessions")
     found = [
-        Clip(f"{clip.name}-{first}", clip.frames[first : first + length], clip.sha256)
+        (f"{clip.name}-{first}", clip.frames[first : first + length])
         for clip in clips
         for first in range(0, len(clip.frames) - length + 1, length)
     ]
-    return found[:sessions]
+    return [Clip(name, frames, hashlib.sha256(frames.tobytes()).hexdigest()) for name, frames in found[:sessions]]
 
 
 def _pieces(clips: Sequence[Clip], length: int) -> int:
@@ -63,7 +82,7 @@ def rows_of_run(folder: RunFolder) -> tuple[Row, ...]:
     seconds = [event["seconds"] for event in folder.events("session")]
     measuring = [row["seconds"] for row in matrix["rows"]]
     stored = [sum(folder.session_bytes(session).values()) for session in range(len(seconds))]
-    few = min(FEW, len(seconds))
+    few = min(FEW, len(seconds) // 2)
     first, last = statistics.median(seconds[:few]), statistics.median(seconds[-few:])
     rows = [
         Row(

@@ -1,7 +1,7 @@
 """A whole training step against forward and backward of the plain dense network."""
 
 from vcl.bench.machine import peak
-from vcl.bench.subjects import our_steps, plain_steps, without_operator
+from vcl.bench.subjects import both, our_steps, plain_steps
 from vcl.bench.table import DTYPES, Table, rows_of, setting_of
 from vcl.bench.timing import Subject, take_turns
 from vcl.config import RunConfig
@@ -9,12 +9,14 @@ from vcl.run import prepare_device
 
 STEPS = 2
 
+ROUNDS = 3
+
 
 def measure(config: RunConfig, rounds: int) -> Table:
     """Time steps of the config's method; for PFNR also those of WSN, the same network without its operator."""
     device = prepare_device(config.train)
     subjects: dict[str, Subject] = {"plain dense": plain_steps(config, STEPS, device)}
-    for one in (without_operator(config), config):
+    for one in both(config):
         subjects[one.method.name] = our_steps(one, STEPS, device)
     best = peak(device, DTYPES[config.train.precision])
     rows = rows_of(take_turns(subjects, rounds, device), "plain dense", STEPS, best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcl.bench.timing import Subject, Watch
-from vcl.config import FinetuneConfig, NervConfig, RunConfig, WsnConfig
+from vcl.config import FinetuneConfig, NervConfig, PfnrConfig, RunConfig, WsnConfig
 from vcl.errors import ConfigError
 from vcl.sessions.methods import METHODS
 from vcl.sessions.plugins import Stopwatch
@@ -86,37 +87,28 @@ def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
     return subject
 
 
-def our_steps(config: RunConfig, steps: int, device: torch.device, closed: bool = True) -> Subject:
-    """An epoch as a run trains it, all of it: ranking, masks, loss, optimiser, gate, events. Checkpoints are left out.
+def our_steps(config: RunConfig, steps: int, device: torch.device, first: bool = False) -> Subject:
+    """Steps as a run takes them, all of it: ranking, masks, loss, optimiser, gate, events. Checkpoints are left out.
+
+    Each turn begins with a network, an optimiser and one step that are not timed.
 
     Args:
         config: the run's.
-        steps: in the epoch.
+        steps: in a turn.
         device: where to train.
-        closed: with a session closed before, so that there are weights to keep.
+        first: of a first session; by default one was closed before, so that there are weights to keep.
     """
-    clip = noise(config, steps * config.train.batch)
-    method = METHODS[config.method.name]
-    ledger = closed_ledger(config) if closed and method.keeps == "masks" else None
-    ours: list[Watch] = []
-    clock = Stopwatch(lambda: ours[-1].start(), lambda: ours[-1].stop())
-    strategy = build(config, [clip, clip], lambda _: None, device, ledger, plugins=[clock], stop_after=1)
-    experience = video_stream([clip, clip]).train_stream[int(closed)]
+    clip = noise(config, (steps + 1) * config.train.batch)
+    experience = video_stream([clip, clip]).train_stream[int(not first)]
+    closed = None if first else closed_ledger(config)
 
     def subject(watch: Watch) -> None:
-        ours.append(watch)
+        ledger = copy.deepcopy(closed)
+        plugins = [Stopwatch(watch.start, watch.stop)]
+        strategy = build(config, [clip, clip], lambda _: None, device, ledger, plugins=plugins, stop_after=1)
         strategy.train(experience, eval_streams=[])
 
     return subject
-
-
-def without_operator(config: RunConfig) -> RunConfig:
-    """A PFNR config as the WSN config of the same widths; others as they are."""
-    if config.method.name != "pfnr" or not isinstance(config.backbone, NervConfig):
-        return config
-    assert isinstance(config.method, WsnConfig)
-    method = WsnConfig(capacity=config.method.capacity, reinit=config.method.reinit)
-    return replace(config, backbone=replace(config.backbone, operator_block=0), method=method)
 
 
 def dense(config: RunConfig) -> RunConfig:
@@ -128,6 +120,15 @@ def noise(config: RunConfig, frames: int) -> Clip:
     """A video of random pixels."""
     pixels = np.random.default_rng(0).integers(0, 256, (frames, 3, *config.stream.size), np.uint8)
     return Clip("noise", pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def both(config: RunConfig) -> list[RunConfig]:
+    """A PFNR config, after that of WSN, the same network without its operator; any other config alone."""
+    backbone, method = config.backbone, config.method
+    if not isinstance(method, PfnrConfig) or not isinstance(backbone, NervConfig):
+        return [config]
+    wsn = WsnConfig(capacity=method.capacity, reinit=method.reinit)
+    return [replace(config, backbone=replace(backbone, operator_block=0), method=wsn), config]
 
 
 def closed_ledger(config: RunConfig) -> Ledger:

@@ -25,7 +25,7 @@ class Row:
         milliseconds: of one unit, median of the rounds.
         ratio: of its time to the yardstick's, median of the rounds' own ratios.
         cpu_ratio: the same of processor time, which other processes disturb less.
-        gflop_a_second: matrix products and convolutions, 10⁹ operations a second.
+        gflop_a_second: matrix products and convolutions, 10⁹ operations a second, products with zeros among them.
         share_of_gflop: of the machine's measured peak.
         gbytes_a_second: inputs and outputs of all operations, 10⁹ bytes a second.
         share_of_gbytes: of the machine's measured peak; over 1 where operations find their inputs in a cache.
@@ -55,6 +55,7 @@ class Table:
         unit: what the times are of.
         rows: the lines.
         setting: what was measured, and where.
+        config: all of what was measured; in the JSON alone.
     """
 
     benchmark: str
@@ -62,6 +63,7 @@ class Table:
     unit: str
     rows: tuple[Row, ...]
     setting: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -91,7 +93,7 @@ class Table:
 
 
 def rows_of(
-    measured: Mapping[str, Measured], yardstick: str, units: int = 1, peak: Peak | None = None, counted: bool = True
+    measured: Mapping[str, Measured], yardstick: str, units: int = 1, peak: Peak | None = None
 ) -> tuple[Row, ...]:
     """Lines of subjects that took turns.
 
@@ -100,23 +102,21 @@ def rows_of(
         yardstick: name of the subject that ratios refer to.
         units: that one turn holds, such as steps or frames.
         peak: the machine's, to compare with.
-        counted: whether the operations were counted where they happen, in torch.
     """
     against = measured[yardstick]
     rows = []
     for name, found in measured.items():
         flop, moved = found.flop / found.seconds, found.bytes / found.seconds
-        told = counted and peak is not None
         rows.append(
             Row(
                 name,
                 1e3 * found.seconds / units,
                 median_ratio(found.wall, against.wall),
                 median_ratio(found.cpu, against.cpu),
-                flop / 1e9 if told else None,
-                flop / peak.flop_a_second if told and peak else None,
-                moved / 1e9 if told else None,
-                moved / peak.bytes_a_second if told and peak else None,
+                flop / 1e9 if peak else None,
+                flop / peak.flop_a_second if peak else None,
+                moved / 1e9 if peak else None,
+                moved / peak.bytes_a_second if peak else None,
                 None if found.peak is None else found.peak / 2**20,
             )
         )

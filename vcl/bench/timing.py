@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+
+logger = logging.getLogger(__name__)
 
 
 class Watch:
@@ -80,9 +83,13 @@ def take_turns(subjects: Mapping[str, Subject], rounds: int, device: torch.devic
         rounds: how often each is timed.
         device: where they work.
     """
-    counted = {name: _count(subject, torch.device(device)) for name, subject in subjects.items()}
+    counted = {}
+    for name, subject in subjects.items():
+        logger.info("%s: warming up and counting", name)
+        counted[name] = _count(subject, torch.device(device))
     watches: dict[str, list[Watch]] = {name: [] for name in subjects}
     for number in range(rounds):
+        logger.info("round %d of %d", number + 1, rounds)
         for name in list(subjects)[:: -1 if number % 2 else 1]:
             watch = Watch(device)
             subjects[name](watch)
@@ -110,7 +117,7 @@ def median_ratio(ours: Sequence[float], other: Sequence[float]) -> float:
 
 
 class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes that operations read and write; views, which move nothing, are left out."""
+    """Counts the bytes of inputs and outputs of operations; views and empty memory move nothing."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -119,7 +126,7 @@ class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation, and count."""
         out = func(*args, **(kwargs or {}))
-        if not func.is_view:
+        if not func.is_view and "empty" not in func.name():
             touched = tree_leaves((args, kwargs, out))
             self.bytes += sum(leaf.numel() * leaf.element_size() for leaf in touched if isinstance(leaf, Tensor))
         return out

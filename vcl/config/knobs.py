@@ -1,7 +1,7 @@
 """Every knob of a run. Each dataclass refuses values out of range by itself: a config that exists can run."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from vcl.errors import ConfigError
 
@@ -103,6 +103,8 @@ class NervConfig(BackboneConfig):
 class MethodConfig:
     """What every method has."""
 
+    forgets: ClassVar[bool] = True
+    """Whether later sessions may change how earlier videos decode."""
     name: str
 
     def check_backbone(self, backbone: BackboneConfig) -> None:
@@ -117,6 +119,7 @@ class MethodConfig:
 class WsnConfig(MethodConfig):
     """Winning subnetworks: a learned mask a session, no Fourier operator."""
 
+    forgets = False
     name: str = "wsn"
     """Row of the method table."""
     capacity: float = 0.3
@@ -159,6 +162,7 @@ class FinetuneConfig(MethodConfig):
 class SingleConfig(MethodConfig):
     """One dense network a video, each from scratch: N times the bytes."""
 
+    forgets = False
     name: str = "single"
     """Row of the method table."""
 
@@ -214,8 +218,9 @@ class MatrixConfig:
     upper: bool = True
     """Also decode videos that are still to come, with the latest session's mask."""
     verify: Literal["decode", "hash"] = "decode"
-    """After a session, decode and measure every earlier video; or (hash) compare the hashes of its numbers and of a few
-    of its frames with those of its own session, and leave its cells empty. The last row is always measured whole."""
+    """After a session, decode and measure every earlier video; or (hash), for methods that forget nothing, compare the
+    hashes of its numbers and of a few of its frames with those of its own session, and leave its cells empty. The last
+    row is always measured whole."""
     verify_frames: int = 8
     """Frames of each earlier video that ``hash`` decodes, rounded up to whole batches."""
     transfer_epochs: int = 0
@@ -253,6 +258,8 @@ class RunConfig:
         self.method.check_backbone(self.backbone)
         k, epochs = self.matrix.transfer_epochs, self.train.epochs
         require(k <= epochs, "matrix.transfer_epochs", f"be at most train.epochs = {epochs}", k)
+        proves = self.matrix.verify == "decode" or not self.method.forgets
+        require(proves, "matrix.verify", f"be decode for {self.method.name}, which forgets", self.matrix.verify)
         fits = self.train.loss != "l1_ms_ssim" or min(self.stream.size) > 160
         require(fits, "train.loss", "not be l1_ms_ssim where a side is 160 px or less", list(self.stream.size))
 

@@ -83,9 +83,10 @@ def _kth_largest(rank: Tensor, keep: int) -> tuple[Tensor, bool]:
     A CPU is served best by NumPy's partition, several times faster than ``torch.kthvalue``. Elsewhere the bits of the
     value are found one by one, each by counting: nothing is sorted, and the host never waits for the device.
     """
-    if rank.device.type != "cpu":
-        return _kth_largest_by_bits(rank, keep), True
     place = rank.numel() - keep
+    if rank.device.type != "cpu":
+        exact = rank.dtype == torch.float64
+        return rank.flatten().kthvalue(place + 1).values if exact else _kth_largest_by_bits(rank, keep), True
     parted = rank.flatten().to(rank.dtype if rank.dtype == torch.float64 else torch.float32).numpy()
     parted = np.partition(parted, place)
     threshold = parted[place]

@@ -59,8 +59,9 @@ class MaskedWeight(nn.Module):
 
         Args:
             source: of the numbers.
-            scaled: so that signals keep their size from layer to layer (He et al., ICCV 2015) although the mask lets
-                only a share of the products through; by default the published rule, under which they shrink.
+            scaled: with the variance 2 / (products in use), so that a signal keeps its size through a layer and its
+                activation (He et al., ICCV 2015) although the mask lets only a share of the products through; by
+                default the published rule, under which it shrinks.
         """
         if scaled:
             draw.fill_uniform(self.value, self.terms * (self.capacity or 1), source, gain=2)

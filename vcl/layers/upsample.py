@@ -47,7 +47,8 @@ class UpsampleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return F.pixel_shuffle(F.silu(self.raw(x)), self.pending)
+        finer = F.silu(self.raw(x))
+        return finer if self.pending == 1 else F.pixel_shuffle(finer, self.pending)
 
 
 def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
@@ -91,7 +92,7 @@ class _ActivatedProduct(torch.autograd.Function):
         for frame in range(len(x)):
             for here in _pieces(x):
                 rows, grad = x[frame, here].to(weight.dtype), grads[0][frame, here]
-                to_weight[frame].addmm_(F.silu(rows).T, grad)
+                to_weight[frame] += F.silu(rows).T @ grad
                 to_x[frame, here] = torch.ops.aten.silu_backward(grad @ weight[frame].T, rows)
         return to_x, to_weight
 

@@ -18,9 +18,9 @@ class SessionMatrix:
 
     A run that is still going has fewer rows than videos; S is then the last session that has a row, and every number
     below speaks of the sessions so far. Cells with j > s belong to videos that are still to come: they may be empty
-    and enter none of the numbers. Cells below the diagonal may be empty too, where a row was verified by hashes alone;
-    no number is given that needs one of them. A metric that is undefined for the run's frames has only empty cells, and
-    all its numbers are None.
+    and enter none of the numbers. Cells below the diagonal may be empty too, where hashes show that they equal it;
+    no number is given while the last row is not whole. A metric that is undefined for the run's frames has only empty
+    cells, and all its numbers are None.
 
     Args:
         rows: one a session from 0, each with a cell for every video of the stream.

@@ -152,15 +152,16 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
 
 class Stopwatch(SupervisedPlugin):  # type: ignore[misc]
-    """Calls ``start`` before an epoch and ``stop`` after it, for benchmarks."""
+    """Calls ``start`` after a session's first step, which makes the optimiser's state, and ``stop`` after an epoch."""
 
     def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
         super().__init__()
         self._start, self._stop = start, stop
 
-    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """Avalanche's hook before the first step."""
-        self._start()
+    def after_training_iteration(self, strategy: Any, **_: Any) -> None:
+        """Avalanche's hook after a step."""
+        if strategy.step == 1:
+            self._start()
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
         """Avalanche's hook after the last step."""
