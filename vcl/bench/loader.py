@@ -19,7 +19,7 @@ from vcl.rundir import RunFolder
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.stream import video_stream
 
-STEPS = 8
+STEPS = 2
 
 ROUNDS = 5
 
