@@ -26,7 +26,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     Both rank, mask and step; ours also goes through Avalanche's hooks, measures PSNR and tells listeners.
     """
     device = prepare_device(config.train)
-    subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, first=True)}
+    subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, before=0)}
     rows = rows_of(take_turns(subjects, rounds, device), "bare loop", STEPS)
     setting = setting_of(config, device, rounds=rounds, steps=STEPS)
     return Table("loop", "the same steps in a bare loop", "milliseconds a step", rows, setting)

@@ -2,12 +2,13 @@
 
 import hashlib
 import logging
-import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from vcl.bench.table import Row, Table, setting_of
+from vcl.bench.subjects import our_steps
+from vcl.bench.table import Row, Table, rows_of, setting_of
+from vcl.bench.timing import take_turns
 from vcl.config import RunConfig
 from vcl.errors import ConfigError
 from vcl.run import prepare_device, run_clips
@@ -17,16 +18,18 @@ from vcl.video.stream import open_stream
 
 logger = logging.getLogger(__name__)
 
-FEW = 5
+STEPS = 24
 
 ROUNDS = 50
 
+TURNS = 9
+
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Cut the config's videos into ``rounds`` clips of one length and run them all, in a folder that is then removed.
+    """Compare a step of the last session with one of the first, in turns; then run so many sessions, once.
 
-    A row is a session. The ratio is that of its training time to the median of the first few sessions'; the last row
-    compares the last few sessions with the first few.
+    For the run the config's videos are cut into clips of one length; its folder is removed in the end. A session's row
+    has the time of its training and of its row of the matrix, and the bytes that it left on disk.
 
     Raises:
         ConfigError: there are fewer than two sessions, or fewer frames than sessions.
@@ -35,17 +38,14 @@ def measure(config: RunConfig, rounds: int) -> Table:
         raise ConfigError(f"sessions must be 2 or more to be compared, got {rounds}")
     device = prepare_device(config.train)
     clips = cut(open_stream(config.stream), rounds)
+    first, last = "a step of session 0", f"a step of session {rounds - 1}"
+    subjects = {first: our_steps(config, STEPS, device, 0), last: our_steps(config, STEPS, device, rounds - 1)}
+    steps = rows_of(take_turns(subjects, TURNS, device), first, STEPS)
     with tempfile.TemporaryDirectory() as path:
         folder = run_clips(config, clips, Path(path) / "run", lambda _: [_tell])
-        rows = rows_of_run(folder)
-    setting = setting_of(config, device, sessions=rounds, frames=len(clips[0].frames), epochs=config.train.epochs)
-    return Table(
-        "sessions",
-        f"the median of the first {min(FEW, rounds // 2)} sessions",
-        "milliseconds of training",
-        rows,
-        setting,
-    )
+        rows = (*steps, *rows_of_run(folder))
+    setting = setting_of(config, device, frames=len(clips[0].frames), epochs=config.train.epochs, turns=TURNS)
+    return Table("sessions", first, "milliseconds", rows, {**setting, "verify": config.matrix.verify})
 
 
 def _tell(event: Event) -> None:
@@ -76,25 +76,18 @@ def _pieces(clips: Sequence[Clip], length: int) -> int:
 
 
 def rows_of_run(folder: RunFolder) -> tuple[Row, ...]:
-    """A row a session of a finished run, and one that compares its last few sessions with its first few."""
+    """A row a session of a finished run."""
     matrix = folder.matrix()
     assert matrix is not None
-    seconds = [event["seconds"] for event in folder.events("session")]
-    measuring = [row["seconds"] for row in matrix["rows"]]
-    stored = [sum(folder.session_bytes(session).values()) for session in range(len(seconds))]
-    few = min(FEW, len(seconds) // 2)
-    first, last = statistics.median(seconds[:few]), statistics.median(seconds[-few:])
-    rows = [
+    return tuple(
         Row(
             f"session {session}",
-            1e3 * seconds[session],
-            seconds[session] / first,
+            1e3 * event["seconds"],
             more={
-                "row_ms": 1e3 * measuring[session],
-                "row_ms_a_video": 1e3 * measuring[session] / (session + 1),
-                "bytes_on_disk": stored[session],
+                "row_ms": 1e3 * row["seconds"],
+                "row_ms_a_video": 1e3 * row["seconds"] / (session + 1),
+                "bytes_on_disk": sum(folder.session_bytes(session).values()),
             },
         )
-        for session in range(len(seconds))
-    ]
-    return (*rows, Row(f"last {few} to first {few}", 1e3 * last, last / first))
+        for session, (event, row) in enumerate(zip(folder.events("session"), matrix["rows"], strict=True))
+    )

@@ -87,7 +87,7 @@ def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
     return subject
 
 
-def our_steps(config: RunConfig, steps: int, device: torch.device, first: bool = False) -> Subject:
+def our_steps(config: RunConfig, steps: int, device: torch.device, before: int = 1) -> Subject:
     """Steps as a run takes them, all of it: ranking, masks, loss, optimiser, gate, events. Checkpoints are left out.
 
     Each turn begins with a network, an optimiser and one step that are not timed.
@@ -96,16 +96,17 @@ def our_steps(config: RunConfig, steps: int, device: torch.device, first: bool =
         config: the run's.
         steps: in a turn.
         device: where to train.
-        first: of a first session; by default one was closed before, so that there are weights to keep.
+        before: sessions that are closed already, so that there are weights to keep.
     """
     clip = noise(config, (steps + 1) * config.train.batch)
-    experience = video_stream([clip, clip]).train_stream[int(not first)]
-    closed = None if first else closed_ledger(config)
+    clips = [clip] * (before + 1)
+    experience = video_stream(clips).train_stream[before]
+    closed = closed_ledger(config, before)
 
     def subject(watch: Watch) -> None:
         ledger = copy.deepcopy(closed)
         plugins = [Stopwatch(watch.start, watch.stop)]
-        strategy = build(config, [clip, clip], lambda _: None, device, ledger, plugins=plugins, stop_after=1)
+        strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
         strategy.train(experience, eval_streams=[])
 
     return subject
@@ -131,14 +132,15 @@ def both(config: RunConfig) -> list[RunConfig]:
     return [replace(config, backbone=replace(backbone, operator_block=0), method=wsn), config]
 
 
-def closed_ledger(config: RunConfig) -> Ledger:
-    """A ledger with one closed session, of a network that was drawn but not trained."""
+def closed_ledger(config: RunConfig, sessions: int = 1) -> Ledger:
+    """A ledger with closed sessions, of a network whose scores were drawn for each but not trained."""
     method = METHODS[config.method.name]
-    network = method.network(config, 1)
-    network.draw(1)
-    network.add_head(1)
+    network = method.network(config, sessions)
     ledger = Ledger(network.shapes(), method.keeps)
-    weights = network.weights()
-    values = {name: weight.value for name, weight in weights.items()}
-    ledger.close(values, {name: weight.mask() for name, weight in weights.items()}, network.heads[0])
+    for session in range(sessions):
+        network.draw(session)
+        network.add_head(config.train.seed)
+        weights = network.weights()
+        values = {name: weight.value for name, weight in weights.items()}
+        ledger.close(values, {name: weight.mask() for name, weight in weights.items()}, network.heads[session])
     return ledger
