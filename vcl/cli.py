@@ -11,10 +11,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vcl import __version__
 from vcl.bench import BENCHMARKS, run_benchmark
 from vcl.errors import Interrupted, VclError
+
+if TYPE_CHECKING:
+    from vcl.config import RunConfig
+    from vcl.rundir import Listener, RunFolder
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -77,14 +82,28 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
     run.set_defaults(do=_run)
 
+    grid = commands.add_parser(
+        "grid",
+        help="run a grid of methods, settings, seeds and streams, each a run folder",
+        description="Run every cell of a grid, one after another; what is done is skipped. A grid that was stopped "
+        "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
+        epilog="Example: vcl grid experiments/davis10/methods.grid.yaml stream.root=DAVIS/JPEGImages/480p",
+    )
+    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid.py says what it holds")
+    grid.add_argument("setting", nargs="*", help="key=value for every cell; wins over the file")
+    grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
+    grid.set_defaults(do=_grid)
+
     plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
     plot.add_argument("run", nargs="+", type=Path, help="a run folder")
     plot.set_defaults(do=_plot)
 
     compare = commands.add_parser("compare", help="put runs side by side: quality, forgetting, stored bytes, time")
-    compare.add_argument("run", nargs="+", type=Path, help="a run folder")
+    compare.add_argument("run", nargs="+", type=Path, help="a run folder, or a folder of runs such as a grid's")
     compare.add_argument("--matrices", action="store_true", help="print each run's PSNR matrix first")
     compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
+    compare.add_argument("--each", action="store_true", help="every run by itself, not a mean over seeds")
+    compare.add_argument("--figures", type=Path, metavar="DIR", help="also draw what is compared, as PNG and PDF")
     compare.set_defaults(do=_compare)
 
     bench = commands.add_parser(
@@ -125,22 +144,42 @@ def _run(arguments: argparse.Namespace) -> None:
 
     from vcl.report.progress import Progress
     from vcl.report.terminal import matrix_text
-    from vcl.report.wandb_sink import wandb_sink
     from vcl.run import run
-    from vcl.rundir import Listener, RunFolder
 
     with Progress(quiet=arguments.quiet) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
-            sinks = wandb_sink(folder, config)
-            for sink in sinks:
-                stack.callback(sink.close)
-            return [progress, *sinks]
+            return [progress, *stack.enter_context(_sinks(folder, config))]
 
         folder = run(config, path, listeners)
     if not arguments.quiet:
         _print(matrix_text(folder))
         _print(f"Run folder: {path}   Figures: vcl plot {path}")
+
+
+@contextmanager
+def _sinks(folder: RunFolder, config: RunConfig) -> Iterator[Sequence[Listener]]:
+    """Who gets a run's events beside the one who waits for it."""
+    from vcl.report.wandb_sink import wandb_sink
+
+    sinks = wandb_sink(folder, config)
+    try:
+        yield sinks
+    finally:
+        for sink in sinks:
+            sink.close()
+
+
+def _grid(arguments: argparse.Namespace) -> None:
+    from vcl.grid import read_grid, run_grid
+
+    _keep_freed_memory()
+    cells = read_grid(arguments.grid, arguments.setting)
+    out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
+    failed = run_grid(cells, out, _sinks)
+    _print(f"Runs: {out}   Side by side: vcl compare {out}")
+    if failed:
+        raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
 
 
 def _plot(arguments: argparse.Namespace) -> None:
@@ -156,17 +195,22 @@ def _plot(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from vcl.report.compare import compare_runs
     from vcl.report.terminal import matrix_text
-    from vcl.rundir import RunFolder
+    from vcl.rundir import run_folders
 
     if arguments.matrices and arguments.format != "text":
         raise VclError(f"--matrices goes with --format text, got {arguments.format}")
-    folders = [RunFolder.existing(path) for path in arguments.run]
+    folders = run_folders(arguments.run)
     if arguments.matrices:
         for folder in folders:
             _print(matrix_text(folder))
-    table = compare_runs(folders)
+    table = compare_runs(folders, over_seeds=not arguments.each)
     texts = {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}
     _print(texts[arguments.format]())
+    if arguments.figures is not None:
+        from vcl.report.plot import plot_comparison
+
+        names = ", ".join(dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures)))
+        _say(f"{arguments.figures}: {names} (each as .png and .pdf)")
 
 
 def _bench(arguments: argparse.Namespace) -> None:

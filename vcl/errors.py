@@ -21,6 +21,10 @@ class RunFolderError(VclError):
     """A run folder that is damaged, in use, not writable or made by another config."""
 
 
+class RunFolderInUseError(RunFolderError):
+    """A run folder that another process works in."""
+
+
 class TrainingError(VclError):
     """Training that cannot go on, such as a loss that is no longer finite."""
 

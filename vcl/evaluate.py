@@ -21,7 +21,11 @@ _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
 
 def measure_row(
-    folder: RunFolder, clips: Sequence[Clip], state: int, how: MatrixConfig, device: torch.device
+    folder: RunFolder,
+    clips: Sequence[Clip],
+    state: int,
+    how: MatrixConfig,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Decode every video from the state that was saved after session ``state``, and measure it.
 
@@ -40,7 +44,7 @@ def measure_row(
         ``session``; by video ``psnr`` (dB), ``ssim`` and ``ms_ssim`` (None where not measured or not defined),
         ``sha256`` of the decoded uint8 frames (None where not all were decoded), ``sample_sha256`` of a few of them
         (None unless asked for) and ``state_sha256`` of the numbers that decode them, all three None for videos still
-        to come; ``seconds``.
+        to come; ``seconds`` of the whole, and ``decoded`` frames in ``decode_seconds`` of decoding alone.
     """
     started = time.perf_counter()
     decoder = Decoder.of_run(folder, state, device)
@@ -57,7 +61,13 @@ def measure_row(
             cell.update(_measure_cell(decoder, clip, video), sha256=None)
         for key in (*_METRICS, *_HASHES):
             row[key].append(cell.get(key))
-    return {**row, "seconds": round(time.perf_counter() - started, 3)}
+    spent = {"seconds": time.perf_counter() - started, "decode_seconds": decoder.seconds}
+    return {**row, **{name: round(seconds, 3) for name, seconds in spent.items()}, "decoded": decoder.decoded}
+
+
+def waiting_row(videos: int, state: int) -> dict[str, Any]:
+    """The row of a session after which there is nothing to measure yet: all its cells are empty."""
+    return {"session": state, **{key: [None] * videos for key in (*_METRICS, *_HASHES)}, "seconds": 0.0}
 
 
 def check_nothing_forgotten(rows: Sequence[dict[str, Any]], videos: Sequence[str]) -> None:

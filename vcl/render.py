@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,7 @@ class Renderer:
             sessions: videos in its stream.
             device: where to decode.
         """
-        network = backbones.build(config.backbone, config.stream.size, sessions)
+        network = backbones.of_run(config, sessions)
         return cls(network.to(device))
 
     def load(self, subnetwork: Subnetwork) -> None:
@@ -81,7 +82,7 @@ def read_ledger(folder: RunFolder, state: int | None = None) -> tuple[Ledger, li
     config = folder.config()
     with torch.device("meta"):
         # How many sessions there are changes what a network is asked with, never the shape of a weight.
-        shapes = backbones.build(config.backbone, config.stream.size, sessions=1).shapes()
+        shapes = backbones.of_run(config, sessions=1).shapes()
     last = folder.sessions() - 1 if state is None else state
     ledger: Ledger | None = None
     told = []
@@ -101,12 +102,16 @@ def read_ledger(folder: RunFolder, state: int | None = None) -> tuple[Ledger, li
 
 
 class Decoder:
-    """The videos of a run folder, as they stood after one of its sessions."""
+    """The videos of a run folder, as they stood after one of its sessions.
+
+    ``decoded`` counts frames, and ``seconds`` the time that decoding them took.
+    """
 
     def __init__(self, renderer: Renderer, ledger: Ledger, lengths: list[int]) -> None:
         self._renderer = renderer
         self._ledger = ledger
         self._lengths = lengths
+        self.decoded, self.seconds = 0, 0.0
         self._built: tuple[int, Subnetwork] | None = None
         self._loaded: int | None = None
 
@@ -149,7 +154,17 @@ class Decoder:
         if video < len(self._lengths):
             length = self._lengths[video]
         assert length is not None, "a video that is still to come needs its length"
-        yield from self._renderer.frames(video, length, only)
+        batches = self._renderer.frames(video, length, only)
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            if batch.is_cuda:
+                torch.cuda.synchronize(batch.device)
+            self.decoded += len(batch)
+            self.seconds += time.perf_counter() - started
+            yield batch
 
     def frame(self, video: int, t: int) -> Tensor:
         """One frame, ``(3, H, W)``."""

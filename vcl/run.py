@@ -19,7 +19,7 @@ import torch
 from vcl import backbones
 from vcl.config import RunConfig, TrainConfig
 from vcl.errors import ConfigError, RunFolderError
-from vcl.evaluate import check_nothing_forgotten, measure_row
+from vcl.evaluate import check_nothing_forgotten, measure_row, waiting_row
 from vcl.rundir import Event, Listener, RunFolder
 from vcl.video.cache import Clip
 from vcl.video.stream import open_stream
@@ -59,7 +59,7 @@ def run_clips(
     """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size."""
     device = prepare_device(config.train)
     with torch.device("meta"):  # Refuses what no network can be built for, before there is a folder.
-        backbones.build(config.backbone, config.stream.size, len(clips))
+        backbones.of_run(config, len(clips))
     with RunFolder.opened(path, config) as folder:
         folder.add_versions(versions(device))
         watching = listeners(folder)
@@ -112,7 +112,12 @@ def _run_sessions(
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
             trainer.train_from_scratch(session)
         if session == len(matrix["rows"]):
-            matrix["rows"].append(measure_row(folder, clips, session, config.matrix, device))
+            waits = config.method.together and session + 1 < len(clips)
+            matrix["rows"].append(
+                waiting_row(len(clips), session)
+                if waits
+                else measure_row(folder, clips, session, config.matrix, device)
+            )
             if trainer.keeps != "latest":
                 check_nothing_forgotten(matrix["rows"], names)
             folder.write_matrix(matrix)
@@ -179,6 +184,7 @@ def _session_event(session: int, video: str, trainer: Trainer) -> Event:
         "session": session,
         "video": video,
         "seconds": round(trainer.seconds, 3),
+        "trained_on": trainer.trained_on,
         "layers": shares,
         "state_sha256": trainer.ledger.subnetwork(session).sha256(),
     }

@@ -24,7 +24,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from torch import Tensor
 
 from vcl import config as configs
 from vcl.config import RunConfig
-from vcl.errors import ConfigError, RunFolderError
+from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
 
 Event = dict[str, Any]
@@ -83,7 +83,7 @@ class RunFolder:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    raise RunFolderError(f"{path} is in use by another run") from None
+                    raise RunFolderInUseError(f"{path} is in use by another run") from None
                 for left in path.rglob(f".*{TEMPORARY_SUFFIX}"):
                     left.unlink()  # By a process that was killed while it wrote.
                 folder._claim(config)
@@ -248,6 +248,21 @@ class RunFolder:
             return None
         with _explained(path):
             return json.loads(path.read_bytes())
+
+
+def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
+    """Run folders as they are, and all that lie within folders that are none, such as a grid's; by name.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    found = []
+    for path in paths:
+        within = [path] if (path / "config.yaml").is_file() else sorted(f.parent for f in path.rglob("config.yaml"))
+        if not within:
+            raise RunFolderError(f"{path} is not a run folder and holds none: it has no config.yaml")
+        found += within
+    return [RunFolder.existing(path) for path in found]
 
 
 def _write(path: Path, content: bytes) -> None:

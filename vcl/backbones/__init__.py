@@ -1,8 +1,9 @@
 """Networks: embedding to frame; a table from name to class."""
 
 from vcl.backbones.base import Backbone
+from vcl.backbones.narrow import narrowed
 from vcl.backbones.nerv import Nerv
-from vcl.config import BackboneConfig
+from vcl.config import BackboneConfig, RunConfig, SingleMatchedConfig
 
 BACKBONES: dict[str, type[Backbone]] = {"nerv": Nerv}
 """Name to network, a line each; the knobs of each stand in ``vcl.config``."""
@@ -30,4 +31,16 @@ def build(
     return BACKBONES[config.name](config, size, sessions, capacity, signed_operator_scores)
 
 
-__all__ = ["BACKBONES", "Backbone", "build"]
+def of_run(config: RunConfig, sessions: int) -> Backbone:
+    """The dense network that a run's videos are decoded with; as ``build`` gives it.
+
+    Raises:
+        ConfigError: the network cannot make frames of this size, or none is as small as the method asks for.
+    """
+    backbone, size = config.backbone, config.stream.size
+    if isinstance(config.method, SingleMatchedConfig):
+        backbone = narrowed(backbone, config.method.session_bytes, lambda narrow: build(narrow, size, sessions))
+    return build(backbone, size, sessions)
+
+
+__all__ = ["BACKBONES", "Backbone", "build", "of_run"]

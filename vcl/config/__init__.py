@@ -1,33 +1,58 @@
 """Every knob of a run: load, check, save.
 
-A setting comes from the default in ``knobs``, then the YAML file, then ``key=value`` words.
+A setting comes from the default in the dataclasses, then the YAML file, then ``key=value`` words.
 """
 
-from vcl.config.knobs import (
-    BackboneConfig,
+from vcl.config.backbones import BackboneConfig, NervConfig
+from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
+from vcl.config.methods import (
+    AgemConfig,
+    BufferConfig,
+    CumulativeConfig,
+    DerConfig,
+    EsmerConfig,
+    EwcConfig,
     FinetuneConfig,
-    MatrixConfig,
+    GemConfig,
+    IcarlConfig,
+    JointConfig,
+    LwfConfig,
+    MasConfig,
     MethodConfig,
-    NervConfig,
+    PacknetConfig,
     PfnrConfig,
-    RunConfig,
+    RehearsalConfig,
+    ReplayConfig,
     SingleConfig,
-    StreamConfig,
-    TrainConfig,
-    WandbConfig,
+    SingleMatchedConfig,
     WsnConfig,
 )
 from vcl.config.store import first_difference, from_dict, load, to_dict, to_yaml
 
 __all__ = [
+    "AgemConfig",
     "BackboneConfig",
+    "BufferConfig",
+    "CumulativeConfig",
+    "DerConfig",
+    "EsmerConfig",
+    "EwcConfig",
     "FinetuneConfig",
+    "GemConfig",
+    "IcarlConfig",
+    "JointConfig",
+    "LwfConfig",
+    "MasConfig",
     "MatrixConfig",
     "MethodConfig",
     "NervConfig",
+    "PacknetConfig",
     "PfnrConfig",
+    "RehearsalConfig",
+    "ReplayConfig",
     "RunConfig",
     "SingleConfig",
+    "SingleMatchedConfig",
     "StreamConfig",
     "TrainConfig",
     "WandbConfig",

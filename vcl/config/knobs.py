@@ -1,21 +1,16 @@
-"""Every knob of a run. Each dataclass refuses values out of range by itself: a config that exists can run."""
+"""The knobs of a run; those of networks and of methods stand beside this file.
+
+Each dataclass refuses values out of range by itself: a config that exists can run.
+"""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
-from vcl.errors import ConfigError
+from vcl.config.backbones import BackboneConfig, NervConfig
+from vcl.config.methods import FinetuneConfig, MethodConfig
+from vcl.config.rules import require
 
 LOSSES = ("l1", "l2", "l1_ssim", "l2_ssim", "l1_ms_ssim")
-
-
-def require(holds: bool, key: str, rule: str, found: object) -> None:
-    """Refuse a setting in one line: the key, the rule and what was found.
-
-    Raises:
-        ConfigError: unless ``holds``.
-    """
-    if not holds:
-        raise ConfigError(f"{key} must {rule}, got {found}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +23,11 @@ class StreamConfig:
     """Folder that holds the videos, for benchmarks that are not part of a package."""
     videos: tuple[str, ...] = ()
     """Names to use, in this order; empty means all that the benchmark has."""
+    order: Literal["given", "shuffled", "easy_to_hard"] = "given"
+    """Sessions in the order of ``videos``, shuffled by ``order_seed``, or from the video that changes least, in space
+    and time, to the one that changes most."""
+    order_seed: int = 0
+    """Shuffles the sessions."""
     size: tuple[int, int] = (720, 1280)
     """Height and width of every frame, pixels; the source is cropped to this shape and resized."""
     start: int = 0
@@ -46,125 +46,6 @@ class StreamConfig:
         require(self.start >= 0, "stream.start", "be 0 or more", self.start)
         require(self.frames is None or self.frames >= 1, "stream.frames", "be 1 or more, or null", self.frames)
         require(self.stride >= 1, "stream.stride", "be 1 or more", self.stride)
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """What every network has."""
-
-    name: str
-    initial: Literal["paper", "scaled"] = "paper"
-    """Range of the first weights: the paper's, or wide enough that signals keep their size in spite of the masks."""
-
-
-@dataclass(frozen=True)
-class NervConfig(BackboneConfig):
-    """NeRV with a session-indexed input and, where asked for, a Fourier subneural operator."""
-
-    name: str = "nerv"
-    """Row of the backbone table."""
-    levels: int = 40
-    """Frequencies of the frame embedding and of the session embedding; each gives a sine and a cosine."""
-    base: float = 1.25
-    """Ratio of one embedding frequency to the one before."""
-    stem_width: int = 512
-    """Width of the first linear layer."""
-    channels: int = 112
-    """Channels that the stem hands to block 1."""
-    strides: tuple[int, ...] = (5, 2, 2, 2, 2)
-    """Up-scaling of each block; the frame's height and width must be multiples of their product."""
-    expansion: float = 1.0
-    """Channels of block 1 as a multiple of the stem's."""
-    reduction: int = 2
-    """From block 2 on, each block has this many times fewer channels than the one before."""
-    lower_width: int = 96
-    """No block after the first has fewer channels than this."""
-    operator_block: int = 0
-    """Block, from 1, that gets the Fourier operator; 0 means none. f-NeRV2 is block 1, f-NeRV3 is block 2."""
-    operator_path: Literal["sum", "only"] = "sum"
-    """Add the operator to the convolution's path, or put it in its place."""
-    operator_spectrum: Literal["centred", "packed"] = "centred"
-    """Where negative vertical frequencies go in the larger output: to its end, or (parity) where they were."""
-    session_embedding: Literal["open", "fraction"] = "open"
-    """Place of a session: needs no number of sessions, or (parity) (s + 1) / (N + 1)."""
-
-    def __post_init__(self) -> None:
-        for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):
-            require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
-        require(self.base > 1, "backbone.base", "be greater than 1", self.base)
-        require(self.expansion > 0, "backbone.expansion", "be greater than 0", self.expansion)
-        strides_hold = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
-        require(strides_hold, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
-        last = len(self.strides)
-        require(0 <= self.operator_block <= last, "backbone.operator_block", f"lie in 0..{last}", self.operator_block)
-
-
-@dataclass(frozen=True)
-class MethodConfig:
-    """What every method has."""
-
-    forgets: ClassVar[bool] = True
-    """Whether later sessions may change how earlier videos decode."""
-    name: str
-
-    def check_backbone(self, backbone: BackboneConfig) -> None:
-        """Refuse a backbone that the method cannot use.
-
-        Raises:
-            ConfigError: names the key and the rule.
-        """
-
-
-@dataclass(frozen=True)
-class WsnConfig(MethodConfig):
-    """Winning subnetworks: a learned mask a session, no Fourier operator."""
-
-    forgets = False
-    name: str = "wsn"
-    """Row of the method table."""
-    capacity: float = 0.3
-    """Share of each layer's weights in one session's mask, in (0, 1]."""
-    reinit: bool = True
-    """Draw the scores anew at the start of each session; false is a parity switch."""
-
-    def __post_init__(self) -> None:
-        require(0 < self.capacity <= 1, "method.capacity", "lie in (0, 1]", self.capacity)
-
-    def check_backbone(self, backbone: BackboneConfig) -> None:
-        """Refuse a Fourier operator, which would make this PFNR."""
-        block = getattr(backbone, "operator_block", 0)
-        require(block == 0, "backbone.operator_block", "be 0 for wsn (with an operator the method is pfnr)", block)
-
-
-@dataclass(frozen=True)
-class PfnrConfig(WsnConfig):
-    """Progressive Fourier neural representation: winning subnetworks with a Fourier operator in one block."""
-
-    name: str = "pfnr"
-    signed_operator_scores: bool = False
-    """Parity switch: rank the operator's scores by value, not by magnitude."""
-
-    def check_backbone(self, backbone: BackboneConfig) -> None:
-        """Refuse a backbone without a Fourier operator."""
-        block = getattr(backbone, "operator_block", 0)
-        require(block >= 1, "backbone.operator_block", "name a block for pfnr (without one the method is wsn)", block)
-
-
-@dataclass(frozen=True)
-class FinetuneConfig(MethodConfig):
-    """One dense network, trained on each video in turn; nothing protects the past."""
-
-    name: str = "finetune"
-    """Row of the method table."""
-
-
-@dataclass(frozen=True)
-class SingleConfig(MethodConfig):
-    """One dense network a video, each from scratch: N times the bytes."""
-
-    forgets = False
-    name: str = "single"
-    """Row of the method table."""
 
 
 @dataclass(frozen=True)
@@ -255,22 +136,10 @@ class RunConfig:
     wandb: WandbConfig = field(default_factory=WandbConfig)
 
     def __post_init__(self) -> None:
-        self.method.check_backbone(self.backbone)
+        self.method.check(self)
         k, epochs = self.matrix.transfer_epochs, self.train.epochs
         require(k <= epochs, "matrix.transfer_epochs", f"be at most train.epochs = {epochs}", k)
         proves = self.matrix.verify == "decode" or not self.method.forgets
         require(proves, "matrix.verify", f"be decode for {self.method.name}, which forgets", self.matrix.verify)
         fits = self.train.loss != "l1_ms_ssim" or min(self.stream.size) > 160
         require(fits, "train.loss", "not be l1_ms_ssim where a side is 160 px or less", list(self.stream.size))
-
-
-BACKBONES: dict[str, type[BackboneConfig]] = {"nerv": NervConfig}
-"""Name to knobs; the networks themselves stand in ``vcl.backbones``."""
-
-METHODS: dict[str, type[MethodConfig]] = {
-    "pfnr": PfnrConfig,
-    "wsn": WsnConfig,
-    "finetune": FinetuneConfig,
-    "single": SingleConfig,
-}
-"""Name to knobs; the methods themselves stand in ``vcl.sessions.methods``."""

@@ -12,16 +12,10 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from vcl.config.knobs import (
-    BACKBONES,
-    METHODS,
-    MatrixConfig,
-    RunConfig,
-    StreamConfig,
-    TrainConfig,
-    WandbConfig,
-    require,
-)
+from vcl.config.backbones import BACKBONES
+from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
+from vcl.config.methods import METHODS, REFUSED
+from vcl.config.rules import require
 from vcl.errors import ConfigError
 
 _UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
@@ -111,7 +105,10 @@ def _build(given: Mapping[str, Any]) -> RunConfig:
 
 def _named(section: str, table: Mapping[str, Any], default: str, given: Mapping[str, Any]) -> Any:
     name = _values(section, given).get("name", default)
-    require(name in table, f"{section}.name", f"be one of {', '.join(table)}", name)
+    rule = f"be one of {', '.join(table)}"
+    if section == "method" and name in REFUSED:
+        rule += f" ({REFUSED[name]})"
+    require(name in table, f"{section}.name", rule, name)
     return table[name]
 
 

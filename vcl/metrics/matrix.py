@@ -19,14 +19,15 @@ class SessionMatrix:
     A run that is still going has fewer rows than videos; S is then the last session that has a row, and every number
     below speaks of the sessions so far. Cells with j > s belong to videos that are still to come: they may be empty
     and enter none of the numbers. Cells below the diagonal may be empty too, where hashes show that they equal it;
-    no number is given while the last row is not whole. A metric that is undefined for the run's frames has only empty
-    cells, and all its numbers are None.
+    no number is given while the last row is not whole. A row is empty where nothing was learned yet, as when all videos
+    are learned at once, after the last; then nothing is known of transfer or forgetting. A metric that is undefined for
+    the run's frames has only empty cells, and all its numbers are None.
 
     Args:
         rows: one a session from 0, each with a cell for every video of the stream.
 
     Raises:
-        VclError: there are more rows than videos, rows differ in length, or a cell of the diagonal is empty.
+        VclError: there are more rows than videos, rows differ in length, or a row has cells but none on the diagonal.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
@@ -35,10 +36,8 @@ class SessionMatrix:
         for s, row in enumerate(self.rows):
             if len(row) != len(self.rows[0]) or len(row) <= s:
                 raise VclError(f"row {s} of a session matrix must have a cell for every video, got {len(row)} cells")
-        if not self.defined:
-            return
         for s, row in enumerate(self.rows):
-            if row[s] is None:
+            if row[s] is None and any(cell is not None for cell in row):
                 raise VclError(f"a session matrix must have every cell of its diagonal, got none at [{s}, {s}]")
 
     @classmethod
@@ -68,7 +67,7 @@ class SessionMatrix:
         Returns:
             In the metric's unit; None, rather than a 0 that nobody measured, while there is one session only.
         """
-        return self._mean_change([self._column(j)[0] for j in range(len(self.last) - 1)])
+        return self._mean_change([row[j] for j, row in enumerate(self.rows[: len(self.last) - 1])])
 
     def forgetting(self) -> float | None:
         """Mean over j < S of max_s A[s, j] - A[S, j], with s from j to S; 0 or more.
@@ -79,7 +78,8 @@ class SessionMatrix:
         Returns:
             In the metric's unit; None while there is one session only.
         """
-        change = self._mean_change([max(self._column(j)) for j in range(len(self.last) - 1)])
+        own = [row[j] for j, row in enumerate(self.rows[: len(self.last) - 1])]
+        change = self._mean_change([None if cell is None else max(self._column(j)) for j, cell in enumerate(own)])
         # 0.0 - x rather than -x: nothing forgotten must not read "-0.00".
         return None if change is None else 0.0 - change
 
@@ -87,9 +87,12 @@ class SessionMatrix:
         """List what was measured of a video from its own session on."""
         return [cell for row in self.rows[video:] if (cell := row[video]) is not None]
 
-    def _mean_change(self, before: Sequence[float]) -> float | None:
-        """Mean of what the earlier videos have in the last row, less ``before``."""
-        return fmean(now - then for now, then in zip(self.last[:-1], before, strict=True)) if before else None
+    def _mean_change(self, before: Sequence[Cell]) -> float | None:
+        """Mean of what the earlier videos have in the last row, less ``before``; None where that was not measured."""
+        known = [then for then in before if then is not None]
+        if not known or len(known) < len(before):
+            return None
+        return fmean(now - then for now, then in zip(self.last[:-1], known, strict=True))
 
 
 def forward_transfer(after_k: Mapping[int, float], scratch_k: Mapping[int, float]) -> float | None:

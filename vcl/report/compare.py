@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import fmean, stdev
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
+from vcl import config as configs
+from vcl.config import RunConfig, SingleMatchedConfig
 from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.terminal import plain
 from vcl.rundir import RunFolder
 
 _NONE = "n/a"
 
+_FEW = 6
+"""Up to so many runs have a column each."""
+
+_ALIKE = 0.05
+"""Matched sizes that differ by less than this share belong to one group."""
+
 _NOT_COMPARED = ("root", "cache", "videos", "allow_truncated")
 """Settings of a stream that say where or how frames are read; what was read shows in the matrix."""
 
-_STORED_NAMES = {"weight": "weights", "mask": "masks", "head": "heads"}
+_STORED_NAMES = {"weight": "weights", "mask": "masks", "head": "heads", "buffer": "buffers"}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A line of the table.
+
+    Args:
+        name: what a reader calls it, with its unit.
+        of: a run to its value; None where it does not apply.
+        how: format of the value.
+        spread: whether to say how far seeds lie apart.
+    """
+
+    name: str
+    of: Callable[[Summary], float | None]
+    how: str
+    spread: bool = False
+
+    def shown(self, runs: Sequence[Summary]) -> str:
+        """The mean over runs; behind it, where there are several, their standard deviation."""
+        values = [value for run in runs if (value := self.of(run)) is not None]
+        if not values or len(values) < len(runs):
+            return _NONE
+        mean = format(fmean(values), self.how)
+        return f"{mean} ± {stdev(values):{self.how}}" if self.spread and len(values) > 1 else mean
 
 
 @dataclass(frozen=True)
@@ -28,17 +62,17 @@ class Comparison:
     """Runs side by side.
 
     Args:
-        summaries: one a run, in the order asked for.
+        groups: by name, runs that differ in nothing but their seed; one each unless they are put together.
         notes: what a reader must know before comparing them, a line each.
     """
 
-    summaries: tuple[Summary, ...]
+    groups: Mapping[str, tuple[Summary, ...]]
     notes: tuple[str, ...] = ()
 
     def to_text(self) -> str:
-        """Lay out for a terminal: a column a run, the PSNR of each video below, then the notes."""
+        """Lay out for a terminal, the notes below: few runs a column each with the PSNR of each video, many a row."""
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        head, *rows = self._columns()
+        head, *rows = self._cells()
         table.add_column(head[0], no_wrap=True)
         for name in head[1:]:
             table.add_column(name, justify="right", no_wrap=True)
@@ -50,7 +84,7 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """Lay out as ``to_text`` does, as a Markdown table."""
-        head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in self._columns()]
+        head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in self._cells()]
         rule = ["---", *("---:" for _ in head[1:])]
         lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
         notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
@@ -62,12 +96,13 @@ class Comparison:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         values = [
-            *("run", "method", "capacity", "sessions", "psnr", "ssim", "ms_ssim", "backward_transfer", "forgetting"),
-            *("forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel", "seconds"),
+            *("run", "method", "capacity", "seed", "sessions", "psnr", "ssim", "ms_ssim", "backward_transfer"),
+            *("forgetting", "forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel"),
+            *("updates_per_frame", "seconds", "decode_fps"),
         ]
         videos = [self._video_heading(j) for j in range(self._sessions())]
         writer.writerow([*values, *videos])
-        for summary in self.summaries:
+        for summary in self._runs():
             row: dict[str, Any] = {
                 **{key: value for key, value in vars(summary).items() if key in values},
                 "sessions": len(summary.videos),
@@ -78,54 +113,112 @@ class Comparison:
             writer.writerow([row.get(key) for key in (*values, *videos)])
         return file.getvalue().rstrip("\n")
 
-    def _columns(self) -> list[list[str]]:
-        """List the cells of the table for readers, a line a quantity, what it is in front."""
-        lines: dict[str, Callable[[Summary], str]] = {
-            "run": lambda s: s.run,
-            "method": lambda s: s.method,
-            "capacity": lambda s: _shown(s.capacity, "g"),
-            "sessions": lambda s: str(len(s.videos)),
-            "PSNR (dB)": lambda s: _shown(s.psnr, ".2f"),
-            "SSIM": lambda s: _shown(s.ssim, ".4f"),
-            "MS-SSIM": lambda s: _shown(s.ms_ssim, ".4f"),
-            "backward transfer (dB)": lambda s: _shown(s.backward_transfer, ".2f"),
-            "forgetting (dB)": lambda s: _shown(s.forgetting, ".2f"),
-            "forward transfer (dB)": lambda s: _shown(s.forward_transfer, ".2f"),
-            "stored bytes": lambda s: f"{s.stored_bytes:,}",
-            **{f"  {_STORED_NAMES.get(kind, kind)}": _stored(kind) for kind in self._kinds()},
-            "bits per pixel": lambda s: f"{s.bits_per_pixel:.4f}",
-            "training (s)": lambda s: f"{s.seconds:,.0f}",
-            **{self._video_heading(j): _last(j) for j in range(self._sessions())},
-        }
-        return [[name, *(line(summary) for summary in self.summaries)] for name, line in lines.items()]
+    def _cells(self) -> list[list[str]]:
+        """The table for readers: a line a quantity, or a line a run where there are many; without empty lines."""
+        members = list(self.groups.values())
+        lines = [
+            ["run", *self.groups],
+            ["method", *(runs[0].method for runs in members)],
+            *([q.name, *map(q.shown, members)] for q in self._quantities()),
+        ]
+        kept = [line for number, line in enumerate(lines) if number < 2 or set(line[1:]) - {_NONE, "0", ""}]
+        if len(self.groups) <= _FEW:
+            return kept
+        return [list(row) for row in zip(*kept, strict=True)]
+
+    def _quantities(self) -> list[Quantity]:
+        each_video = [Quantity(self._video_heading(j), _last(j), ".2f") for j in range(self._sessions())]
+        several = any(len(runs) > 1 for runs in self.groups.values())
+        return [
+            Quantity("capacity", lambda s: s.capacity, "g"),
+            *([Quantity("seeds", lambda s: len(self._group_of(s)), ".0f")] if several else []),
+            Quantity("sessions", lambda s: len(s.videos), ".0f"),
+            Quantity("PSNR (dB)", lambda s: s.psnr, ".2f", spread=True),
+            Quantity("SSIM", lambda s: s.ssim, ".4f", spread=True),
+            Quantity("MS-SSIM", lambda s: s.ms_ssim, ".4f", spread=True),
+            Quantity("backward transfer (dB)", lambda s: s.backward_transfer, ".2f", spread=True),
+            Quantity("forgetting (dB)", lambda s: s.forgetting, ".2f", spread=True),
+            Quantity("forward transfer (dB)", lambda s: s.forward_transfer, ".2f", spread=True),
+            Quantity("stored bytes", lambda s: s.stored_bytes, ",.0f"),
+            *(Quantity(f"  {_STORED_NAMES.get(kind, kind)}", _stored(kind), ",.0f") for kind in self._kinds()),
+            Quantity("bits per pixel", lambda s: s.bits_per_pixel, ".4f"),
+            Quantity("updates per frame", lambda s: s.updates_per_frame, ".1f"),
+            Quantity("training (s)", lambda s: s.seconds, ",.0f"),
+            Quantity("decoding (frames/s)", lambda s: s.decode_fps, ",.0f"),
+            *(each_video if len(self.groups) <= _FEW else []),
+        ]
+
+    def _group_of(self, summary: Summary) -> tuple[Summary, ...]:
+        return next(runs for runs in self.groups.values() if summary in runs)
+
+    def _runs(self) -> list[Summary]:
+        return [run for runs in self.groups.values() for run in runs]
 
     def _kinds(self) -> list[str]:
-        return list(dict.fromkeys([*KINDS, *(kind for summary in self.summaries for kind in summary.stored)]))
+        return list(dict.fromkeys([*KINDS, *(kind for summary in self._runs() for kind in summary.stored)]))
 
     def _sessions(self) -> int:
-        return max(len(summary.videos) for summary in self.summaries)
+        return max(len(summary.videos) for summary in self._runs())
 
     def _video_heading(self, video: int) -> str:
         """Name a session; with its video, where that is the same in all runs."""
-        names = {summary.videos[video] for summary in self.summaries if video < len(summary.videos)}
+        names = {summary.videos[video] for summary in self._runs() if video < len(summary.videos)}
         return f"{video} {names.pop()}" if len(names) == 1 else f"session {video}"
 
 
-def compare_runs(folders: Sequence[RunFolder]) -> Comparison:
+def compare_runs(folders: Sequence[RunFolder], over_seeds: bool = True) -> Comparison:
     """Put runs side by side, finished or not.
 
     Args:
         folders: the runs, in the order of the table.
+        over_seeds: put runs together that differ in nothing but their seed.
 
     Raises:
         VclError: a run has nothing to report yet, or its folder is damaged.
     """
-    names = _names(folders)
-    summaries = (replace(summarise(folder), run=name) for folder, name in zip(folders, names, strict=True))
-    return Comparison(tuple(summaries), tuple(_differences(folders, names)))
+    names = names_of(folders)
+    summaries = {name: replace(summarise(folder), run=name) for folder, name in zip(folders, names, strict=True)}
+    groups = grouped(folders, names) if over_seeds else {name: [name] for name in names}
+    return Comparison(
+        {name: tuple(summaries[member] for member in members) for name, members in groups.items()},
+        tuple(_differences(folders, names)),
+    )
 
 
-def _names(folders: Sequence[RunFolder]) -> list[str]:
+def grouped(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, list[str]]:
+    """Put runs together that differ in nothing but their seed, and in a matched size that followed from it.
+
+    Returns:
+        By the name of a group, the names of its runs; a group of several has the part of their names that they share.
+    """
+    groups: list[tuple[RunConfig, list[str]]] = []
+    for folder, name in zip(folders, names, strict=True):
+        config = folder.config()
+        for other, members in groups:
+            if _same_but_seed(config, other):
+                members.append(name)
+                break
+        else:
+            groups.append((config, [name]))
+    found = {}
+    for _, members in groups:
+        shared = [part for part in members[0].split("/") if all(part in name.split("/") for name in members)]
+        name = "/".join(shared) if len(members) > 1 and shared else members[0]
+        found[name if name not in found else members[0]] = members
+    return found
+
+
+def _same_but_seed(one: RunConfig, other: RunConfig) -> bool:
+    alike = replace(one, train=replace(one.train, seed=other.train.seed))
+    if isinstance(one.method, SingleMatchedConfig) and isinstance(other.method, SingleMatchedConfig):
+        # Bytes of a masked network depend a little on what was learned, and so on the seed.
+        if abs(one.method.session_bytes / other.method.session_bytes - 1) > _ALIKE:
+            return False
+        alike = replace(alike, method=other.method)
+    return configs.first_difference(alike, other) is None
+
+
+def names_of(folders: Sequence[RunFolder]) -> list[str]:
     """Name runs by their folders, with as many folders above as it takes to tell them apart."""
     paths = [folder.path.resolve().parts for folder in folders]
     for length in range(1, max(map(len, paths)) + 1):
@@ -157,13 +250,9 @@ def _plainly(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _stored(kind: str) -> Callable[[Summary], str]:
-    return lambda summary: f"{summary.stored.get(kind, 0):,}"
+def _stored(kind: str) -> Callable[[Summary], float]:
+    return lambda summary: summary.stored.get(kind, 0)
 
 
-def _last(video: int) -> Callable[[Summary], str]:
-    return lambda summary: _shown(summary.last[video] if video < len(summary.last) else None, ".2f", "")
-
-
-def _shown(value: float | None, how: str, none: str = _NONE) -> str:
-    return none if value is None else format(value, how)
+def _last(video: int) -> Callable[[Summary], float | None]:
+    return lambda summary: summary.last[video] if video < len(summary.last) else None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from vcl.errors import VclError
+from vcl.report.compare import grouped, names_of
 from vcl.report.figures import curves_figure, matrix_figure, shares_figure
 from vcl.report.frames import first_video, frames_figure, latest_frames
 from vcl.report.style import write_figure
-from vcl.report.summary import METRICS, label, session_matrix
+from vcl.report.summary import METRICS, label, measured, session_matrix, summarise
+from vcl.report.versus import bytes_figure, forgetting_figure, sessions_figure
 from vcl.rundir import RunFolder
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,37 @@ def plot_run(folder: RunFolder) -> list[Path]:
     if not paths:
         raise VclError(f"{folder.path} has nothing to draw yet: its first epoch is not over")
     return paths
+
+
+def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
+    """Draw runs side by side, as PNG and as PDF; runs that differ in nothing but their seed are one.
+
+    Args:
+        folders: the runs, of one stream.
+        into: folder of the figures.
+
+    Returns:
+        Paths of the files, a pair a figure.
+
+    Raises:
+        VclError: a run has nothing to draw yet, or they do not have the same videos.
+    """
+    groups = grouped(folders, names := names_of(folders))
+    by_name = dict(zip(names, folders, strict=True))
+    matrices = {name: [measured(by_name[member]) for member in members] for name, members in groups.items()}
+    streams = {tuple(matrix["videos"]) for runs in matrices.values() for matrix in runs}
+    if len(streams) > 1:
+        raise VclError(f"runs in one figure must have the same videos in the same order, got {len(streams)} streams")
+    points = {}
+    for name, members in groups.items():
+        found = [summarise(by_name[member]) for member in members]
+        points[name] = [(summary.stored_bytes, summary.psnr) for summary in found if summary.psnr is not None]
+    figures = {
+        "psnr_by_session": sessions_figure(matrices),
+        "psnr_by_bytes": bytes_figure({name: runs for name, runs in points.items() if runs}),
+        "forgetting": forgetting_figure(matrices),
+    }
+    return [path for name, figure in figures.items() for path in write_figure(figure, into, name)]
 
 
 def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:

@@ -184,5 +184,7 @@ def _row_line(event: Event, names: Sequence[str]) -> str:
     session = event["session"]
     so_far = event["psnr"][: session + 1]
     whole = session and None not in so_far
+    if so_far[-1] is None:
+        return f"{_named(session, names)}: waits for the last video"
     average = f", average {fmean(so_far):.2f} dB over {len(so_far)} videos" if whole else ""
     return f"{_named(session, names)}: {so_far[-1]:.2f} dB{average}"

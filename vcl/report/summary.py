@@ -21,7 +21,7 @@ UNITS = {"psnr": " dB", "ssim": "", "ms_ssim": ""}
 DECIMALS = {"psnr": 2, "ssim": 4, "ms_ssim": 4}
 """Digits behind the point that a table shows of each metric."""
 
-KINDS = ("weight", "mask", "head", "container")
+KINDS = ("weight", "mask", "head", "buffer", "container")
 """Kinds of stored bytes that every method has; others come behind them."""
 
 
@@ -42,6 +42,10 @@ class Summary:
         bits_per_pixel: of these videos.
         seconds: spent in training.
         last: PSNR of each of these videos after the last session, dB.
+        seed: of the run.
+        updates_per_frame: frames trained on, rehearsed ones among them, by frames of these videos; None in runs that
+            did not count them.
+        decode_fps: frames a second, decoding alone; None likewise.
     """
 
     run: str
@@ -58,6 +62,9 @@ class Summary:
     bits_per_pixel: float
     seconds: float
     last: tuple[float, ...]
+    seed: int = 0
+    updates_per_frame: float | None = None
+    decode_fps: float | None = None
 
     @property
     def stored_bytes(self) -> int:
@@ -73,8 +80,10 @@ def summarise(folder: RunFolder) -> Summary:
     """
     matrix = measured(folder)
     psnr = session_matrix(matrix, "psnr")
-    config = folder.config().method
+    run = folder.config()
+    config = run.method
     sessions = len(matrix["rows"])
+    frames = sum(matrix["frames"][:sessions])
     stored = stored_bytes(folder, sessions)
     height, width = matrix["size"]
     return Summary(
@@ -89,10 +98,20 @@ def summarise(folder: RunFolder) -> Summary:
         forgetting=psnr.forgetting(),
         forward_transfer=transfer(folder),
         stored=stored,
-        bits_per_pixel=bits_per_pixel(sum(stored.values()), sum(matrix["frames"][:sessions]) * height * width),
+        bits_per_pixel=bits_per_pixel(sum(stored.values()), frames * height * width),
         seconds=train_seconds(folder),
         last=psnr.last,
+        seed=run.train.seed,
+        updates_per_frame=_per(
+            sum(event.get("trained_on", 0) for event in folder.events("session")[:sessions]), frames
+        ),
+        decode_fps=_per(*(sum(row.get(key, 0) for row in matrix["rows"]) for key in ("decoded", "decode_seconds"))),
     )
+
+
+def _per(amount: float, whole: float) -> float | None:
+    """Quotient, or None where nothing was counted."""
+    return amount / whole if amount and whole else None
 
 
 def measured(folder: RunFolder) -> dict[str, Any]:
@@ -127,7 +146,8 @@ def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, in
     """Count what decoding the videos so far needs.
 
     Every session's file counts whole, with one exception: a method that keeps only its latest network (a session's
-    notes say so under ``keeps``) overwrites the weights before, and needs none but the last session's.
+    notes say so under ``keeps``) overwrites the weights and heads before, and needs none but the last session's. So
+    does a buffer: what a method keeps to learn the next video.
 
     Args:
         folder: the run.
@@ -141,8 +161,10 @@ def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, in
     for session in range(count):
         for kind, size in folder.session_bytes(session).items():
             total[kind] = total.get(kind, 0) + size
-    if count and folder.read_session(count - 1)[1]["keeps"] == "latest":
-        total["weight"] = folder.session_bytes(count - 1)["weight"]
+    if count:
+        latest = folder.read_session(count - 1)[1]["keeps"] == "latest"
+        last = folder.session_bytes(count - 1)
+        total.update({kind: last.get(kind, 0) for kind in (("weight", "head", "buffer") if latest else ("buffer",))})
     return total
 
 

@@ -21,6 +21,7 @@ class ResidentFrames:
         batch: frames a batch; the last one of an epoch may be smaller.
         order: called at the start of each pass with the number of frames; gives their order.
         device: where the frames are held.
+        frames: of a whole pass; default all.
     """
 
     def __init__(
@@ -30,17 +31,19 @@ class ResidentFrames:
         batch: int,
         order: Callable[[int], Tensor],
         device: torch.device,
+        frames: int | None = None,
     ) -> None:
         sessions, times = list(dataset.session), list(dataset.t)
         places = [[t / len(clips[session].frames), session] for session, t in zip(sessions, times, strict=True)]
         self._x = torch.tensor(places, dtype=torch.float64, device=device)
         self._y = torch.from_numpy(_gather(clips, sessions, times)).to(device)
+        self.frames = frames or len(times)
         self._batch = batch
         self._order = order
 
     def __len__(self) -> int:
         """Batches in a whole pass."""
-        return -(-len(self._x) // self._batch)
+        return -(-self.frames // self._batch)
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         """One pass; an order that leaves frames out gives a shorter one."""

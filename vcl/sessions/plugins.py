@@ -107,6 +107,8 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         tensors, notes = found
         strategy.model.load_state_dict({name: tensors[name] for name in strategy.model.state_dict()})
         _load_optimizer(strategy, tensors)
+        for plugin in strategy.remembering:
+            plugin.resume(_within("plugin/", tensors))
         strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
         if strategy.step % strategy.steps_an_epoch:
             self.means.resume(tensors["means"].to(strategy.device))
@@ -139,6 +141,8 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         for name, parameter in strategy.model.named_parameters():
             for key, value in strategy.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{name}/{key}"] = value
+        for plugin in strategy.remembering:
+            tensors.update({f"plugin/{name}": value for name, value in plugin.state().items()})
         self.folder.write_checkpoint({**tensors, "means": self.means.sums}, notes)
         self._saved_at = time.monotonic()
         self._last = _place(notes)
@@ -147,7 +151,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         if not torch.isfinite(self.means.sums).all():
             raise TrainingError(
                 f"session {strategy.session}, epoch {(strategy.step - 1) // strategy.steps_an_epoch}: the loss is no "
-                f"longer finite; last good checkpoint: {self._last} (try a lower train.lr)"
+                f"longer finite; last good checkpoint: {self._last} ({strategy.overflow_hint})"
             )
 
 
@@ -207,12 +211,15 @@ def _load_optimizer(strategy: Any, tensors: Mapping[str, Tensor]) -> None:
     held = [parameter for group in strategy.optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for number, parameter in enumerate(held):
-        prefix = f"optimizer/{names[parameter]}/"
-        found = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        found = _within(f"optimizer/{names[parameter]}/", tensors)
         if found:
             state[number] = found
     # The optimiser itself knows which of its numbers live on the device.
     strategy.optimizer.load_state_dict({**strategy.optimizer.state_dict(), "state": state})
+
+
+def _within(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _place(notes: dict[str, Any]) -> str:

@@ -42,6 +42,8 @@ class Trainer:
         self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
         self._strategy.plugins.append(self.checkpoints)
         self.checkpoints.load_network(self._strategy.model, config.train.seed)
+        for plugin in self._strategy.remembering:
+            plugin.recall(self.ledger.buffer, len(self.ledger))
 
     @property
     def keeps(self) -> Keeps:
@@ -57,6 +59,11 @@ class Trainer:
     def seconds(self) -> float:
         """Training time of the latest session."""
         return self._seconds
+
+    @property
+    def trained_on(self) -> int:
+        """Frames that the latest session trained on, each counted every time."""
+        return self._strategy.trained_on
 
     def train(self, session: int) -> Entry:
         """Train a session, or the rest of it, and close it.

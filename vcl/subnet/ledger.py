@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -24,12 +24,15 @@ class Entry:
     Args:
         masks: by weight name, the session's mask as packed bits, uint8; empty for a dense network.
         values: by weight name, in order of position: the weights that no earlier session uses, or all of a dense one.
-        head: the session's head.
+        head: the session's head; of a method that keeps only its latest network, all heads so far, stacked.
+        buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
+            not need it, the next session does not need what the sessions before kept.
     """
 
     masks: Mapping[str, Tensor]
     values: Mapping[str, Tensor]
     head: Tensor
+    buffer: Mapping[str, Tensor] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Tensor]:
         """Flat names, as they are stored."""
@@ -37,6 +40,7 @@ class Entry:
             **{f"mask/{name}": packed for name, packed in self.masks.items()},
             **{f"weight/{name}": value for name, value in self.values.items()},
             "head": self.head,
+            **{f"buffer/{name}": kept for name, kept in self.buffer.items()},
         }
 
     @classmethod
@@ -46,7 +50,7 @@ class Entry:
         def within(kind: str) -> dict[str, Tensor]:
             return {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
 
-        return cls(within("mask/"), within("weight/"), tensors["head"])
+        return cls(within("mask/"), within("weight/"), tensors["head"], within("buffer/"))
 
 
 @dataclass(frozen=True)
@@ -99,24 +103,32 @@ class Ledger:
         """Closed sessions."""
         return len(self._entries)
 
-    def close(self, values: Mapping[str, Tensor], masks: Mapping[str, Tensor], head: Tensor) -> Entry:
+    def close(
+        self,
+        values: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor],
+        head: Tensor,
+        buffer: Mapping[str, Tensor] | None = None,
+    ) -> Entry:
         """Close a session: seal the weights that it uses and that are not yet sealed.
 
         Args:
             values: all shared weights by name, any device.
             masks: the session's masks by name, bool; not looked at for dense networks.
-            head: the session's head.
+            head: as in ``Entry``.
+            buffer: what the method keeps to learn the next video.
 
         Returns:
             The new entry.
         """
+        last, kept = head.detach().cpu().clone(), {name: tensor.cpu() for name, tensor in (buffer or {}).items()}
         if self.keeps == "masks":
             cpu_masks = {name: masks[name].cpu() for name in self.shapes}
             claimed = {name: values[name].detach().cpu()[cpu_masks[name] & ~self._sealed[name]] for name in self.shapes}
-            entry = Entry({name: _pack(mask) for name, mask in cpu_masks.items()}, claimed, head.detach().cpu().clone())
+            entry = Entry({name: _pack(mask) for name, mask in cpu_masks.items()}, claimed, last, kept)
         else:
             dense = {name: values[name].detach().cpu().flatten().clone() for name in self.shapes}
-            entry = Entry({}, dense, head.detach().cpu().clone())
+            entry = Entry({}, dense, last, kept)
         self.append(entry)
         return entry
 
@@ -137,13 +149,20 @@ class Ledger:
                 self._sealed[name] |= mask
                 free = shape.numel() - int(self._sealed[name].sum())
                 self._shares.append(Share(name, shape.numel(), used, used - claimed, claimed, free))
-            entry = Entry(entry.masks, {}, entry.head)
+            entry = replace(entry, values={})
         else:
             for name, shape in self.shapes.items():
                 _check_length(name, entry.values, shape.numel())
             if self.keeps == "latest" and self._entries:
-                self._entries[-1] = Entry({}, {}, self._entries[-1].head)
+                self._entries[-1] = replace(self._entries[-1], values={})
+        if self._entries:
+            self._entries[-1] = replace(self._entries[-1], buffer={})
         self._entries.append(entry)
+
+    @property
+    def buffer(self) -> Mapping[str, Tensor]:
+        """What the latest closed session kept for the next."""
+        return self._entries[-1].buffer if self._entries else {}
 
     def sealed(self, name: str) -> Tensor:
         """Boolean: the weights of one layer that closed sessions use, which no step may move. Not a copy."""
@@ -171,7 +190,7 @@ class Ledger:
         else:
             owner = entry if self.keeps == "each" else self._entries[-1]
             weights = {name: owner.values[name].view(shape) for name, shape in self.shapes.items()}
-        return Subnetwork(weights, entry.head)
+        return Subnetwork(weights, self._entries[-1].head[session] if self.keeps == "latest" else entry.head)
 
     def shares(self) -> list[Share]:
         """How the latest closed session uses each layer; empty for methods without masks."""

@@ -21,3 +21,10 @@ class Single(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """Draws the network anew for each video."""
         return [FreshNetwork(seed)]
+
+
+class SingleMatched(Single):
+    """As ``Single``, so narrow that all networks together take the bytes of the method they are compared with.
+
+    What no paper shows beside its table: whether one shared network is worth more than as many small ones.
+    """

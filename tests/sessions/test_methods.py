@@ -1,0 +1,329 @@
+"""Every method beside PFNR: its mechanism by hand, and what all have to hold."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vcl import backbones
+from vcl import config as configs
+from vcl.config import AgemConfig, BufferConfig, EsmerConfig, EwcConfig, NervConfig, PacknetConfig, ReplayConfig
+from vcl.config.methods import METHODS as KNOBS
+from vcl.errors import ConfigError, TrainingError
+from vcl.report.summary import summarise
+from vcl.run import run_clips
+from vcl.sessions.methods import METHODS
+from vcl.sessions.methods.consolidation import ElasticWeights
+from vcl.sessions.methods.esmer import ErrorSensitive, error_weights
+from vcl.sessions.methods.gem import Averaged
+from vcl.sessions.methods.icarl import herded
+from vcl.sessions.methods.packnet import Packing
+from vcl.sessions.rehearsal import Reservoir, balanced, places
+from vcl.subnet.ledger import Ledger
+
+REMEMBERING = {
+    "ewc": {"strength": 1e3, "importance": "gauss_newton"},
+    "mas": {"strength": 10.0},
+    "lwf": {},
+    "replay": {"buffer": 4},
+    "der": {"buffer": 4, "strength": 10.0},
+    "icarl": {"buffer": 4},
+    "esmer": {"buffer": 4, "decay": 0.9},
+    "agem": {"buffer": 4},
+    "gem": {"buffer": 4},
+    "packnet": {},
+    "cumulative": {},
+}
+"""Methods that must beat finetuning on the first of two videos, and settings for videos of four frames."""
+
+ALL = {name: REMEMBERING.get(name, {}) for name in METHODS}
+
+
+@pytest.fixture
+def ran(tmp_path, tiny_config, clips):
+    """Call with a method and its knobs; gives the finished folder of two sessions."""
+
+    def make(name, method, into="run", **sections):
+        config = tiny_config(name, method=method, **sections)
+        return run_clips(config, clips[:2], tmp_path / into)
+
+    return make
+
+
+def test_the_table_of_methods_is_that_of_their_knobs():
+    assert set(METHODS) == set(KNOBS)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_method_does_the_same_work(ran, name):
+    folder = ran(name, ALL[name], train={"epochs": 8, "batch": 1})
+    frames = sum(folder.matrix()["frames"])
+    assert sum(event["trained_on"] for event in folder.events("session")) == 8 * frames
+
+
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_every_method_that_remembers_beats_finetuning_on_the_first_video(ran, name):
+    recipe = {"epochs": 60, "batch": 1}
+    forgot = ran("finetune", {}, "finetune", train=recipe).matrix()["rows"][1]["psnr"]
+    kept = ran(name, REMEMBERING[name], train=recipe).matrix()["rows"][1]["psnr"]
+    assert kept[0] > forgot[0] + 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_run_of_any_method_that_breaks_off_ends_as_if_it_had_not(ran, tmp_path, tiny_config, clips, name):
+    recipe = {"epochs": 4, "batch": 1, "checkpoint_seconds": 0}
+    whole = ran(name, ALL[name], "whole", train=recipe)
+    config = tiny_config(name, method=ALL[name], train=recipe)
+
+    class BrokenOffError(Exception):
+        pass
+
+    def breaking_at(kind, session, number):
+        def listen(event):
+            if event["kind"] == kind and event.get("session") == session and event.get("epoch", number) == number:
+                raise BrokenOffError
+
+        return lambda _: [listen]
+
+    points = [("epoch", 1, 0), ("epoch", 1, 1), ("session", 1, 0)]
+    for point in points[name == "joint" :]:
+        if any((e["kind"], e.get("session"), e.get("epoch", 0)) == point for e in whole.events()):
+            with pytest.raises(BrokenOffError):
+                run_clips(config, clips[:2], tmp_path / "broken", breaking_at(*point))
+    broken = run_clips(config, clips[:2], tmp_path / "broken")
+    for one, other in zip(
+        sorted((whole.path / "sessions").iterdir()), sorted((broken.path / "sessions").iterdir()), strict=True
+    ):
+        assert one.read_bytes() == other.read_bytes()
+    assert [row["psnr"] for row in whole.matrix()["rows"]] == [row["psnr"] for row in broken.matrix()["rows"]]
+
+
+# --- penalties
+
+
+def two_weights(*values):
+    model = nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([values]))
+    return model
+
+
+def test_the_penalty_of_ewc_is_strength_times_importance_times_the_square_of_the_way_moved():
+    plugin = ElasticWeights(EwcConfig(strength=2.0), Ledger({}, "latest"))
+    plugin.recall({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
+    strategy = SimpleNamespace(
+        model=two_weights(1.0, 2.0), loss=torch.zeros(1), device="cpu", clock=SimpleNamespace(train_exp_counter=1)
+    )
+    plugin.saved_params[0] = {
+        "weight": plugin.importances[0]["weight"].__class__("w", (1, 2), init_tensor=torch.zeros(1, 2))
+    }
+    plugin.before_backward(strategy)
+    assert float(strategy.loss.detach()) == 2 * (3 * 1**2 + 5 * 2**2)
+
+
+def test_importances_of_sessions_add_up_with_decay():
+    plugin = ElasticWeights(EwcConfig(decay=0.5), Ledger({}, "latest"))
+    plugin.recall({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
+    new = plugin.importances[0]["weight"].__class__("w", (1, 2), init_tensor=torch.tensor([[1.0, 1.0]]))
+    plugin.update_importances({"weight": new}, 1)
+    assert plugin.memory()["importance/weight"].tolist() == [[2.5, 3.5]]
+
+
+def test_gauss_newton_importances_are_squared_gradients_of_the_output_and_know_no_loss():
+    plugin = ElasticWeights(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"))
+    model = two_weights(7.0, -7.0)
+    data = [(torch.tensor([1.0, 2.0]), torch.zeros(1)), (torch.tensor([3.0, 0.0]), torch.zeros(1))]
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = plugin.compute_importances(model, None, optimiser, data, "cpu", 1)
+    assert found["weight"].data.tolist() == [[(1 + 9) / 2, (4 + 0) / 2]]
+
+
+def test_a_penalty_that_makes_the_loss_overflow_is_told_with_what_to_do(ran):
+    with pytest.raises(
+        TrainingError, match=r"session 1, epoch 0: the loss is no longer finite; .* lower method.strength"
+    ):
+        ran("ewc", {"strength": 1e300}, train={"epochs": 2})
+
+
+# --- buffers
+
+
+def test_a_reservoir_gives_every_frame_the_same_chance():
+    counts = np.zeros(10)
+    for seed in range(3000):
+        reservoir = Reservoir(BufferConfig("any", buffer=3), seed)
+        first = reservoir.keep([], 0, 6)
+        second = reservoir.keep([0, 0, 0], 1, 4)
+        counts[[first[number] if number < 3 else number + 3 for number in second]] += 1
+    # Three of ten: 900 each, with a standard deviation of 25.
+    assert np.abs(counts - 900).max() < 5 * 25
+    assert counts.sum() == 3 * 3000
+
+
+def test_a_balanced_buffer_keeps_the_first_frames_of_each_video_and_the_rest_for_the_earliest():
+    assert balanced([0, 0, 0, 1, 1, 2, 2, 2], 5) == [0, 1, 3, 4, 5]
+    assert balanced([4, 4, 4], 2) == [0, 1]
+    assert balanced([0, 1, 1, 1], 4) == [0, 1, 2]
+
+
+def test_herding_takes_the_row_nearest_the_mean_then_what_brings_their_mean_nearest():
+    rows = torch.tensor([[0], [10], [4], [6], [5]], dtype=torch.uint8)
+    assert herded(rows[:4], 4).tolist()[:2] == [2, 3]
+    assert herded(rows, 3).tolist() == [4, 2, 3]
+    assert len(herded(rows, 9)) == 5
+
+
+def test_a_buffer_is_stored_with_each_session_and_counted_once(ran):
+    folder = ran("replay", {"buffer": 3})
+    tensors = [folder.read_session(session)[0] for session in range(2)]
+    assert [len(found["buffer/frame"]) for found in tensors] == [3, 3]
+    assert sorted(tensors[1]["buffer/place"][:, 1].tolist()) == [0, 0, 1]
+    assert summarise(folder).stored["buffer"] == 3 * 3 * 32 * 48 + 3 * 2 * 8 + 8
+
+
+def test_kept_frames_are_those_of_the_video(ran, clips):
+    found = ran("replay", {"buffer": 4}).read_session(1)[0]
+    for (place, session), frame in zip(found["buffer/place"].tolist(), found["buffer/frame"], strict=True):
+        clip = clips[int(session)]
+        assert np.array_equal(frame.numpy(), clip.frames[round(place * len(clip.frames))])
+
+
+def test_dark_replay_keeps_what_the_network_decodes_and_no_frame(ran, clips):
+    folder = ran("der", {"buffer": 2})
+    found = folder.read_session(0)[0]
+    assert "buffer/frame" not in found
+    truth = clips[0].frames[[round(place * 5) for place in found["buffer/place"][:, 0].tolist()]]
+    error = found["buffer/output"].double().sub(torch.from_numpy(truth.astype(float))).square().mean()
+    psnr = 10 * np.log10(255**2 / float(error))
+    assert abs(psnr - folder.matrix()["rows"][0]["psnr"][0]) < 1.5  # Of two frames, and of all.
+
+
+def test_learning_without_forgetting_keeps_nothing(ran):
+    assert summarise(ran("lwf", {})).stored["buffer"] == 0
+
+
+def test_a_buffer_larger_than_allowed_is_refused(tiny_config):
+    with pytest.raises(
+        ConfigError, match=r"method.buffer must fit into method.buffer_bytes = 9000, got 2 frames of 4,608"
+    ):
+        tiny_config("replay", method={"buffer": 2, "buffer_bytes": 9000})
+    with pytest.raises(ConfigError, match="2 frames of 9,216 bytes"):
+        tiny_config("der", method={"buffer": 2, "buffer_bytes": 10000, "truth": 1.0})
+
+
+@pytest.mark.parametrize(("name", "why"), [("si", "does nothing on a CPU"), ("gdumb", "classes")])
+def test_methods_that_cannot_work_are_refused_with_the_reason(name, why):
+    with pytest.raises(ConfigError, match=f"method.name must be one of pfnr, .*{why}.*, got {name}"):
+        configs.load(None, [f"method.name={name}"])
+
+
+# --- ESMER
+
+
+def test_frames_that_surprise_the_teacher_count_less():
+    weights = error_weights(torch.tensor([1.0, 2.0, 4.0]), torch.tensor(2.0), margin=1.0)
+    assert weights.tolist() == [1.0, 1.0, 0.5]
+    assert error_weights(torch.tensor([4.0]), torch.tensor(2.0), margin=2.0).tolist() == [1.0]
+
+
+def teacher_after(step, **knobs):
+    plugin = ErrorSensitive(EsmerConfig(**knobs), Ledger({}, "latest"))
+    plugin.stable = two_weights(0.0, 1.0).requires_grad_(False)
+    plugin.after_update(SimpleNamespace(model=two_weights(10.0, 1.0), session=0, step=step))
+    return plugin.stable.weight.tolist()[0]
+
+
+def test_the_teacher_is_a_moving_average_and_at_first_the_mean_of_all_so_far():
+    assert teacher_after(100, decay=0.9, update_probability=1.0) == [1.0, 1.0]
+    assert teacher_after(2, decay=0.9, update_probability=1.0) == [5.0, 1.0]
+    assert teacher_after(1, decay=0.9, update_probability=1.0) == [10.0, 1.0]
+
+
+def test_the_teacher_moves_as_often_as_asked():
+    moved = sum(teacher_after(step, update_probability=0.3) != [0.0, 1.0] for step in range(1, 401))
+    assert abs(moved - 120) < 5 * 9.2
+
+
+# --- gradients
+
+
+def test_a_gradient_that_would_raise_the_loss_of_kept_frames_loses_that_part():
+    plugin = Averaged(AgemConfig(buffer=1))
+    plugin.buffers, plugin.reference_gradients = [1], torch.tensor([0.0, -2.0])
+    model = two_weights(0.0, 0.0)
+    model.weight.grad = torch.tensor([[3.0, 4.0]])
+    plugin.after_backward(SimpleNamespace(model=model, device="cpu"))
+    assert model.weight.grad.tolist() == [[3.0, 0.0]]
+    model.weight.grad = torch.tensor([[3.0, -4.0]])
+    plugin.after_backward(SimpleNamespace(model=model, device="cpu"))
+    assert model.weight.grad.tolist() == [[3.0, -4.0]]
+
+
+# --- PackNet, joint, matched
+
+
+def test_packnet_keeps_the_largest_free_weights_and_seals_them(ran):
+    folder = ran("packnet", {"kept": 0.25})
+    shares = [event["layers"] for event in folder.events("session")]
+    for first, second in zip(*shares, strict=True):
+        assert first["new"] == round(0.25 * first["total"])
+        assert second["reused"] == first["new"]
+        assert second["new"] == round(0.25 * (first["total"] - first["new"]))
+    rows = folder.matrix()["rows"]
+    assert rows[1]["sha256"][0] == rows[0]["sha256"][0]
+
+
+def test_pruning_takes_the_smallest_and_they_stay_at_zero():
+    network = backbones.build(NervConfig(levels=1, stem_width=2, channels=1, strides=(1,), lower_width=1), (16, 16), 1)
+    network.draw(0)
+    plugin = Packing(PacknetConfig(kept=0.5, prune_at=0.5), Ledger(network.shapes(), "masks"))
+    strategy = SimpleNamespace(model=network, session=0, epoch=0, passes=2)
+    plugin.before_training_exp(strategy)
+    before = network.fc1.weight.value.detach().clone().flatten()
+    strategy.epoch = 1
+    plugin.before_training_epoch(strategy)
+    after = network.fc1.weight.value.detach().flatten()
+    largest = before.abs().argsort(descending=True)
+    assert torch.equal(after[largest[:4]], before[largest[:4]])
+    assert after[largest[4:]].tolist() == [0.0] * 4
+
+
+def test_joint_training_waits_for_the_last_video_and_then_learns_all(ran):
+    folder = ran("joint", {}, train={"epochs": 60, "batch": 1})
+    first, last = folder.matrix()["rows"]
+    assert first["psnr"] == [None, None]
+    single = ran("single", {}, "single", train={"epochs": 60, "batch": 1}).matrix()["rows"][1]["psnr"]
+    assert min(last["psnr"]) > min(single) - 6
+    found = summarise(folder)
+    assert found.psnr == sum(last["psnr"]) / 2
+    assert (found.backward_transfer, found.forgetting) == (None, None)
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.3, 1.0, 2.5])
+def test_a_matched_network_takes_the_bytes_that_it_is_given(factor):
+    size = ["stream.size=[180,320]", "backbone.stem_width=96", "backbone.channels=48", "backbone.strides=[5,2,2]"]
+    size += ["backbone.lower_width=32", "method.name=single_matched"]
+    asked = int(factor * 5_000_000)
+    network = backbones.of_run(configs.load(None, [*size, f"method.session_bytes={asked}"]), 1)
+    network.add_head(0)
+    stored = 4 * sum(parameter.numel() for parameter in network.parameters())
+    assert 0.985 * asked < stored <= asked
+
+
+def test_a_network_that_cannot_be_small_enough_is_refused(tiny_config):
+    with pytest.raises(ConfigError, match="method.session_bytes must hold the smallest network of this kind, got 10"):
+        backbones.of_run(tiny_config("single_matched", method={"session_bytes": 10}), 1)
+
+
+def test_places_are_what_the_network_is_asked_with():
+    assert places(3, torch.tensor([0, 2]), 4).tolist() == [[0.0, 3.0], [0.5, 3.0]]
+
+
+def test_a_reservoir_and_a_balanced_buffer_are_both_to_be_had(ran):
+    balanced_run = ran("replay", {"buffer": 2}, "balanced").read_session(1)[0]["buffer/place"]
+    reservoir_run = ran("replay", {"buffer": 2, "policy": "reservoir"}, "reservoir").read_session(1)[0]
+    assert sorted(balanced_run[:, 1].tolist()) == [0, 1]
+    assert int(reservoir_run["buffer/seen"]) == 9
+    assert ReplayConfig().policy == "balanced"

@@ -1,0 +1,143 @@
+"""Penalties on moving what earlier videos need, by Avalanche's plugins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from avalanche.training.plugins import EWCPlugin, MASPlugin
+from avalanche.training.utils import ParamData, copy_params_dict, zerolike_params_dict
+from torch import Tensor
+
+from vcl.config import EwcConfig, MasConfig, MethodConfig
+from vcl.layers import draw
+from vcl.sessions.rehearsal import as_it_was
+from vcl.sessions.strategy import FrameRegression, Remembering
+from vcl.subnet.ledger import Ledger
+
+
+class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
+    """Avalanche's online EWC, which can go on in a new process, and with importances that do not fade with the loss.
+
+    Args:
+        config: strength, decay and kind of importance.
+        ledger: has the weights that the springs are tied to.
+        seed: draws the noise of ``gauss_newton``.
+    """
+
+    def __init__(self, config: EwcConfig, ledger: Ledger, seed: int = 0) -> None:
+        super().__init__(config.strength, mode="online", decay_factor=config.decay)
+        self.config, self.ledger, self.seed = config, ledger, seed
+
+    def memory(self) -> dict[str, Tensor]:
+        """Importances by name of parameter, of all sessions so far."""
+        return _plain(self.importances[max(self.importances)])
+
+    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
+        """Take them."""
+        if memory:
+            self.importances[session - 1] = _wrapped(memory)
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Tie the springs, where a run went on and they are not tied yet."""
+        last = strategy.session - 1
+        if last >= 0 and last not in self.saved_params:
+            now = copy_params_dict(as_it_was(strategy.model, self.ledger))
+            self.saved_params[last] = {name: now[name] for name in self.importances[last]}
+
+    def compute_importances(
+        self,
+        model: Any,
+        criterion: Any,
+        optimizer: Any,
+        dataset: Any,
+        device: Any,
+        batch_size: int,
+        num_workers: int = 0,
+    ) -> dict[str, ParamData]:
+        """As Avalanche does, or (``gauss_newton``) by squared gradients of the decoded frames against random signs.
+
+        Summed over the pixels of a frame and divided by their number, so that strength 1 holds an earlier video as
+        firmly as its own L2 loss would, near the weights it was left with.
+        """
+        if self.config.importance == "gradient":
+            return dict(super().compute_importances(model, criterion, optimizer, dataset, device, batch_size))
+        importances: dict[str, ParamData] = dict(zerolike_params_dict(model))
+        source = draw.generator(self.seed, "signs", len(self.ledger))
+        for number in range(len(dataset)):
+            optimizer.zero_grad()
+            frames = model(dataset[number][0][None].to(device))
+            signs = torch.randint(2, frames.shape, generator=source).to(device).mul_(2).sub_(1)
+            ((frames * signs).sum() / math.sqrt(frames.numel())).backward()
+            for name, parameter in model.named_parameters():
+                if parameter.grad is not None:
+                    importances[name].data += parameter.grad.square() / len(dataset)
+        optimizer.zero_grad()
+        return importances
+
+
+class SynapseMemory(MASPlugin, Remembering):  # type: ignore[misc]
+    """Avalanche's MAS, which can go on in a new process."""
+
+    def __init__(self, config: MasConfig, ledger: Ledger) -> None:
+        super().__init__(config.strength, config.decay)
+        self.ledger = ledger
+        self.params: dict[str, ParamData] | None = None
+
+    def memory(self) -> dict[str, Tensor]:
+        """Importances by name of parameter, of all sessions so far."""
+        return _plain(self.importance)
+
+    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
+        """Take them."""
+        self.importance = _wrapped(memory) if memory else None
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Tie the springs, where a run went on and they are not tied yet."""
+        if strategy.session and self.params is None:
+            self.params = dict(copy_params_dict(as_it_was(strategy.model, self.ledger)))
+
+
+def _plain(importances: Any) -> dict[str, Tensor]:
+    return {f"importance/{name}": found.data.detach().clone() for name, found in importances.items()}
+
+
+def _wrapped(memory: Mapping[str, Tensor]) -> dict[str, ParamData]:
+    found = {name.removeprefix("importance/"): kept for name, kept in memory.items()}
+    return {name: ParamData(name, kept.shape, init_tensor=kept, device=kept.device) for name, kept in found.items()}
+
+
+class Ewc(FrameRegression):
+    """A quadratic penalty on moving weights, by their importance to earlier videos.
+
+    Source:
+        Kirkpatrick et al., PNAS 2017; one penalty for all earlier sessions as in Schwarz et al., ICML 2018. The
+        importances of a regression loss are tiny: with an L1 and SSIM loss over a frame, strengths of many powers of
+        ten have to be tried; ``importance: gauss_newton`` makes 1 a natural unit.
+    """
+
+    overflow_hint = "try a lower method.strength, or a lower train.lr"
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """The penalty."""
+        assert isinstance(config, EwcConfig)
+        return [ElasticWeights(config, ledger, seed)]
+
+
+class Mas(FrameRegression):
+    """As EWC, with importances from the gradient of the squared norm of the decoded frame, which needs no truth.
+
+    Source:
+        Aljundi et al., ECCV 2018, arXiv:1711.09601, by Avalanche.
+    """
+
+    overflow_hint = Ewc.overflow_hint
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """The penalty."""
+        assert isinstance(config, MasConfig)
+        return [SynapseMemory(config, ledger)]

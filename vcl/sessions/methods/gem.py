@@ -1,0 +1,99 @@
+"""Gradient episodic memory, by Avalanche's plugins over our buffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from avalanche.training.plugins import AGEMPlugin, GEMPlugin
+from torch import Tensor
+
+from vcl.config import AgemConfig, GemConfig, MethodConfig
+from vcl.layers import draw
+from vcl.sessions.rehearsal import Buffered
+from vcl.sessions.strategy import FrameRegression
+from vcl.subnet.ledger import Ledger
+
+
+class Averaged(Buffered, AGEMPlugin):  # type: ignore[misc]
+    """Takes out of a gradient what would raise the loss of some kept frames."""
+
+    def __init__(self, config: AgemConfig, seed: int = 0) -> None:
+        super().__init__(config, seed, patterns_per_experience=config.buffer, sample_size=config.rehearse)
+        self._asked: tuple[Tensor, ...] = ()
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        """Let Avalanche know whether there is anything to look at."""
+        super().before_training_exp(strategy, **kwargs)
+        self.buffers = [self.held] if self.held else []
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Take the gradient on kept frames."""
+        if self.buffers:
+            chosen = self.choose(strategy)
+            self._asked = self.held["place"][chosen], self.truth(chosen), chosen
+        AGEMPlugin.before_training_iteration(self, strategy, **kwargs)
+
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Add nothing: kept frames limit the gradient and are not trained on."""
+
+    def sample_from_memory(self) -> tuple[Tensor, ...]:
+        """Input, frame and, for Avalanche, something in the place of a task."""
+        return self._asked
+
+
+class EachApart(Buffered, GEMPlugin):  # type: ignore[misc]
+    """Takes out of a gradient what would raise the loss of kept frames of any earlier video."""
+
+    def __init__(self, config: GemConfig, seed: int = 0) -> None:
+        super().__init__(config, seed, patterns_per_experience=config.buffer, memory_strength=config.strength)
+
+    def rehearsed(self, session: int) -> int:
+        """As many of every earlier video."""
+        return sum(min(self.config.rehearse, len(self._of(earlier))) for earlier in range(session))
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Take a gradient for each earlier video."""
+        for earlier in range(strategy.session):
+            own = self._of(earlier)
+            source = draw.generator(self.seed, "rehearse", strategy.session, strategy.step, earlier)
+            chosen = own[torch.randperm(len(own), generator=source)[: self.config.rehearse].to(own.device)]
+            self.memory_x[earlier], self.memory_y[earlier] = self.held["place"][chosen], self.truth(chosen)
+            self.memory_tid[earlier] = chosen
+        GEMPlugin.before_training_iteration(self, strategy, **kwargs)
+
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Add nothing: kept frames limit the gradient and are not trained on."""
+
+    def _of(self, session: int) -> Tensor:
+        return torch.nonzero(self.held["place"][:, 1] == session).flatten()
+
+
+class Agem(FrameRegression):
+    """No step may raise the mean loss of kept frames, to first order.
+
+    Source:
+        Chaudhry et al., ICLR 2019, arXiv:1812.00420, by Avalanche; the buffer is ours. The optimiser is Adam, whose
+        steps do not quite follow the gradient that was corrected.
+    """
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """The correction."""
+        assert isinstance(config, AgemConfig)
+        return [Averaged(config, seed)]
+
+
+class Gem(FrameRegression):
+    """No step may raise the loss of kept frames of any earlier video, to first order; its work grows with the sessions.
+
+    Source:
+        Lopez-Paz and Ranzato, NeurIPS 2017, arXiv:1706.08840, by Avalanche; the buffer is ours, and a step looks at
+        ``method.rehearse`` kept frames of each earlier video, not at all of them.
+    """
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """The correction."""
+        assert isinstance(config, GemConfig)
+        return [EachApart(config, seed)]

@@ -1,0 +1,44 @@
+"""Experience replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from vcl.config import MethodConfig, ReplayConfig
+from vcl.sessions.rehearsal import Reservoir
+from vcl.sessions.strategy import FrameRegression
+from vcl.subnet.ledger import Ledger
+
+
+class Replayed(Reservoir):
+    """Trains on true frames of earlier videos, kept evenly or by a reservoir."""
+
+    config: ReplayConfig
+
+    def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
+        """By the policy that is asked for."""
+        by_chance = self.config.policy == "reservoir"
+        return (super() if by_chance else super(Reservoir, self)).keep(earlier, session, offered)
+
+    def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
+        """The session's own loss, on kept frames."""
+        decoded = strategy.decode(strategy.model, self.held["place"][chosen])
+        loss: Tensor = strategy._criterion(decoded, self.truth(chosen))
+        return self.config.strength * loss
+
+
+class Replay(FrameRegression):
+    """Frames of earlier videos are trained on beside the session's own.
+
+    Source:
+        Chaudhry et al., arXiv:1902.10486. Differs: a step takes one frame or a few, as many as are asked for; a session
+        makes fewer steps for it; what is kept changes between sessions only.
+    """
+
+    @classmethod
+    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
+        """The buffer."""
+        assert isinstance(config, ReplayConfig)
+        return [Replayed(config, seed)]
