@@ -44,8 +44,9 @@ class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
         """Tie the springs, where a run went on and they are not tied yet."""
         last = strategy.session - 1
         if last >= 0 and last not in self.saved_params:
-            now = copy_params_dict(as_it_was(strategy.model, self.ledger))
-            self.saved_params[last] = {name: now[name] for name in self.importances[last]}
+            held, found = copy_params_dict(as_it_was(strategy.model, self.ledger)), self.importances[last]
+            self.saved_params[last] = {name: held[name] for name in held if name in found}
+            self.importances[last] = {name: found[name] for name in held if name in found}  # Avalanche needs the order.
 
     def compute_importances(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from vcl.config import MethodConfig, ReplayConfig
-from vcl.sessions.rehearsal import Reservoir
+from vcl.sessions.rehearsal import Buffered, Reservoir
 from vcl.sessions.strategy import FrameRegression
 from vcl.subnet.ledger import Ledger
 
@@ -19,8 +19,8 @@ class Replayed(Reservoir):
 
     def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
         """By the policy that is asked for."""
-        by_chance = self.config.policy == "reservoir"
-        return (super() if by_chance else super(Reservoir, self)).keep(earlier, session, offered)
+        policy = Reservoir if self.config.policy == "reservoir" else Buffered
+        return policy.keep(self, earlier, session, offered)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
         """The session's own loss, on kept frames."""
