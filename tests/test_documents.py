@@ -13,13 +13,16 @@ import torch
 from vcl import cli
 from vcl import config as configs
 from vcl.cli import main
+from vcl.grid import read_grid
 from vcl.sessions.stream import video_stream
 from vcl.sessions.trainer import build
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
+EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml")]
+CELLS = [cell for path in FILES if path.name.endswith(".grid.yaml") for cell in read_grid(path)]
 DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 
 
@@ -29,9 +32,13 @@ def commands(document):
     return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_experiment_takes_one_step_at_its_own_size(path):
-    config = configs.load(path, ["train.device=cpu"])
+@pytest.mark.parametrize(
+    "config",
+    [configs.load(path, ["train.device=cpu"]) for path in EXPERIMENTS]
+    + list({cell.settings: configs.load(cell.base, cell.settings) for cell in CELLS}.values()),
+    ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}",
+)
+def test_every_experiment_takes_one_step_at_its_own_size(config):
     clip = Clip("noise", np.random.default_rng(0).integers(0, 256, (1, 3, *config.stream.size), np.uint8), "")
     seen = []
     strategy = build(config, [clip], seen.append, torch.device("cpu"), stop_after=1)
@@ -41,7 +48,7 @@ def test_every_experiment_takes_one_step_at_its_own_size(path):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)
 def test_every_experiment_a_document_names_exists(document):
-    named = re.findall(r"experiments/[\w/]+\.yaml", document.read_text())
+    named = re.findall(r"experiments/[\w/.]+\.yaml", document.read_text())
     assert named
     assert all((ROOT / name).is_file() for name in named)
 

@@ -3,7 +3,7 @@ import torch
 
 from vcl.backbones import BACKBONES, build
 from vcl.config import NervConfig
-from vcl.config.knobs import BACKBONES as KNOBS
+from vcl.config.backbones import BACKBONES as KNOBS
 from vcl.errors import ConfigError
 
 TINY = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)

@@ -5,10 +5,14 @@ import yaml
 
 from vcl import config as configs
 from vcl.config import PfnrConfig, TrainConfig
-from vcl.config.knobs import LOSSES, METHODS
+from vcl.config.knobs import LOSSES
+from vcl.config.methods import METHODS
 from vcl.errors import ConfigError
+from vcl.grid import read_grid
 
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
+FILES = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
+EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml")]
+GRIDS = [path for path in FILES if path.name.endswith(".grid.yaml")]
 
 
 def test_words_win_over_the_file_and_the_file_over_the_defaults(tmp_path):
@@ -121,15 +125,20 @@ def test_the_first_setting_that_differs_is_named_and_wandb_does_not_count():
     assert configs.first_difference(one, configs.load(None, ["train.epochs=3", "wandb.project=x"])) is None
 
 
-def test_every_knob_has_a_line_that_explains_it():
-    text = (Path(configs.__file__).parent / "knobs.py").read_text().split("\n")
+@pytest.mark.parametrize("file", ["knobs.py", "methods.py", "backbones.py"])
+def test_every_knob_has_a_line_that_explains_it(file):
+    text = (Path(configs.__file__).parent / file).read_text().split("\n")
     knobs = [number for number, line in enumerate(text) if line.startswith("    ") and ": " in line and " = " in line]
     knobs = [number for number in knobs if not text[number].startswith("     ") and "field(" not in text[number]]
-    unexplained = [text[number] for number in knobs if not text[number + 1].lstrip().startswith('"""')]
-    # A subclass says its name again; what a name is has been said by its parent.
-    assert [line for line in unexplained if not line.startswith("    name: str")] == []
+    assert [text[number] for number in knobs if not text[number + 1].lstrip().startswith('"""')] == []
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_experiment_loads(path):
-    assert configs.load(path).method.name in path.stem
+    assert configs.load(path).method.name in path.stem or path.stem == "base"
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_grid_names_runs_that_can_be(path):
+    cells = read_grid(path)
+    assert len({cell.name for cell in cells}) == len(cells) > 1

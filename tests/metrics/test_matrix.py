@@ -100,3 +100,8 @@ def test_forward_transfer_is_the_mean_lead_over_training_from_scratch():
 def test_forward_transfer_leaves_out_session_0_and_sessions_without_a_twin():
     assert forward_transfer({0: 40.0, 1: 25.0, 2: 27.0}, {0: 10.0, 1: 24.0}) == pytest.approx(1.0)
     assert forward_transfer({0: 40.0, 1: 25.0}, {0: 10.0}) is None
+
+
+def test_rows_of_sessions_that_only_waited_say_nothing_of_forgetting():
+    matrix = SessionMatrix.of([[None, None], [30.0, 32.0]])
+    assert (matrix.average(), matrix.backward_transfer(), matrix.forgetting()) == (31.0, None, None)

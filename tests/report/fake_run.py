@@ -59,7 +59,8 @@ def fill(folder, matrix, keeps="masks", scale=1):
         for number in range(2):
             folder.record(epoch(s, number, psnr=20.0 + number + s, loss=0.1 / (1 + number + s)))
         folder.record(closed(s, names[s], layers=keeps == "masks"))
-        tensors = {"weight/stem": torch.zeros((100 - 25 * s) * scale), "head": torch.zeros(9)}
+        heads = torch.zeros(s + 1, 9) if keeps == "latest" else torch.zeros(9)
+        tensors = {"weight/stem": torch.zeros((100 - 25 * s) * scale), "head": heads}
         if keeps == "masks":
             tensors["mask/stem"] = torch.zeros(13, dtype=torch.uint8)
         folder.write_session(s, tensors, {"video": names[s], "frames": T, "keeps": keeps})

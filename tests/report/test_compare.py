@@ -82,14 +82,14 @@ def test_runs_of_other_sizes_and_videos_are_compared_with_a_note(masked, make_ru
 def test_a_run_that_is_still_going_is_compared_with_a_note(masked, make_run):
     table = compare_runs([masked, make_run("going", done=2)])
     assert table.notes == ("the runs differ in sessions done: run 3, going 2",)
-    assert cells(table.to_markdown())["2 swan"] == ["35.00", ""]
+    assert cells(table.to_markdown())["2 swan"] == ["35.00", "n/a"]
 
 
 def test_runs_of_one_name_are_told_apart_by_their_paths(make_run, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     folders = [make_run("a/run"), make_run("b/run", FinetuneConfig(), keeps="latest")]
-    assert [summary.run for summary in compare_runs(folders).summaries] == ["a/run", "b/run"]
+    assert list(compare_runs(folders).groups) == ["a/run", "b/run"]
 
 
 def test_a_run_without_a_row_is_refused(masked, make_run):

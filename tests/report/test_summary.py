@@ -46,7 +46,7 @@ def test_a_network_a_video_needs_every_session_s_bytes(make_run):
 def test_bytes_can_be_counted_as_they_were_after_an_earlier_session(masked, dense):
     assert stored_bytes(masked, 2)["weight"] == 700
     assert stored_bytes(dense, 2)["weight"] == 300
-    assert stored_bytes(masked, 0) == {"weight": 0, "mask": 0, "head": 0, "container": 0}
+    assert stored_bytes(masked, 0) == dict.fromkeys(("weight", "mask", "head", "buffer", "container"), 0)
 
 
 def test_kinds_that_only_some_method_stores_are_counted_too(masked, monkeypatch):

@@ -61,10 +61,11 @@ def test_entries_come_back_from_their_tensors():
 
 def test_the_latest_dense_network_decodes_every_session_with_its_own_head():
     ledger = Ledger(SHAPES, "latest")
-    ledger.close({"layer": torch.zeros(2, 3)}, {}, HEAD)
-    ledger.close({"layer": torch.ones(2, 3)}, {}, 2 * HEAD)
+    ledger.close({"layer": torch.zeros(2, 3)}, {}, torch.stack([HEAD]))
+    ledger.close({"layer": torch.ones(2, 3)}, {}, torch.stack([3 * HEAD, 2 * HEAD]))
     assert ledger.subnetwork(0).weights["layer"].tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert torch.equal(ledger.subnetwork(0).head, HEAD)
+    assert torch.equal(ledger.subnetwork(0).head, 3 * HEAD)
+    assert torch.equal(ledger.subnetwork(1).head, 2 * HEAD)
     assert ledger.shares() == []
 
 

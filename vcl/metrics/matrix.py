@@ -67,7 +67,7 @@ class SessionMatrix:
         Returns:
             In the metric's unit; None, rather than a 0 that nobody measured, while there is one session only.
         """
-        return self._mean_change([row[j] for j, row in enumerate(self.rows[: len(self.last) - 1])])
+        return self._mean_change(self._sealed())
 
     def forgetting(self) -> float | None:
         """Mean over j < S of max_s A[s, j] - A[S, j], with s from j to S; 0 or more.
@@ -78,10 +78,14 @@ class SessionMatrix:
         Returns:
             In the metric's unit; None while there is one session only.
         """
-        own = [row[j] for j, row in enumerate(self.rows[: len(self.last) - 1])]
-        change = self._mean_change([None if cell is None else max(self._column(j)) for j, cell in enumerate(own)])
+        best = [None if cell is None else max(self._column(j)) for j, cell in enumerate(self._sealed())]
+        change = self._mean_change(best)
         # 0.0 - x rather than -x: nothing forgotten must not read "-0.00".
         return None if change is None else 0.0 - change
+
+    def _sealed(self) -> list[Cell]:
+        """The diagonal, without its end; empty where the last row was not measured whole."""
+        return [row[j] for j, row in enumerate(self.rows[:-1])] if self.last else []
 
     def _column(self, video: int) -> list[float]:
         """List what was measured of a video from its own session on."""

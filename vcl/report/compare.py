@@ -20,6 +20,9 @@ from vcl.rundir import RunFolder
 
 _NONE = "n/a"
 
+_ALWAYS = ("run", "method", "SSIM", "MS-SSIM")
+"""Lines that a table has even where they have nothing to say."""
+
 _FEW = 6
 """Up to so many runs have a column each."""
 
@@ -114,14 +117,14 @@ class Comparison:
         return file.getvalue().rstrip("\n")
 
     def _cells(self) -> list[list[str]]:
-        """The table for readers: a line a quantity, or a line a run where there are many; without empty lines."""
+        """The table for readers: a line a quantity, or a line a run where there are many; without what nobody has."""
         members = list(self.groups.values())
         lines = [
             ["run", *self.groups],
             ["method", *(runs[0].method for runs in members)],
             *([q.name, *map(q.shown, members)] for q in self._quantities()),
         ]
-        kept = [line for number, line in enumerate(lines) if number < 2 or set(line[1:]) - {_NONE, "0", ""}]
+        kept = [line for line in lines if line[0] in _ALWAYS or set(line[1:]) - {_NONE, "0"}]
         if len(self.groups) <= _FEW:
             return kept
         return [list(row) for row in zip(*kept, strict=True)]

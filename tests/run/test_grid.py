@@ -1,0 +1,152 @@
+"""Grids of runs: what a file means, what is run, what is passed over."""
+
+import contextlib
+import logging
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from vcl import config as configs
+from vcl.errors import ConfigError, Interrupted
+from vcl.grid import finished, read_grid, run_grid
+from vcl.report.compare import compare_runs
+from vcl.report.summary import summarise
+from vcl.rundir import RunFolder, run_folders
+
+
+@pytest.fixture
+def grid(tmp_path, tiny_config, stream):
+    """Call with axes; gives the path of a grid of tiny runs."""
+
+    def make(axes):
+        base = configs.to_dict(tiny_config("finetune", stream={**stream, "videos": ["clip0", "clip1"]}))
+        del base["method"], base["backbone"]["operator_block"]
+        (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
+        (tmp_path / "a.grid.yaml").write_text(yaml.safe_dump({"config": "base.yaml", "axes": axes}, sort_keys=False))
+        return tmp_path / "a.grid.yaml"
+
+    return make
+
+
+METHODS = {"wsn": ["method.name=wsn"], "finetune": ["method.name=finetune"]}
+SEEDS = {"0": ["train.seed=0"], "1": ["train.seed=1"]}
+
+
+def nobody(*_):
+    return contextlib.nullcontext([])
+
+
+def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
+    cells = read_grid(grid({"method": METHODS, "seed": SEEDS}), ["train.epochs=2"])
+    assert [cell.name for cell in cells] == ["wsn/0", "wsn/1", "finetune/0", "finetune/1"]
+    config = cells[1].config(None)
+    assert (config.method.name, config.train.seed, config.train.epochs) == ("wsn", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("axes", "line"),
+    [
+        ({}, "must hold config and axes"),
+        (
+            {"method": {"wsn": "method.name=wsn"}},
+            "axes.method.wsn must be a list of key=value settings, got method.name",
+        ),
+        ({"method": {"a/b": []}}, "axes.method.a/b must be a list"),
+        (
+            {"method": METHODS, "seed": {"x": ["train.sed=0"]}},
+            r"wsn/x: train.sed is not a setting; did you mean train.seed",
+        ),
+        (
+            {"method": {"wsn": {"settings": [], "bytes_of": "what"}}},
+            "bytes_of must name a choice of its own axis, got what",
+        ),
+    ],
+)
+def test_a_file_that_is_no_grid_is_refused_with_its_place(grid, axes, line):
+    with pytest.raises(ConfigError, match=line):
+        read_grid(grid(axes))
+
+
+def test_a_grid_runs_what_is_left_and_goes_on_after_a_stop(grid, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "vcl")
+    cells = read_grid(grid({"method": METHODS, "seed": SEEDS}))
+    out = tmp_path / "out"
+
+    def stopping(folder, _):
+        return contextlib.nullcontext([stop] if folder.path.parts[-2:] == ("finetune", "0") else [])
+
+    def stop(event):
+        if event["kind"] == "epoch" and event["session"] == 1:
+            raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        run_grid(cells, out, stopping)
+    assert [finished(out / cell.name) for cell in cells] == [True, True, False, False]
+    before = [(out / name / "events.jsonl").read_bytes() for name in ("wsn/0", "wsn/1")]
+    caplog.clear()
+    assert run_grid(cells, out, nobody) == []
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        "[1/4] wsn/0",
+        "[2/4] wsn/1",
+        "[3/4] finetune/0",
+        "[4/4] finetune/1",
+    ]
+    assert ["done before" in line for line in caplog.messages] == [True, True, False, False]
+    assert before == [(out / name / "events.jsonl").read_bytes() for name in ("wsn/0", "wsn/1")]
+
+
+def test_a_cell_that_fails_is_told_of_and_the_others_run(grid, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "vcl")
+    axes = {
+        "method": {
+            "ewc": ["method.name=ewc", "method.strength=1e300"],
+            "finetune": METHODS["finetune"],
+            "as_ewc": {"settings": ["method.name=single_matched"], "bytes_of": "ewc"},
+        }
+    }
+    cells = read_grid(grid(axes))
+    assert run_grid(cells, tmp_path / "out", nobody) == ["ewc", "as_ewc"]
+    assert "[1/3] ewc: failed: session 1, epoch 0: the loss is no longer finite" in caplog.text
+    assert finished(tmp_path / "out" / "finetune")
+
+
+def test_a_matched_cell_waits_for_the_one_it_is_matched_to_and_stores_as_much(grid, tmp_path):
+    axes = {
+        "method": {
+            "matched": {"settings": ["method.name=single_matched"], "bytes_of": "wsn"},
+            "wsn": ["method.name=wsn", "method.capacity=0.8", "backbone.stem_width=64"],
+        },
+        "seed": SEEDS,
+    }
+    cells = read_grid(grid(axes))
+    assert run_grid(cells, tmp_path / "out", nobody) == []
+    for seed in SEEDS:
+        matched, wsn = (
+            summarise(RunFolder(tmp_path / "out" / name / seed)).stored_bytes for name in ("matched", "wsn")
+        )
+        # Heads of files are larger than the networks of this test are fine.
+        assert 0.9 * wsn < matched < 1.05 * wsn
+
+
+def test_two_processes_share_a_grid(grid, tmp_path):
+    path, out = grid({"method": METHODS, "seed": SEEDS}), tmp_path / "out"
+    command = [sys.executable, "-m", "vcl", "grid", str(path), "--out", str(out), "wandb.mode=disabled"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    starts = [len(RunFolder(out / cell.name).events("start")) for cell in read_grid(path)]
+    assert starts == [1, 1, 1, 1]
+
+
+def test_runs_that_differ_in_their_seed_alone_are_one_column(grid, tmp_path):
+    cells = read_grid(grid({"method": METHODS, "seed": SEEDS}))
+    run_grid(cells, tmp_path / "out", nobody)
+    folders = run_folders([tmp_path / "out"])
+    table = compare_runs(folders)
+    assert {name: len(runs) for name, runs in table.groups.items()} == {"finetune": 2, "wsn": 2}
+    psnr = [summarise(folder).psnr for folder in folders if folder.path.parts[-2] == "wsn"]
+    mean, spread = sum(psnr) / 2, abs(psnr[0] - psnr[1]) / 2**0.5
+    assert f"{mean:.2f} ± {spread:.2f}" in table.to_text()
+    assert len(compare_runs(folders, over_seeds=False).groups) == 4
