@@ -194,15 +194,16 @@ def grouped(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, lis
     Returns:
         By the name of a group, the names of its runs; a group of several has the part of their names that they share.
     """
-    groups: list[tuple[RunConfig, list[str]]] = []
+    groups: list[tuple[list[RunConfig], list[str]]] = []
     for folder, name in zip(folders, names, strict=True):
         config = folder.config()
-        for other, members in groups:
-            if _same_but_seed(config, other):
+        for others, members in groups:
+            if all(_differ_in_seed_alone(config, other) for other in others):
+                others.append(config)
                 members.append(name)
                 break
         else:
-            groups.append((config, [name]))
+            groups.append(([config], [name]))
     found = {}
     for _, members in groups:
         shared = [part for part in members[0].split("/") if all(part in name.split("/") for name in members)]
@@ -211,7 +212,9 @@ def grouped(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, lis
     return found
 
 
-def _same_but_seed(one: RunConfig, other: RunConfig) -> bool:
+def _differ_in_seed_alone(one: RunConfig, other: RunConfig) -> bool:
+    if one.train.seed == other.train.seed:
+        return False
     alike = replace(one, train=replace(one.train, seed=other.train.seed))
     if isinstance(one.method, SingleMatchedConfig) and isinstance(other.method, SingleMatchedConfig):
         # Bytes of a masked network depend a little on what was learned, and so on the seed.
