@@ -87,8 +87,10 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
     """
     try:
         given = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"grid {path} cannot be read: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise ConfigError(f"grid {path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"grid {path} is not YAML: {str(error).splitlines()[0]}") from error
     axes = given.get("axes") if isinstance(given, Mapping) else None
     if not isinstance(axes, Mapping) or not axes or set(given) != {"config", "axes"}:
         raise ConfigError(f"grid {path} must hold config and axes, and nothing else")
