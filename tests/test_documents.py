@@ -87,7 +87,8 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
     for command in commands(ROOT / "README.md"):
         words = shlex.split(command)
         if words[0] == "vcl":
-            shorter = ["stream.frames=3", "train.epochs=1", "wandb.mode=disabled"] if words[1] == "run" else []
+            makes_runs = words[1] in ("run", "grid")
+            shorter = ["stream.frames=3", "train.epochs=1", "wandb.mode=disabled"] if makes_runs else []
             assert main([*words[1:], *shorter]) == 0, command
             done.append(words[1])
-    assert {"run", "plot", "compare", "bench"} <= set(done)
+    assert {"run", "grid", "plot", "compare", "bench"} <= set(done)

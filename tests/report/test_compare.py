@@ -7,6 +7,7 @@ from fake_run import probe
 from vcl.config import FinetuneConfig
 from vcl.errors import VclError
 from vcl.report.compare import compare_runs
+from vcl.report.plot import plot_comparison
 from vcl.report.summary import summarise
 
 
@@ -95,3 +96,21 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(make_run, tmp_path):
 def test_a_run_without_a_row_is_refused(masked, make_run):
     with pytest.raises(VclError, match="fresh has nothing to report yet"):
         compare_runs([masked, make_run("fresh", done=0)])
+
+
+def test_many_runs_have_a_row_each(make_run):
+    folders = [make_run(f"run{number}") for number in range(7)]
+    table = compare_runs(folders)
+    head, _, *rows = [line.strip("|").split("|") for line in table.to_markdown().splitlines() if line.startswith("|")]
+    assert [row[0].strip() for row in rows] == [f"run{number}" for number in range(7)]
+    assert rows[0][[cell.strip() for cell in head].index("PSNR (dB)")].strip() == "31.33"
+    assert "0 bear" not in table.to_markdown()
+
+
+def test_runs_are_drawn_side_by_side(masked, dense, make_run, tmp_path):
+    paths = plot_comparison([masked, dense], tmp_path / "figures")
+    assert {path.name for path in paths} == {
+        f"{name}.{kind}" for name in ("psnr_by_session", "psnr_by_bytes", "forgetting") for kind in ("png", "pdf")
+    }
+    with pytest.raises(VclError, match="must have the same videos in the same order, got 2 streams"):
+        plot_comparison([masked, make_run("other", names=("bear", "cat", "swan"))], tmp_path / "figures")

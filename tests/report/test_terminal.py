@@ -61,3 +61,7 @@ def test_a_metric_that_is_undefined_says_so(masked):
 def test_a_run_without_a_row_is_refused(make_run):
     with pytest.raises(VclError, match="nothing to report yet"):
         matrix_text(make_run(done=0))
+
+
+def test_videos_that_were_learned_all_at_once_prove_nothing():
+    assert proof_line(a_matrix([[None] * 2, [30.0, 31.0]])) == ""

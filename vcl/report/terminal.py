@@ -31,9 +31,12 @@ def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
 
 
 def proof_line(matrix: Mapping[str, Any]) -> str:
-    """Say whether earlier videos still decode bit for bit, by the hashes of their frames; empty after one session."""
+    """Say whether earlier videos still decode bit for bit, by the hashes of their frames.
+
+    Empty where there is nothing to compare: after one session, or where all videos were learned at once.
+    """
     rows, earlier = matrix["rows"], matrix["rows"][-1]["session"]
-    if earlier == 0:
+    if earlier == 0 or rows[0]["psnr"][0] is None:
         return ""
     latest = rows[-1]
     hashes = "sample_sha256" if latest["sha256"][0] is None else "sha256"

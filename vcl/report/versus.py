@@ -34,7 +34,7 @@ def sessions_figure(groups: Matrices) -> Figure:
     names = next(iter(groups.values()))[0]["videos"]
     _sessions_axis(axes, names)
     axes.set_ylabel("PSNR after the last session (dB)")
-    _legend(figure, axes)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
@@ -60,7 +60,6 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     axes.tick_params(axis="x", which="minor", labelsize=6)
     axes.set_xlabel("stored megabytes: weights, masks, heads, buffers")
     axes.set_ylabel("average PSNR (dB)")
-    _legend(figure, axes)
     return figure
 
 
@@ -87,8 +86,9 @@ def forgetting_figure(groups: Matrices) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     for axes in grid[:, 0]:
         axes.set_ylabel("PSNR (dB)")
-    for axes in grid[-1]:
+    for axes in grid.flat[max(0, len(groups) - across) : len(groups)]:
         axes.set_xlabel("after session")
+        axes.tick_params(labelbottom=True)
     return figure
 
 
@@ -109,10 +109,6 @@ def _sessions_axis(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
     for boundary in range(1, len(names)):
         axes.axvline(boundary - 0.5, color="#e6e6e6", lw=0.5)
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def _mean(cells: Sequence[float | None]) -> float:
