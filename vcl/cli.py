@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         help="run a grid of methods, settings, seeds and streams, each a run folder",
         description="Run every cell of a grid, one after another; what is done is skipped. A grid that was stopped "
         "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
-        epilog="Example: vcl grid experiments/davis10/methods.grid.yaml stream.root=DAVIS/JPEGImages/480p",
+        epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
     grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid.py says what it holds")
     grid.add_argument("setting", nargs="*", help="key=value for every cell; wins over the file")

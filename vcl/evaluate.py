@@ -21,11 +21,7 @@ _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
 
 def measure_row(
-    folder: RunFolder,
-    clips: Sequence[Clip],
-    state: int,
-    how: MatrixConfig,
-    device: torch.device,
+    folder: RunFolder, clips: Sequence[Clip], state: int, how: MatrixConfig, device: torch.device
 ) -> dict[str, Any]:
     """Decode every video from the state that was saved after session ``state``, and measure it.
 

@@ -37,13 +37,13 @@ class ResidentFrames:
         places = [[t / len(clips[session].frames), session] for session, t in zip(sessions, times, strict=True)]
         self._x = torch.tensor(places, dtype=torch.float64, device=device)
         self._y = torch.from_numpy(_gather(clips, sessions, times)).to(device)
-        self.frames = frames or len(times)
+        self._frames = frames or len(times)
         self._batch = batch
         self._order = order
 
     def __len__(self) -> int:
         """Batches in a whole pass."""
-        return -(-self.frames // self._batch)
+        return -(-self._frames // self._batch)
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         """One pass; an order that leaves frames out gives a shorter one."""

@@ -180,8 +180,9 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         self.passes = max(1, round(self.epochs * self.train_mb_size / (self.train_mb_size + self._rehearsed)))
         frames = self.frames_to_train_on()
         self._only_own = self._rehearsed == 0 and set(frames.session) == {self.session}
+        self._frames = self.frames_a_pass(frames)
         self.dataloader = ResidentFrames(
-            frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self.frames_a_pass(frames)
+            frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames
         )
 
     def frames_to_train_on(self) -> AvalancheDataset:
@@ -234,7 +235,7 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
     def _after_training_exp(self, **kwargs: Any) -> None:
         super()._after_training_exp(**kwargs)
         passes, steps = divmod(self.step, self.steps_an_epoch)
-        self.trained_on = passes * self.dataloader.frames + steps * self.train_mb_size + self.step * self._rehearsed
+        self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
         weights, heads = self.decoding.weights(), self.decoding.heads
         self.entry = self.ledger.close(
             {name: weight.value for name, weight in weights.items()},
@@ -250,4 +251,4 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
     def _rest_of_epoch(self, frames: int) -> Tensor:
         """The order of the current pass, less what a stopped run has done of it."""
         order = torch.randperm(frames, generator=draw.generator(self.seed, "order", self.session, self.epoch))
-        return order[: self.dataloader.frames][self.step % self.steps_an_epoch * self.train_mb_size :]
+        return order[: self._frames][self.step % self.steps_an_epoch * self.train_mb_size :]
