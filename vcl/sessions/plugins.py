@@ -31,8 +31,8 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         seed: draws them.
 
     Source:
-        Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1, which zeroes the gradients of sealed weights. We put those weights
-        back after each step instead, which holds under every optimiser.
+        Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1, which zeroes the gradients of sealed weights. We put
+        those weights back after each step instead, which holds under every optimiser.
     """
 
     def __init__(self, ledger: Ledger, reinit: bool = True, seed: int = 0) -> None:
