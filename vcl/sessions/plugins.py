@@ -148,7 +148,10 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
 
 class Stopwatch(SupervisedPlugin):  # type: ignore[misc]
-    """Calls ``start`` after a session's first step, which makes the optimiser's state, and ``stop`` after an epoch."""
+    """Calls ``start`` after a session's first step, which makes the optimiser's state, and ``stop`` after its epoch.
+
+    For sessions of one epoch.
+    """
 
     def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
         super().__init__()

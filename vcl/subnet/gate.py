@@ -12,7 +12,8 @@ class Gate:
     """Puts sealed weights back after a step, to the bit.
 
     Zeroing their gradients instead is not enough: weight decay, or an optimiser's old state, moves weights whose
-    gradient is zero. Doing both gives the same network, as optimisers treat each weight by itself, and takes longer.
+    gradient is zero. Doing both gives the same network under Adam and SGD, which treat each weight by itself, and takes
+    longer; where gradients are clipped by their norm, zero those of sealed weights too.
 
     Args:
         weights: of the network in training, by name.
