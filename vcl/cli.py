@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from vcl import __version__
@@ -220,35 +221,37 @@ def _bench(arguments: argparse.Namespace) -> None:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
     config = configs.load(arguments.config, arguments.setting)
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
-    with _kept(arguments.save, "_".join(names)) as keep:
-        _keep_freed_memory()
-        table = run_benchmark(arguments.what, config, arguments.rounds)
-        text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
-        keep(text, data)
+    keep = _keeper(arguments.save, "_".join(names))
+    _keep_freed_memory()
+    table = run_benchmark(arguments.what, config, arguments.rounds)
+    text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
+    keep(text, data)
     _print(data if arguments.json else text)
 
 
-@contextmanager
-def _kept(folder: Path | None, name: str) -> Iterator[Callable[[str, str], None]]:
-    """Give a way to keep a result as NAME.txt and NAME.json; that there is such a folder is seen to first.
+def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
+    """A way to keep a result as NAME.txt and NAME.json; that the folder can be written is seen to first.
 
     Raises:
-        VclError: nothing can be written there.
+        VclError: it cannot.
     """
     from vcl.whole_file import whole_file
 
-    def keep(text: str, data: str) -> None:
-        for suffix, content in ((".txt", text), (".json", data)):
-            if folder is not None:
-                with whole_file(folder / (name.replace("/", "-") + suffix)) as draft:
-                    draft.file.write(f"{content}\n".encode())
-
+    if folder is None:
+        return lambda text, data: None
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        yield keep
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise VclError(f"--save must name a folder that can be written, got {folder} ({error.strerror})") from error
+
+    def keep(text: str, data: str) -> None:
+        for suffix, content in ((".txt", text), (".json", data)):
+            with whole_file(folder / (name.replace("/", "-") + suffix)) as draft:
+                draft.file.write(f"{content}\n".encode())
+
+    return keep
 
 
 def _print(text: str) -> None:

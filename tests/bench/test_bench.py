@@ -90,6 +90,19 @@ def test_rows_by_hand():
     assert two == Row("b", 2000.0, 1.5, 3.0, 0.5, 0.5 / 12, 0.0, 0.0, None)
 
 
+def test_what_a_subject_does_while_its_watch_stands_still_is_not_counted():
+    matrix = torch.rand(8, 8)
+
+    def subject(watch):
+        matrix @ matrix
+        for _ in range(2):
+            watch.start()
+            matrix @ matrix
+            watch.stop()
+
+    assert take_turns({"two products": subject}, 1)["two products"].flop == 2 * (2 * 8**3)
+
+
 def test_operations_and_bytes_are_counted_forward_and_backward_and_views_are_not():
     one, two = torch.rand(8, 16, requires_grad=True), torch.rand(16, 4)
 

@@ -96,11 +96,8 @@ def test_the_gate_puts_back_whatever_an_optimiser_left_and_leaves_free_weights_a
     gate = Gate({"layer": weight}, ledger)
     with torch.no_grad():
         weight.value.copy_(torch.tensor([[7.0, -0.0, math.nan], [math.inf, 8.0, 9.0]]))
-    weight.value.grad = torch.tensor([[math.nan, 1.0, 2.0], [math.inf, -0.0, 3.0]])
-    gate.stop_gradients()
     gate.put_back()
     assert str(weight.value.detach().tolist()) == "[[-0.0, -0.0, 2.0], [inf, 8.0, 9.0]]"
-    assert str(weight.value.grad.tolist()) == "[[0.0, 1.0, 0.0], [inf, -0.0, 3.0]]"
 
 
 @pytest.mark.parametrize(
@@ -125,8 +122,6 @@ def test_no_optimiser_moves_a_sealed_weight(make):
     for _ in range(3):
         optimiser.zero_grad()
         (weight.value * 2).sum().backward()
-        gate.stop_gradients()
-        assert weight.value.grad.tolist() == [[0, 2, 0], [2, 2, 2]]
         optimiser.step()
         gate.put_back()
     assert weight.value.detach()[bits([1, 0, 1], [0, 0, 0])["layer"]].tolist() == [1, 1]

@@ -40,7 +40,7 @@ def run_benchmark(name: str, config: RunConfig, rounds: int | None = None) -> Ta
 
     benchmark = import_module(f"vcl.bench.{name}")
     table: Table = benchmark.measure(config, rounds or benchmark.ROUNDS)
-    return replace(table, config=configs.to_dict(config))
+    return table if table.config else replace(table, config=configs.to_dict(config))
 
 
 __all__ = ["BENCHMARKS", "run_benchmark"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from vcl import config as configs
 from vcl.bench.machine import peak
 from vcl.bench.subjects import both, closed_ledger, plain
 from vcl.bench.table import DTYPES, Table, rows_of, setting_of
@@ -38,7 +39,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     rows = rows_of(take_turns(subjects, rounds, device), "plain dense", BATCH * BATCHES, best)
     rated = tuple(replace(row, more={"frames_a_second": 1e3 / row.milliseconds}) for row in rows)
     setting = setting_of(config, device, best, rounds=rounds, frames=BATCH * BATCHES, **loading)
-    return Table("decode", "the plain dense network", "milliseconds a frame", rated, setting)
+    return Table("decode", "the plain dense network", "milliseconds a frame", rated, setting, configs.to_dict(config))
 
 
 def _plain(config: RunConfig, device: torch.device) -> Subject:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from vcl import config as configs
 from vcl.bench.machine import peak
 from vcl.bench.subjects import dense
 from vcl.bench.table import Table, rows_of, setting_of
@@ -48,7 +49,14 @@ def measure(config: RunConfig, rounds: int) -> Table:
     best = peak(device, torch.float32)
     rows = rows_of(take_turns(subjects, rounds, device), "convolution", 1, best)
     setting = setting_of(config, device, best, rounds=rounds, operator_block=backbone.operator_block, input=list(size))
-    return Table("fourier", "the convolution path of the same block", "milliseconds, both ways", rows, setting)
+    return Table(
+        "fourier",
+        "the convolution path of the same block",
+        "milliseconds, both ways",
+        rows,
+        setting,
+        configs.to_dict(config),
+    )
 
 
 def _block(config: RunConfig, number: int, device: torch.device) -> UpsampleBlock:

@@ -46,7 +46,7 @@ def _batches(config: RunConfig, device: torch.device) -> Subject:
 
 
 def _seconds_to_first_step(config: RunConfig) -> float:
-    """Of a real run with one frame and one epoch: from the start of the process to the event after its only step."""
+    """Of a real run with one frame and one epoch: from the start of the process to the beginning of its only step."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "first.yaml").write_text(configs.to_yaml(config))
@@ -55,10 +55,11 @@ def _seconds_to_first_step(config: RunConfig) -> float:
         started = time.perf_counter()
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
-            while not RunFolder(path / "run").events("epoch"):
+            while not (epochs := RunFolder(path / "run").events("epoch")):
                 if process.poll() not in (None, 0):
                     raise VclError(f"the run must start to be timed, but it said: {process.stderr.read().strip()}")
                 time.sleep(0.01)
             seconds = time.perf_counter() - started
             process.kill()
-    return seconds
+    # The event comes after the step, and tells how long training has taken so far.
+    return seconds - float(epochs[0]["seconds"])

@@ -54,7 +54,6 @@ def _bare_steps(config: RunConfig, device: torch.device) -> Subject:
                 frames = network(x)
             loss = LOSSES[train.loss](frames.float(), truth[chosen].float().div_(255))
             torch.autograd.backward(loss)
-            gate.stop_gradients()
             share = share_of_rate(step / (train.epochs * len(batches)), train.warmup, train.warmup_from)
             optimiser.param_groups[0]["lr"] = train.lr * share
             optimiser.step()

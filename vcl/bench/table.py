@@ -27,7 +27,8 @@ class Row:
         cpu_ratio: the same of processor time, which other processes disturb less.
         gflop_a_second: matrix products and convolutions, 10⁹ operations a second, products with zeros among them.
         share_of_gflop: of the machine's measured peak.
-        gbytes_a_second: inputs and outputs of all operations, 10⁹ bytes a second.
+        gbytes_a_second: inputs and outputs of all operations, 10⁹ bytes a second; for parts of ``mask`` what must move
+            whoever does it.
         share_of_gbytes: of the machine's measured peak; over 1 where operations find their inputs in a cache.
         peak_mebibytes: most memory held at one time beyond what was held before.
         more: numbers that only this benchmark has, by name.

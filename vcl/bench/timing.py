@@ -7,7 +7,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,26 @@ class Watch:
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+class Counter(Watch):
+    """Counts operations and bytes between ``start`` and ``stop`` in the place of seconds."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        super().__init__(device)
+        self.flop = self.bytes = 0
+        self._counting = ExitStack()
+
+    def start(self) -> None:
+        """Begin."""
+        self._products = self._counting.enter_context(FlopCounterMode(display=False))
+        self._traffic = self._counting.enter_context(Traffic())
+
+    def stop(self) -> None:
+        """End."""
+        self._counting.close()
+        self.flop += self._products.get_total_flops()
+        self.bytes += self._traffic.bytes
 
 
 Subject = Callable[[Watch], None]
@@ -137,9 +157,9 @@ def _count(subject: Subject, device: torch.device) -> tuple[int, int, int | None
     before = _start_of_peak(device)
     subject(Watch(device))
     peak = None if before is None else _peak(device) - before
-    with FlopCounterMode(display=False) as products, Traffic() as traffic:
-        subject(Watch(device))
-    return products.get_total_flops(), traffic.bytes, peak
+    counter = Counter(device)
+    subject(counter)
+    return counter.flop, counter.bytes, peak
 
 
 def _start_of_peak(device: torch.device) -> int | None:

@@ -29,4 +29,4 @@ def fill_uniform(target: Tensor, fan_in: float, source: torch.Generator, gain: f
         gain: the default is Kaiming's uniform rule with a = √5, whose bounds are ±1/√fan_in.
     """
     bound = math.sqrt(3 * gain) / math.sqrt(fan_in)
-    target.copy_((2 * torch.rand(target.shape, generator=source) - 1) * bound)
+    target.copy_(torch.rand(target.shape, generator=source).mul_(2).sub_(1).mul_(bound))

@@ -47,7 +47,7 @@ class FourierOperator(nn.Module):
         self.modes = (size[0] // 2, size[1] // 2)
         self.spectrum = spectrum
         shape = (*self.modes, inputs, outputs)
-        fan_in = outputs * self.modes[0] * self.modes[1]  # As PyTorch reads such a shape, and so the published rule.
+        fan_in = outputs * self.modes[0] * self.modes[1]  # What PyTorch computes for this shape: the published rule.
 
         def weight() -> MaskedWeight:
             return MaskedWeight(shape, fan_in, capacity, signed, terms=2 * inputs)

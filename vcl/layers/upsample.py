@@ -67,8 +67,8 @@ def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
     """
     batch, colours, channels = head.shape
     apart = torch.eye(stride**2, dtype=head.dtype, device=head.device)
-    wide = torch.einsum("boc,st->bcsot", head, apart).reshape(batch, channels * stride**2, colours * stride**2)
     with torch.autocast(raw.device.type, enabled=False):
+        wide = torch.einsum("boc,st->bcsot", head, apart).reshape(batch, channels * stride**2, colours * stride**2)
         lines: Tensor = _ActivatedProduct.apply(raw.permute(0, 2, 3, 1).flatten(1, 2), wide)
     return F.pixel_shuffle(lines.mT.reshape(batch, -1, *raw.shape[-2:]), stride).contiguous()
 

@@ -153,9 +153,8 @@ class WandbSink:
         values: dict[str, Any] = {}
         for metric in METRICS:
             numbers = session_matrix(matrix, metric)
-            values |= {
-                f"matrix/{metric}/{name}": cell for name, cell in zip(matrix["videos"], numbers.last, strict=False)
-            }
+            cells = zip(matrix["videos"], numbers.rows[-1][: session + 1], strict=False)
+            values |= {f"matrix/{metric}/{name}": cell for name, cell in cells if cell is not None}
             if metric == "psnr":
                 named = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
                 values |= {f"matrix/{name}": value for name, value in named.items() if value is not None}

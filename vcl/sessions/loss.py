@@ -26,7 +26,7 @@ def l1_ms_ssim(decoded: Tensor, truth: Tensor) -> Tensor:
 
 
 def ssim(decoded: Tensor, truth: Tensor) -> Tensor:
-    """Mean structural similarity of frames, differentiable: an 11×11 Gaussian window of width 1.5, where it fits.
+    """Mean structural similarity of frames, differentiable: an 11×11 Gaussian window of width 1.5, all of it inside.
 
     What pytorch-msssim computes, in half its time: the four blurred maps that the formula needs (it needs the two
     second moments as a sum only) go through one pair of one-dimensional convolutions.

@@ -31,7 +31,8 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         seed: draws them.
 
     Source:
-        Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1. We also write sealed weights back after each step.
+        Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1, which zeroes the gradients of sealed weights. We put
+        those weights back after each step instead, which holds under every optimiser.
     """
 
     def __init__(self, ledger: Ledger, reinit: bool = True, seed: int = 0) -> None:
@@ -48,13 +49,8 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
                 weight.draw_scores(draw.generator(self.seed, "score", name, session))
         self._gate = Gate(weights, self.ledger)
 
-    def after_backward(self, strategy: Any, **_: Any) -> None:
-        """No gradient reaches a sealed weight."""
-        assert self._gate is not None
-        self._gate.stop_gradients()
-
     def after_update(self, strategy: Any, **_: Any) -> None:
-        """Nothing else moves one either."""
+        """No step moves a sealed weight."""
         assert self._gate is not None
         self._gate.put_back()
 
@@ -156,7 +152,10 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
 
 class Stopwatch(SupervisedPlugin):  # type: ignore[misc]
-    """Calls ``start`` after a session's first step, which makes the optimiser's state, and ``stop`` after an epoch."""
+    """Calls ``start`` after a session's first step, which makes the optimiser's state, and ``stop`` after its epoch.
+
+    For sessions of one epoch.
+    """
 
     def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
         super().__init__()

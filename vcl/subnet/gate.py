@@ -9,10 +9,11 @@ from vcl.subnet.ledger import Ledger, as_bits
 
 
 class Gate:
-    """Stops gradients into sealed weights, and puts those weights back after a step.
+    """Puts sealed weights back after a step, to the bit.
 
-    Either alone is not enough: without the first, a momentum gathers for weights that cannot move; without the second,
-    weight decay or an optimiser's old state moves weights whose gradient is zero.
+    Zeroing their gradients instead is not enough: weight decay, or an optimiser's old state, moves weights whose
+    gradient is zero. Doing both gives the same network under Adam and SGD, which treat each weight by itself, and takes
+    longer; where gradients are clipped by their norm, zero those of sealed weights too.
 
     Args:
         weights: of the network in training, by name.
@@ -24,16 +25,8 @@ class Gate:
         for name, weight in weights.items():
             sealed = ledger.sealed(name).to(weight.value.device)
             if sealed.any():
-                closed = as_bits(sealed)
-                kept = ledger.values(name).to(weight.value.device).view(torch.int32) & closed
-                self._kept.append((weight.value, ~closed, kept))
-
-    @torch.no_grad()
-    def stop_gradients(self) -> None:
-        """Zero the gradient of every sealed weight; call between backward and step."""
-        for value, open_, _ in self._kept:
-            if value.grad is not None:
-                value.grad.view(torch.int32).bitwise_and_(open_)
+                kept = ledger.values(name).to(sealed.device).view(torch.int32)
+                self._kept.append((weight.value, ~as_bits(sealed), kept))
 
     @torch.no_grad()
     def put_back(self) -> None:
