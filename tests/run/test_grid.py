@@ -4,11 +4,13 @@ import contextlib
 import logging
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
 
 from vcl import config as configs
+from vcl.cli import main
 from vcl.errors import ConfigError, Interrupted
 from vcl.grid import finished, read_grid, run_grid
 from vcl.report.compare import compare_runs
@@ -126,7 +128,7 @@ def test_a_matched_cell_waits_for_the_one_it_is_matched_to_and_stores_as_much(gr
         matched, wsn = (
             summarise(RunFolder(tmp_path / "out" / name / seed)).stored_bytes for name in ("matched", "wsn")
         )
-        # Heads of files are larger than the networks of this test are fine.
+        # Containers weigh something beside networks as small as these.
         assert 0.9 * wsn < matched < 1.05 * wsn
 
 
@@ -138,6 +140,21 @@ def test_two_processes_share_a_grid(grid, tmp_path):
     assert [process.returncode for process in both] == [0, 0], told
     starts = [len(RunFolder(out / cell.name).events("start")) for cell in read_grid(path)]
     assert starts == [1, 1, 1, 1]
+
+
+def test_a_grid_that_was_killed_ends_as_if_it_had_not_been(grid, tmp_path):
+    path, out = grid({"method": {"replay": ["method.name=replay", "method.buffer=3"]}, "seed": SEEDS}), tmp_path / "out"
+    words = ["grid", str(path), "train.checkpoint_seconds=0", "wandb.mode=disabled"]
+    process = subprocess.Popen([sys.executable, "-m", "vcl", *words, "--out", str(out)], stderr=subprocess.DEVNULL)
+    while not (out / "replay" / "1" / "sessions" / "000.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert main([*words, "--out", str(out)]) == main([*words, "--out", str(tmp_path / "whole")]) == 0
+    for file in sorted((tmp_path / "whole").rglob("*.safetensors")):
+        if file.parent.name == "sessions":
+            assert file.read_bytes() == (out / file.relative_to(tmp_path / "whole")).read_bytes()
 
 
 def test_runs_that_differ_in_their_seed_alone_are_one_column(grid, tmp_path):

@@ -313,7 +313,7 @@ def test_a_matched_network_takes_the_bytes_that_it_is_given(factor):
 
 
 def test_a_network_that_cannot_be_small_enough_is_refused(tiny_config):
-    with pytest.raises(ConfigError, match="method.session_bytes must hold the smallest network of this kind, got 10"):
+    with pytest.raises(ConfigError, match=r"method.session_bytes must hold the smallest network of this kind, got 10"):
         backbones.of_run(tiny_config("single_matched", method={"session_bytes": 10}), 1)
 
 

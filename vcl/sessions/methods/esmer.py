@@ -34,7 +34,9 @@ class ErrorSensitive(Reservoir):
 
     def memory(self) -> dict[str, Tensor]:
         """The buffer, the running mean, and the one of the two networks that videos are not decoded with."""
-        assert self.stable is not None and self._working is not None and self.mean is not None
+        assert self.stable is not None
+        assert self._working is not None
+        assert self.mean is not None
         other = self._working if self.config.decode == "stable" else self.stable
         kept = {f"network/{name}": tensor.detach().clone() for name, tensor in other.state_dict().items()}
         counts = {"mean": self.mean, "steps": torch.tensor(self._steps_before)}
