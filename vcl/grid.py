@@ -103,10 +103,11 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
         cells.append(
             Cell("/".join(names), path.parent / given["config"], (*words, *settings), other[0] if other else None)
         )
-    known = {cell.name for cell in cells}
+    sizes_of_their_own = {cell.name for cell in cells if cell.bytes_of is None}
     for cell in cells:
-        if cell.bytes_of is not None and cell.bytes_of not in known:
-            raise ConfigError(f"grid {path}: bytes_of must name a choice of its own axis, got {cell.bytes_of}")
+        if cell.bytes_of is not None and cell.bytes_of not in sizes_of_their_own:
+            rule = "name a choice of its own axis that is not matched itself"
+            raise ConfigError(f"grid {path}: bytes_of must {rule}, got {cell.bytes_of}")
         try:
             configs.load(cell.base, cell.settings)
         except ConfigError as error:

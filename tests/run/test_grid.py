@@ -62,7 +62,7 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
         ),
         (
             {"method": {"wsn": {"settings": [], "bytes_of": "what"}}},
-            "bytes_of must name a choice of its own axis, got what",
+            "bytes_of must name a choice of its own axis that is not matched itself, got what",
         ),
     ],
 )
