@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +33,26 @@ def commands(document):
     return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
+def all_configs():
+    """Of every file and of every cell, but for other seeds of the same."""
+    found = {path: configs.load(path) for path in EXPERIMENTS}
+    for cell in CELLS:
+        words = tuple(word for word in cell.settings if not word.startswith("train.seed"))
+        found[cell.base, words] = configs.load(cell.base, words)
+    return [replace(config, train=replace(config.train, device="cpu")) for config in found.values()]
+
+
 @pytest.mark.parametrize(
-    "config",
-    [configs.load(path, ["train.device=cpu"]) for path in EXPERIMENTS]
-    + list({cell.settings: configs.load(cell.base, cell.settings) for cell in CELLS}.values()),
-    ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}",
+    "config", all_configs(), ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}"
 )
-def test_every_experiment_takes_one_step_at_its_own_size(config):
+def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
     clip = Clip("noise", np.random.default_rng(0).integers(0, 256, (1, 3, *config.stream.size), np.uint8), "")
     seen = []
-    strategy = build(config, [clip], seen.append, torch.device("cpu"), stop_after=1)
-    strategy.train(video_stream([clip]).train_stream[0], eval_streams=[])
-    assert [event["step"] for event in seen if event["kind"] == "epoch"] == [1]
+    strategy = build(config, [clip, clip], seen.append, torch.device("cpu"), stop_after=1)
+    for experience in video_stream([clip, clip]).train_stream:
+        strategy.train(experience, eval_streams=[])
+    steps = [(event["session"], event["step"]) for event in seen if event["kind"] == "epoch"]
+    assert steps == ([(1, 1 + (config.train.batch == 1))] if config.method.together else [(0, 1), (1, 1)])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)

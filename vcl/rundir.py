@@ -6,7 +6,7 @@
     versions.json            libraries and machine of every start of the run
     events.jsonl             what happened, a line each; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row a session
-    sessions/000.safetensors what session 0 added: new weights, packed masks, head
+    sessions/000.safetensors what session 0 added: new weights, packed masks, head, buffer
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
     wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
@@ -166,7 +166,7 @@ class RunFolder:
 
         Args:
             session: from 0.
-            tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask and head.
+            tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
             notes: what JSON can hold, such as the video's name.
         """
         self._write_tensors(self._session_path(session), tensors, notes)
@@ -251,16 +251,16 @@ class RunFolder:
 
 
 def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
-    """Run folders as they are, and all that lie within folders that are none, such as a grid's; by name.
+    """Run folders as they are, and of folders that are none, such as a grid's, all within that have a row; by name.
 
     Raises:
         RunFolderError: there is none.
     """
     found = []
     for path in paths:
-        within = [path] if (path / "config.yaml").is_file() else sorted(f.parent for f in path.rglob("config.yaml"))
+        within = [path] if (path / "config.yaml").is_file() else sorted(f.parent for f in path.rglob("matrix.json"))
         if not within:
-            raise RunFolderError(f"{path} is not a run folder and holds none: it has no config.yaml")
+            raise RunFolderError(f"{path} is not a run folder, and holds none whose first session is measured")
         found += within
     return [RunFolder.existing(path) for path in found]
 

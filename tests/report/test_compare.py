@@ -112,5 +112,7 @@ def test_runs_are_drawn_side_by_side(masked, dense, make_run, tmp_path):
     assert {path.name for path in paths} == {
         f"{name}.{kind}" for name in ("psnr_by_session", "psnr_by_bytes", "forgetting") for kind in ("png", "pdf")
     }
-    with pytest.raises(VclError, match="must have the same videos in the same order, got 2 streams"):
+    with pytest.raises(
+        VclError, match="must have done the same videos in the same order, got bear camel swan and bear cat swan"
+    ):
         plot_comparison([masked, make_run("other", names=("bear", "cat", "swan"))], tmp_path / "figures")

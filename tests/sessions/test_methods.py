@@ -100,6 +100,45 @@ def test_a_run_of_any_method_that_breaks_off_ends_as_if_it_had_not(ran, tmp_path
     assert [row["psnr"] for row in whole.matrix()["rows"]] == [row["psnr"] for row in broken.matrix()["rows"]]
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "joint"])
+def test_forward_transfer_is_measured_under_every_sequential_method(ran, name):
+    folder = ran(name, ALL[name], train={"epochs": 4, "batch": 1}, matrix={"transfer_epochs": 1})
+    assert [(event["session"], event["scratch"]) for event in folder.events("probe")] == [
+        (0, False),
+        (1, False),
+        (1, True),
+    ]
+    assert summarise(folder).forward_transfer is not None
+
+
+def test_forward_transfer_after_more_passes_than_a_session_has_is_refused(tiny_config):
+    with pytest.raises(
+        ConfigError, match=r"matrix.transfer_epochs must be at most 2, the passes of a session that rehearses"
+    ):
+        tiny_config("replay", train={"epochs": 5, "batch": 1}, matrix={"transfer_epochs": 3})
+
+
+def test_an_empty_buffer_of_esmer_survives_a_stop(ran, tmp_path, tiny_config, clips):
+    method, recipe = {"buffer": 4, "margin": 0.01}, {"epochs": 2, "batch": 1}
+    ran("esmer", method, "one", train=recipe)
+    config = tiny_config("esmer", method=method, train=recipe)
+
+    def breaking(event):
+        if event["kind"] == "epoch" and event["session"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_clips(config, clips[:2], tmp_path / "two", lambda _: [breaking])
+    run_clips(config, clips[:2], tmp_path / "two")
+    one, two = (tmp_path / name / "sessions" / "001.safetensors" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_gem_needs_a_kept_frame_of_every_earlier_video(tiny_config, clips, tmp_path):
+    with pytest.raises(ConfigError, match=r"method.buffer must be at least 2 for gem, got 1"):
+        run_clips(tiny_config("gem", method={"buffer": 1}), clips, tmp_path / "run")
+
+
 # --- penalties
 
 
@@ -131,13 +170,36 @@ def test_importances_of_sessions_add_up_with_decay():
     assert plugin.memory()["importance/weight"].tolist() == [[2.5, 3.5]]
 
 
-def test_gauss_newton_importances_are_squared_gradients_of_the_output_and_know_no_loss():
-    plugin = ElasticWeights(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"))
-    model = two_weights(7.0, -7.0)
+def test_gauss_newton_importances_are_mean_squared_gradients_of_every_output_and_know_no_loss():
+    model = nn.Linear(2, 3, bias=False)
     data = [(torch.tensor([1.0, 2.0]), torch.zeros(1)), (torch.tensor([3.0, 0.0]), torch.zeros(1))]
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    found = plugin.compute_importances(model, None, optimiser, data, "cpu", 1)
-    assert found["weight"].data.tolist() == [[(1 + 9) / 2, (4 + 0) / 2]]
+    found = torch.zeros(3, 2)
+    for seed in range(3):
+        plugin = ElasticWeights(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
+        found += plugin.compute_importances(model, None, optimiser, data, "cpu", 1)["weight"].data / 3
+    # Each weight feeds one output, so that its sign does not matter: x² by three outputs, mean over two frames.
+    assert torch.allclose(found, torch.tensor([[(1 + 9) / 2 / 3, (4 + 0) / 2 / 3]] * 3))
+
+
+def test_gauss_newton_importances_sum_the_squares_of_outputs_that_share_a_weight_on_average():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            return self.w * torch.tensor([[3.0, 4.0]])
+
+    model, data = Shared(), [(torch.zeros(1), torch.zeros(1))]
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = []
+    for seed in range(200):
+        plugin = ElasticWeights(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
+        found.append(float(plugin.compute_importances(model, None, optimiser, data, "cpu", 1)["w"].data))
+    # (±3 ± 4)² / 2 is 24.5 or 0.5; its mean is (9 + 16) / 2, with a standard deviation of 12 for one draw.
+    assert set(np.round(found, 3)) == {24.5, 0.5}
+    assert abs(np.mean(found) - 12.5) < 5 * 12 / 200**0.5
 
 
 def test_a_penalty_that_makes_the_loss_overflow_is_told_with_what_to_do(ran):

@@ -174,13 +174,19 @@ class MasConfig(MethodConfig):
 
 @dataclass(frozen=True)
 class RehearsalConfig(MethodConfig):
-    """What methods have that also train on earlier videos, at equal work: a session makes fewer steps for it."""
+    """What methods have that also look at earlier videos, at equal work: a session makes fewer passes for it."""
 
     rehearse: int = 1
     """Frames of earlier videos a step, beside its ``train.batch`` own."""
 
     def __post_init__(self) -> None:
         require(self.rehearse >= 1, "method.rehearse", "be 1 or more", self.rehearse)
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse to measure forward transfer after more passes than a session has."""
+        k, passes = run.matrix.transfer_epochs, run.train.epochs * run.train.batch // (run.train.batch + self.rehearse)
+        rule = f"be at most {passes}, the passes of a session that rehearses"
+        require(k <= passes, "matrix.transfer_epochs", rule, k)
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,8 @@ class BufferConfig(RehearsalConfig):
         return 3 * size[0] * size[1]
 
     def check(self, run: RunConfig) -> None:
-        """Refuse a buffer that is larger than allowed."""
+        """Refuse a buffer that is larger than allowed, too."""
+        super().check(run)
         each = self.frame_bytes(run.stream.size)
         fits = self.buffer_bytes is None or self.buffer * each <= self.buffer_bytes
         found = f"{self.buffer} frames of {each:,} bytes"

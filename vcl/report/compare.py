@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from vcl import config as configs
-from vcl.config import RunConfig, SingleMatchedConfig
+from vcl.config import SingleMatchedConfig
 from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.terminal import plain
 from vcl.rundir import RunFolder
@@ -194,34 +194,35 @@ def grouped(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, lis
     Returns:
         By the name of a group, the names of its runs; a group of several has the part of their names that they share.
     """
-    groups: list[tuple[list[RunConfig], list[str]]] = []
-    for folder, name in zip(folders, names, strict=True):
-        config = folder.config()
-        for others, members in groups:
-            if all(_differ_in_seed_alone(config, other) for other in others):
-                others.append(config)
-                members.append(name)
-                break
-        else:
-            groups.append(([config], [name]))
+    groups: list[list[tuple[str, RunFolder]]] = []
+    for name, folder in zip(names, folders, strict=True):
+        own = next((group for group in groups if all(_are_seeds(name, folder, *other) for other in group)), None)
+        if own is None:
+            groups.append(own := [])
+        own.append((name, folder))
     found = {}
-    for _, members in groups:
+    for members in ([name for name, _ in group] for group in groups):
         shared = [part for part in members[0].split("/") if all(part in name.split("/") for name in members)]
         name = "/".join(shared) if len(members) > 1 and shared else members[0]
         found[name if name not in found else members[0]] = members
     return found
 
 
-def _differ_in_seed_alone(one: RunConfig, other: RunConfig) -> bool:
-    if one.train.seed == other.train.seed:
+def _are_seeds(name: str, folder: RunFolder, other_name: str, other: RunFolder) -> bool:
+    """Whether two runs, as far as they are done, differ in their seed alone: in one part of their names at most."""
+    one, two = folder.config(), other.config()
+    done, parts = [len(measured(run)["rows"]) for run in (folder, other)], [n.split("/") for n in (name, other_name)]
+    if one.train.seed == two.train.seed or done[0] != done[1] or len(parts[0]) != len(parts[1]):
         return False
-    alike = replace(one, train=replace(one.train, seed=other.train.seed))
-    if isinstance(one.method, SingleMatchedConfig) and isinstance(other.method, SingleMatchedConfig):
+    if sum(mine != its for mine, its in zip(*parts, strict=True)) > 1:
+        return False
+    alike = replace(one, train=replace(one.train, seed=two.train.seed))
+    if isinstance(one.method, SingleMatchedConfig) and isinstance(two.method, SingleMatchedConfig):
         # Bytes of a masked network depend a little on what was learned, and so on the seed.
-        if abs(one.method.session_bytes / other.method.session_bytes - 1) > _ALIKE:
+        if abs(one.method.session_bytes / two.method.session_bytes - 1) > _ALIKE:
             return False
-        alike = replace(alike, method=other.method)
-    return configs.first_difference(alike, other) is None
+        alike = replace(alike, method=two.method)
+    return configs.first_difference(alike, two) is None
 
 
 def names_of(folders: Sequence[RunFolder]) -> list[str]:

@@ -57,9 +57,10 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
     groups = grouped(folders, names := names_of(folders))
     by_name = dict(zip(names, folders, strict=True))
     matrices = {name: [measured(by_name[member]) for member in members] for name, members in groups.items()}
-    streams = {tuple(matrix["videos"]) for runs in matrices.values() for matrix in runs}
+    streams = {tuple(matrix["videos"][: len(matrix["rows"])]) for runs in matrices.values() for matrix in runs}
     if len(streams) > 1:
-        raise VclError(f"runs in one figure must have the same videos in the same order, got {len(streams)} streams")
+        rule = "have done the same videos in the same order"
+        raise VclError(f"runs in one figure must {rule}, got {' and '.join(map(' '.join, sorted(streams)[:2]))}")
     points = {}
     for name, members in groups.items():
         found = [summarise(by_name[member]) for member in members]

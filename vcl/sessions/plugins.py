@@ -189,7 +189,7 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
         """Measure at the one epoch that is asked for."""
         if strategy.step != self.epochs * strategy.steps_an_epoch:
             return
-        model, clip = strategy.model, strategy.clips[strategy.session]
+        model, clip = strategy.decoding, strategy.clips[strategy.session]
         weights = {name: weight().detach() for name, weight in model.weights().items()}
         self.renderer.load(Subnetwork(weights, model.heads[strategy.session].detach()))
         decoded = torch.cat([batch.cpu() for batch in self.renderer.frames(strategy.session, len(clip.frames))])

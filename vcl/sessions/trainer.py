@@ -1,11 +1,12 @@
 """A config as a strategy with its plugins, metrics and logger."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from vcl.config import RunConfig
+from vcl.config import FinetuneConfig, RunConfig, SingleConfig, WsnConfig
 from vcl.render import Renderer, read_ledger
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.loss import LOSSES
@@ -78,9 +79,20 @@ class Trainer:
         return self._strategy.entry
 
     def train_from_scratch(self, session: int) -> None:
-        """Train another network on one session alone, for the first epochs, and emit what the probe measures."""
-        k = self._config.matrix.transfer_epochs
-        strategy = build(self._config, self._clips, _nowhere, self._device, plugins=self._probes(True), stop_after=k)
+        """Train another network on one session alone, for the first epochs, and emit what the probe measures.
+
+        It is of the same kind, and learns by itself: what a method does with earlier videos has no place in it.
+        """
+        k, method = self._config.matrix.transfer_epochs, self._config.method
+        alone = method if isinstance(method, WsnConfig | SingleConfig) else FinetuneConfig()
+        strategy = build(
+            replace(self._config, method=alone),
+            self._clips,
+            _nowhere,
+            self._device,
+            plugins=self._probes(True),
+            stop_after=k,
+        )
         strategy.train(self._stream[session], eval_streams=[])
 
     def _probes(self, scratch: bool) -> list[Any]:

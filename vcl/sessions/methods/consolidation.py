@@ -44,7 +44,8 @@ class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
         """Tie the springs, where a run went on and they are not tied yet."""
         last = strategy.session - 1
         if last >= 0 and last not in self.saved_params:
-            held, found = copy_params_dict(as_it_was(strategy.model, self.ledger)), self.importances[last]
+            held = copy_params_dict(as_it_was(strategy.model, self.ledger))
+            found = _on(strategy.device, self.importances[last])
             self.saved_params[last] = {name: held[name] for name in held if name in found}
             self.importances[last] = {name: found[name] for name in held if name in found}  # Avalanche needs the order.
 
@@ -98,11 +99,19 @@ class SynapseMemory(MASPlugin, Remembering):  # type: ignore[misc]
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """Tie the springs, where a run went on and they are not tied yet."""
         if strategy.session and self.params is None:
+            self.importance = _on(strategy.device, self.importance)
             self.params = dict(copy_params_dict(as_it_was(strategy.model, self.ledger)))
 
 
 def _plain(importances: Any) -> dict[str, Tensor]:
     return {f"importance/{name}": found.data.detach().clone() for name, found in importances.items()}
+
+
+def _on(device: torch.device, importances: Any) -> dict[str, ParamData]:
+    return {
+        name: ParamData(name, found.data.shape, init_tensor=found.data.to(device), device=device)
+        for name, found in importances.items()
+    }
 
 
 def _wrapped(memory: Mapping[str, Tensor]) -> dict[str, ParamData]:

@@ -49,7 +49,7 @@ class ErrorSensitive(Reservoir):
         self._recalled = {
             name.removeprefix("network/"): kept for name, kept in memory.items() if name.startswith("network/")
         }
-        super().recall({name: memory[name] for name in ("place", "frame", "seen")}, session)
+        super().recall({name: memory[name] for name in ("place", "frame", "seen") if name in memory}, session)
         self.mean, self._steps_before = memory["mean"], int(memory["steps"])
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:

@@ -87,7 +87,7 @@ class Packnet(FrameRegression):
     """One network, packed with one video after the other by pruning.
 
     Source:
-        Mallya and Lazebnik, CVPR 2018, arXiv:1711.05769. Avalanche's plugin takes stock layers only and keeps no bits.
+        Mallya and Lazebnik, CVPR 2018, arXiv:1711.05769. Avalanche's plugin takes stock layers only.
         Differs: weights that were let go are drawn anew for the next session, where the original leaves them at zero.
     """
 
