@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from vcl import config as configs
-from vcl.config import SingleMatchedConfig
+from vcl.config import RunConfig, SingleMatchedConfig
 from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.terminal import plain
 from vcl.rundir import RunFolder
@@ -194,25 +194,35 @@ def grouped(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, lis
     Returns:
         By the name of a group, the names of its runs; a group of several has the part of their names that they share.
     """
-    groups: list[list[tuple[str, RunFolder]]] = []
-    for name, folder in zip(names, folders, strict=True):
-        own = next((group for group in groups if all(_are_seeds(name, folder, *other) for other in group)), None)
+    runs = [
+        _Run(name, folder.config(), len(measured(folder)["rows"])) for name, folder in zip(names, folders, strict=True)
+    ]
+    groups: list[list[_Run]] = []
+    for run in runs:
+        own = next((group for group in groups if all(_are_seeds(run, other) for other in group)), None)
         if own is None:
             groups.append(own := [])
-        own.append((name, folder))
+        own.append(run)
     found = {}
-    for members in ([name for name, _ in group] for group in groups):
+    for members in ([run.name for run in group] for group in groups):
         shared = [part for part in members[0].split("/") if all(part in name.split("/") for name in members)]
         name = "/".join(shared) if len(members) > 1 and shared else members[0]
         found[name if name not in found else members[0]] = members
     return found
 
 
-def _are_seeds(name: str, folder: RunFolder, other_name: str, other: RunFolder) -> bool:
+@dataclass(frozen=True)
+class _Run:
+    name: str
+    config: RunConfig
+    done: int
+
+
+def _are_seeds(run: _Run, other: _Run) -> bool:
     """Whether two runs, as far as they are done, differ in their seed alone: in one part of their names at most."""
-    one, two = folder.config(), other.config()
-    done, parts = [len(measured(run)["rows"]) for run in (folder, other)], [n.split("/") for n in (name, other_name)]
-    if one.train.seed == two.train.seed or done[0] != done[1] or len(parts[0]) != len(parts[1]):
+    one, two = run.config, other.config
+    parts = [each.name.split("/") for each in (run, other)]
+    if one.train.seed == two.train.seed or run.done != other.done or len(parts[0]) != len(parts[1]):
         return False
     if sum(mine != its for mine, its in zip(*parts, strict=True)) > 1:
         return False
