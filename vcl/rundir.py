@@ -260,7 +260,7 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
     for path in paths:
         within = [path] if (path / "config.yaml").is_file() else sorted(f.parent for f in path.rglob("matrix.json"))
         if not within:
-            raise RunFolderError(f"{path} is not a run folder, and holds none whose first session is measured")
+            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
         found += within
     return [RunFolder.existing(path) for path in found]
 

@@ -43,7 +43,9 @@ def undisturbed(home, command):
 
 def results(folder):
     """All that must not depend on how often a run was stopped: matrix, hashes, files of sessions, probes, epochs."""
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in folder.matrix()["rows"]]
+    rows = [
+        {key: value for key, value in row.items() if not key.endswith("seconds")} for row in folder.matrix()["rows"]
+    ]
     files = [path.read_bytes() for path in sorted((folder.path / "sessions").iterdir())]
     events = [
         {key: value for key, value in event.items() if key not in ("seconds", "time")}

@@ -100,6 +100,7 @@ class Packnet(FrameRegression):
         return [Packing(config, ledger, seed)]
 
     def masks(self) -> dict[str, Tensor]:
-        """Everything that is sealed, and what this session kept."""
+        """Everything that is sealed, and what this session kept: all, if it was ended before it had to choose."""
         own = next(plugin for plugin in self.plugins if isinstance(plugin, Packing)).kept
-        return {name: kept.cpu() | self.ledger.sealed(name) for name, kept in own.items()}
+        sealed = {name: self.ledger.sealed(name) for name in self.ledger.shapes}
+        return {name: own[name].cpu() | mask if own else torch.ones_like(mask) for name, mask in sealed.items()}
