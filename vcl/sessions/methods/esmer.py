@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -120,7 +121,7 @@ class ErrorSensitive(Reservoir):
         """Frames that the teacher knows well, by chance."""
         frames = len(strategy.clips[strategy.session].frames)
         asked = places(strategy.session, torch.arange(frames), frames).to(strategy.device)
-        truth = torch.from_numpy(strategy.clips[strategy.session].frames[:])
+        truth = torch.from_numpy(np.array(strategy.clips[strategy.session].frames))
         seen = torch.cat(
             [
                 self._surprise(strategy, asked[t : t + 1], truth[t : t + 1].to(strategy.device).float().div_(255))
