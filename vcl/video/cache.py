@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,26 +106,46 @@ def _map(name: str, path: Path) -> Clip:
 
 
 def _fill(source: VideoSource, transform: Transform, cache_dir: Path, key: str) -> Path:
-    """Decode a source into the cache.
+    """Decode a source into the cache, under a name that holds the digest of its frames."""
+    with whole_file(cache_dir / key) as draft:
+        _, sha256 = write_frames(source, transform, draft.file)
+        draft.path = cache_dir / f"{key}.{sha256}.npy"
+    return draft.path
+
+
+def write_frames(
+    source: VideoSource, transform: Transform, file: BinaryIO, progress: Callable[[int], None] = lambda done: None
+) -> tuple[int, str]:
+    """Decode a source into a ``.npy`` file, one frame in memory at a time.
 
     Frames are written to the file, not through a map: a full disk is then an error to report, where a map would end the
     process with a bus error.
+
+    Args:
+        source: the video.
+        transform: size and range.
+        file: empty and writable.
+        progress: told after every frame how many there are.
+
+    Returns:
+        How many frames, and the SHA-256 of their bytes.
+
+    Raises:
+        VideoError: the source cannot be read as asked.
+        OSError: the file cannot be written.
     """
     sha256 = hashlib.sha256()
     shape = (3, transform.height, transform.width)
-    with whole_file(cache_dir / key) as draft:
-        # How many frames there are is known at the end only; NumPy pads the header so that the count can grow in place.
-        _write_header(draft.file, (0, *shape))
-        count = 0
-        for frame in transformed_frames(source, transform):
-            pixels = frame.tobytes()
-            sha256.update(pixels)
-            draft.file.write(pixels)
-            count += 1
-        draft.file.seek(0)
-        _write_header(draft.file, (count, *shape))
-        draft.path = cache_dir / f"{key}.{sha256.hexdigest()}.npy"
-    return draft.path
+    # How many frames there are is known at the end only; NumPy pads the header so that the count can grow in place.
+    _write_header(file, (0, *shape))
+    count = 0
+    for count, frame in enumerate(transformed_frames(source, transform), start=1):
+        sha256.update(frame.data)
+        file.write(frame.data)
+        progress(count)
+    file.seek(0)
+    _write_header(file, (count, *shape))
+    return count, sha256.hexdigest()
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:

@@ -5,6 +5,7 @@ Rotation flags, non-square pixels and interlacing are not acted upon: the stored
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vcl.errors import VideoError
-from vcl.video.source import RawFormat, VideoSource
+from vcl.video.archive import raw_member, unpacked
+from vcl.video.source import RAW_SUFFIXES, VideoSource
 from vcl.video.structure import missing_bytes, partial_y4m_bytes
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
     """Decode a video file, one frame at a time.
 
     Args:
-        source: a file that PyAV can read, or a ``.yuv`` file with ``source.raw``.
+        source: a file that PyAV can read, or with ``source.raw`` a ``.yuv`` file or an archive of one.
 
     Yields:
         For each frame a call without arguments that converts it to RGB ``(H, W, 3)`` uint8. A frame that nobody asks
@@ -54,8 +56,9 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
     """
     kept = 0
     damage = ""
-    with _open(source) as container:
-        stream = _video_stream(container, source.path)
+    with ExitStack() as stack:
+        container = open_container(source, stack)
+        stream = video_stream_of(container, source.path)
         damage = _missing_end(source, container, stream)
         if damage and not source.allow_truncated:
             raise VideoError(_refusal(source.path, damage))
@@ -110,15 +113,52 @@ def frame_bytes(pixel_format: str, height: int, width: int) -> int:
     return sum(part.height * part.width * (1 if part.bits <= 8 else 2) for part in layout.components)
 
 
-def _open(source: VideoSource) -> InputContainer:
+def raw_frames(source: VideoSource) -> int:
+    """Count the frames of a raw file, or of an archive of one, by its bytes.
+
+    Raises:
+        VideoError: its layout is unknown or wrong, or the bytes are no whole number of frames and ``allow_truncated``
+            is not set.
+    """
+    raw, path = source.raw, source.path
+    if raw is None:
+        rule = "so it needs raw: {height, width, pixel_format}, or a name with its size such as 1920x1080"
+        raise VideoError(f"{path}: a raw video has no header, {rule}")
+    if raw.height < 1 or raw.width < 1:
+        raise VideoError(f"{path}: raw height and width must be at least 1, got {raw.height}x{raw.width}")
+    try:
+        one = frame_bytes(raw.pixel_format, raw.height, raw.width)
+    except VideoError as error:
+        raise VideoError(f"{path}: raw {error}") from error
+    packed = path.suffix.lower() == ".7z"
+    whole, rest = divmod(raw_member(path).size if packed else path.stat().st_size, one)
+    if whole == 0 or (rest and not source.allow_truncated):
+        raise VideoError(
+            f"{path}: a {raw.width}x{raw.height} {raw.pixel_format} file must be a whole number of frames of {one}"
+            f" bytes, found {whole} and {rest} bytes more; allow_truncated keeps the whole ones"
+        )
+    return whole
+
+
+def open_container(source: VideoSource, stack: ExitStack) -> InputContainer:
+    """Open a video file, to be closed by ``stack``.
+
+    Raises:
+        VideoError: it cannot be.
+    """
     path = source.path
     options: dict[str, Any] = {}
-    if path.suffix.lower() == ".yuv":
-        raw = _checked_raw(source)
+    content: Any = str(path.absolute())
+    if path.suffix.lower() in RAW_SUFFIXES:
+        raw_frames(source)
+        assert source.raw is not None
         options["format"] = "rawvideo"
-        options["options"] = {"video_size": f"{raw.width}x{raw.height}", "pixel_format": raw.pixel_format}
+        size = f"{source.raw.width}x{source.raw.height}"
+        options["options"] = {"video_size": size, "pixel_format": source.raw.pixel_format}
+    if path.suffix.lower() == ".7z":
+        content = stack.enter_context(unpacked(path, raw_member(path)))
     try:
-        container: InputContainer = av.open(str(path.absolute()), mode="r", **options)
+        container: InputContainer = stack.enter_context(av.open(content, mode="r", **options))
     except (av.FFmpegError, OSError, ValueError) as error:
         missing = missing_bytes(path)
         cut = f"the file is cut off: at least {missing} bytes are missing, and what is left " if missing else ""
@@ -126,26 +166,8 @@ def _open(source: VideoSource) -> InputContainer:
     return container
 
 
-def _checked_raw(source: VideoSource) -> RawFormat:
-    raw, path = source.raw, source.path
-    if raw is None:
-        raise VideoError(f"{path}: a .yuv file has no header, so it needs raw: {{height, width, pixel_format}}")
-    if raw.height < 1 or raw.width < 1:
-        raise VideoError(f"{path}: raw height and width must be at least 1, got {raw.height}x{raw.width}")
-    try:
-        one = frame_bytes(raw.pixel_format, raw.height, raw.width)
-    except VideoError as error:
-        raise VideoError(f"{path}: raw {error}") from error
-    whole, rest = divmod(path.stat().st_size, one)
-    if whole == 0 or (rest and not source.allow_truncated):
-        raise VideoError(
-            f"{path}: a {raw.width}x{raw.height} {raw.pixel_format} file must be a whole number of frames of {one}"
-            f" bytes, found {whole} and {rest} bytes more; allow_truncated keeps the whole ones"
-        )
-    return raw
-
-
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def video_stream_of(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream of a file; raises VideoError where there is none."""
     if not container.streams.video or container.format.name == "tty":
         # FFmpeg would draw any .txt file as a picture of its text.
         found = "sound only" if container.streams.audio else "none"

@@ -29,47 +29,65 @@ def source_digest(path: Path, cache_dir: Path) -> str:
         VideoError: the source is missing, has no images or cannot be read.
         OSError: the index cannot be written.
     """
-    try:
-        files = image_files(path) if path.is_dir() else [path]
-        stamp = _stamp(files)
-    except FileNotFoundError as error:
-        raise VideoError(f"{path}: no such file or folder") from error
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+    current = stamp(path)
     index = _read_index(cache_dir)
     place = str(path.absolute())
     known = index.get(place)
-    if known is not None and known["stamp"] == stamp:
+    if known is not None and known["stamp"] == current:
         return known["sha256"]
-    sha256 = _hash(path, files)
+    sha256 = content_digest(path)
     # Read again: another process may have added its own digest while this one was busy with gigabytes.
     index = _read_index(cache_dir)
-    index[place] = {"stamp": stamp, "sha256": sha256}
+    index[place] = {"stamp": current, "sha256": sha256}
     with whole_file(cache_dir / INDEX_NAME) as draft:
         draft.file.write(json.dumps(index, indent=1, sort_keys=True).encode())
     return sha256
 
 
-def _hash(path: Path, files: list[Path]) -> str:
+def content_digest(path: Path) -> str:
+    """Digest what a video is made of, reading all of it.
+
+    Args:
+        path: a video file or a frame folder.
+
+    Returns:
+        SHA-256 of a file's bytes, or of the names and digests of a folder's images; 64 hex digits.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
     total = hashlib.sha256()
-    try:
-        for file in files:
-            content = hashlib.sha256()
+    for file in _files(path):
+        content = hashlib.sha256()
+        try:
             with file.open("rb") as opened:
                 while block := opened.read(1 << 20):
                     content.update(block)
-            if path == file:
-                return content.hexdigest()
-            total.update(json.dumps([file.name, content.hexdigest()]).encode())
-    except OSError as error:
-        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+        except OSError as error:
+            raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+        if path == file:
+            return content.hexdigest()
+        total.update(json.dumps([file.name, content.hexdigest()]).encode())
     return total.hexdigest()
 
 
-def _stamp(files: list[Path]) -> str:
-    """One short text that changes when a file is added, removed, renamed, resized or written again."""
-    facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in files]
+def stamp(path: Path) -> str:
+    """One short text that changes when a file is added, removed, renamed, resized or written again.
+
+    Raises:
+        VideoError: the video is missing or cannot be read.
+    """
+    try:
+        facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in _files(path)]
+    except FileNotFoundError as error:
+        raise VideoError(f"{path}: no such file or folder") from error
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    return image_files(path) if path.is_dir() else [path]
 
 
 def _read_index(cache_dir: Path) -> dict[str, dict[str, str]]:

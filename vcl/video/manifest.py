@@ -3,15 +3,20 @@
 A manifest is a mapping of these keys, all optional::
 
     about:    one line for people
+    source:   where its videos are to be had, by name
+    of:       another benchmark; a video that is given by its name alone is that one's
     package:  an installed distribution that holds the clips; without it they lie under the root that the user names
     folders:  sub-folders of the root to look in, in this order (default: the root itself)
     raw:      {height, width, pixel_format} of .yuv files (pixel_format defaults to yuv420p)
+    sizes:    [height, width] of the frames as they are published, where they are published in several
     videos:   the videos in their order; without it, every video file and frame folder found is one
       - name:     how reports call it
         path:     file or folder below root or package (default: the name)
         aliases:  other paths to look for when that is not there
+        files:    official names: a file, archive or folder with such a name, or one that goes on after it with _ - or .
         frames:   how many frames it must have
-        raw:      as above, for this video
+        rate:     frames a second
+        raw, sizes, package:  as above, for this video
 """
 
 from collections.abc import Mapping
@@ -24,6 +29,9 @@ import yaml
 from vcl.errors import VideoError
 from vcl.video.source import RawFormat
 
+_SHARED = ("package", "raw", "sizes")
+"""Keys that a video takes from the whole manifest unless it has its own."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -31,15 +39,23 @@ class Entry:
 
     Args:
         name: how reports call it.
-        paths: where it may lie, relative to the root; the first that exists is taken.
+        paths: where it may lie, relative to the root or the package; the first that exists is taken.
+        files: official names, without what follows them; looked for when none of ``paths`` exists.
         frames: how many frames it must have, or ``None``.
+        sizes: heights and widths that it is published in, pixels; empty when nobody says.
+        rate: frames a second, or ``None``.
         raw: layout, should it be a ``.yuv`` file.
+        package: distribution that holds it, should it not lie under the root.
     """
 
     name: str
     paths: tuple[str, ...]
-    frames: int | None
-    raw: RawFormat | None
+    files: tuple[str, ...] = ()
+    frames: int | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    rate: int | None = None
+    raw: RawFormat | None = None
+    package: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,14 +64,16 @@ class Manifest:
 
     Args:
         name: how messages call it.
-        package: distribution that holds the clips, or ``None`` when they lie under a root.
+        about: one line for people.
+        source: where its videos are to be had.
         folders: sub-folders of the root, in the order to look in.
         raw: layout of ``.yuv`` files that are discovered.
         videos: its videos in order; empty when they are to be discovered.
     """
 
     name: str
-    package: str | None
+    about: str
+    source: str
     folders: tuple[str, ...]
     raw: RawFormat | None
     videos: tuple[Entry, ...]
@@ -66,7 +84,7 @@ def read_manifest(name: str, path: Path) -> Manifest:
 
     Args:
         name: how messages call the benchmark.
-        path: the YAML file.
+        path: the YAML file; one that it is ``of`` lies beside it.
 
     Returns:
         The manifest.
@@ -74,21 +92,28 @@ def read_manifest(name: str, path: Path) -> Manifest:
     Raises:
         VideoError: unreadable, not YAML, an unknown key, a wrong type or a name given twice.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise VideoError(f"{path}: the benchmark cannot be read ({reason})") from error
-    fields = _mapping(content, str(path), {"about", "package", "folders", "raw", "videos"})
-    _optional(fields, "about", str, str(path))
-    raw = _raw(fields.get("raw"), f"{path}: raw")
-    videos = _optional(fields, "videos", list, str(path)) or []
-    entries = tuple(_entry(video, f"{path}: videos[{place}]", raw) for place, video in enumerate(videos))
-    check_unique([entry.name for entry in entries], str(path))
-    package = _optional(fields, "package", str, str(path))
-    if package is not None and not entries:
+    where = str(path)
+    fields = _mapping(_content(path), where, {"about", "source", "of", "folders", "videos", *_SHARED})
+    shared = {key: fields[key] for key in _SHARED if key in fields}
+    others = _others(fields, path)
+    videos = _optional(fields, "videos", list, where) or []
+    entries = tuple(
+        _named(video, others, f"{where}: videos[{place}]")
+        if isinstance(video, str)
+        else _entry(video, f"{where}: videos[{place}]", shared)
+        for place, video in enumerate(videos)
+    )
+    check_unique([entry.name for entry in entries], where)
+    if "package" in fields and not entries:
         raise VideoError(f"{path}: a benchmark with a package must list its videos, found none")
-    return Manifest(name, package, _texts(fields, "folders", str(path)) or (".",), raw, entries)
+    return Manifest(
+        name=name,
+        about=_optional(fields, "about", str, where) or "",
+        source=_optional(fields, "source", str, where) or (others.source if others else ""),
+        folders=_texts(fields, "folders", where) or (others.folders if others else (".",)),
+        raw=_raw(fields.get("raw"), f"{where}: raw"),
+        videos=entries,
+    )
 
 
 def check_unique(names: list[str], where: str) -> None:
@@ -106,17 +131,50 @@ def check_unique(names: list[str], where: str) -> None:
         raise VideoError(f"{where}: names of videos must differ, found {twice[0]} twice")
 
 
-def _entry(content: object, where: str, raw: RawFormat | None) -> Entry:
-    fields = _mapping(content, where, {"name", "path", "aliases", "frames", "raw"})
+def _content(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise VideoError(f"{path}: the benchmark cannot be read ({reason})") from error
+
+
+def _others(fields: Mapping[str, Any], path: Path) -> Manifest | None:
+    """The benchmark that videos are taken from by name."""
+    name = _optional(fields, "of", str, str(path))
+    if name is None:
+        return None
+    beside = path.with_name(f"{name}.yaml")
+    content = _content(beside) if Path(name).name == name and beside.is_file() else None
+    if not isinstance(content, dict) or "of" in content:
+        raise VideoError(f"{path}: of must name a benchmark beside it that is of no other itself, got {name!r}")
+    return read_manifest(name, beside)
+
+
+def _named(name: str, others: Manifest | None, where: str) -> Entry:
+    known = {entry.name: entry for entry in others.videos} if others else {}
+    if name not in known:
+        rule = f"be one of {', '.join(known)}" if others else "be a mapping, or the benchmark say what it is of"
+        raise VideoError(f"{where}: a video given by its name must {rule}, got {name!r}")
+    return known[name]
+
+
+def _entry(content: object, where: str, shared: Mapping[str, Any]) -> Entry:
+    own = _mapping(content, where, {"name", "path", "aliases", "files", "frames", "rate", *_SHARED})
+    fields = {**shared, **own}
     name = _optional(fields, "name", str, where)
     if not name:
         raise VideoError(f"{where}: a video needs a name")
-    frames = _optional(fields, "frames", int, where)
-    if frames is not None and frames < 1:
-        raise VideoError(f"{where}: frames must be at least 1, got {frames}")
-    path = _optional(fields, "path", str, where) or name
-    own = _raw(fields.get("raw"), f"{where}: raw")
-    return Entry(name, (path, *_texts(fields, "aliases", where)), frames, own or raw)
+    return Entry(
+        name=name,
+        paths=(_optional(fields, "path", str, where) or name, *_texts(fields, "aliases", where)),
+        files=_texts(fields, "files", where),
+        frames=_count(fields, "frames", where),
+        sizes=_sizes(fields, where),
+        rate=_count(fields, "rate", where),
+        raw=_raw(fields.get("raw"), f"{where}: raw"),
+        package=_optional(fields, "package", str, where),
+    )
 
 
 def _raw(content: object, where: str) -> RawFormat | None:
@@ -127,6 +185,14 @@ def _raw(content: object, where: str) -> RawFormat | None:
     if height is None or width is None or min(height, width) < 1:
         raise VideoError(f"{where}: height and width must be given and at least 1, got {height} and {width}")
     return RawFormat(height, width, _optional(fields, "pixel_format", str, where) or RawFormat.pixel_format)
+
+
+def _sizes(fields: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
+    sizes = _optional(fields, "sizes", list, where) or []
+    for size in sizes:
+        if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
+            raise VideoError(f"{where}: sizes must be a list of [height, width], got {size!r} in it")
+    return tuple((height, width) for height, width in sizes)
 
 
 def _mapping(content: object, where: str, known: set[str]) -> Mapping[str, Any]:
@@ -145,6 +211,13 @@ def _optional(fields: Mapping[str, Any], key: str, kind: type, where: str) -> An
         return value
     words = {str: "text", int: "a whole number", list: "a list"}
     raise VideoError(f"{where}: {key} must be {words[kind]}, got {value!r}")
+
+
+def _count(fields: Mapping[str, Any], key: str, where: str) -> int | None:
+    value: int | None = _optional(fields, key, int, where)
+    if value is not None and value < 1:
+        raise VideoError(f"{where}: {key} must be at least 1, got {value}")
+    return value
 
 
 def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +91,35 @@ def _pictures(source: VideoSource) -> Iterator[Callable[[], NDArray[np.uint8]]]:
             pass
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
-    return container_pictures(source)
+    return _array_pictures(path) if path.suffix.lower() == ".npy" else container_pictures(source)
+
+
+def frame_array(path: Path) -> NDArray[np.uint8]:
+    """Map frames that lie ready as an array.
+
+    Args:
+        path: a ``.npy`` file.
+
+    Returns:
+        ``(T, 3, H, W)`` uint8, C-contiguous, read-only and mapped from disk.
+
+    Raises:
+        VideoError: damaged, or an array of something else.
+    """
+    try:
+        frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise VideoError(f"{path}: the array of frames cannot be read ({error})") from error
+    fits = isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[1] == 3
+    if not fits or not frames.flags.c_contiguous or 0 in frames.shape:
+        found = f"{frames.dtype} {frames.shape}" if isinstance(frames, np.ndarray) else type(frames).__name__
+        raise VideoError(f"{path}: an array of frames must be (T, 3, H, W) uint8 in C order, found {found}")
+    return frames
+
+
+def _array_pictures(path: Path) -> Iterator[Callable[[], NDArray[np.uint8]]]:
+    for frame in frame_array(path):
+        yield partial(np.ascontiguousarray, frame.transpose(1, 2, 0))
 
 
 def _check_count(source: VideoSource, count: int) -> None:

@@ -4,7 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm", ".y4m", ".yuv"})
+VIDEO_SUFFIXES = frozenset(
+    {".7z", ".265", ".avi", ".h265", ".hevc", ".m4v", ".mkv", ".mov", ".mp4", ".npy", ".webm", ".y4m", ".yuv"}
+)
+RAW_SUFFIXES = frozenset({".7z", ".yuv"})
+"""Files that cannot say how their planes lie: headerless ones, and archives of one such."""
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 
 
@@ -29,8 +33,8 @@ class VideoSource:
 
     Args:
         name: how reports call the video.
-        path: a video file or a folder of PNG or JPEG images.
-        raw: layout of a ``.yuv`` file; other files carry their own and do not look at it.
+        path: a video file, a 7z archive of one raw video, or a folder of PNG or JPEG images.
+        raw: layout of a ``.yuv`` file, packed or not; other files carry their own and do not look at it.
         allow_truncated: keep the whole frames of a file that is cut off, instead of refusing it.
         expected_frames: how many frames the whole video must have; ``None`` when nobody says.
     """
@@ -40,6 +44,24 @@ class VideoSource:
     raw: RawFormat | None = None
     allow_truncated: bool = False
     expected_frames: int | None = None
+
+
+def raw_from_name(name: str) -> RawFormat | None:
+    """Read the layout of a raw video off its file's name, such as UVG's ``Jockey_1920x1080_120fps_420_8bit_YUV.yuv``.
+
+    Args:
+        name: a file name.
+
+    Returns:
+        The layout, 4:2:0 at 8 bits unless the name says otherwise; ``None`` for other files, and names without a size.
+    """
+    size = re.search(r"(?<![0-9])([0-9]{2,5})x([0-9]{2,5})(?![0-9])", name)
+    if size is None or Path(name).suffix.lower() not in RAW_SUFFIXES:
+        return None
+    chroma = re.search(r"_(420|422|444)(?=[_.])", name)
+    bits = re.search(r"_(8|10|12)bit", name, re.IGNORECASE)
+    depth = "" if bits is None or bits[1] == "8" else f"{bits[1]}le"
+    return RawFormat(int(size[2]), int(size[1]), f"yuv{chroma[1] if chroma else '420'}p{depth}")
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:

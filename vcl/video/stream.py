@@ -9,11 +9,12 @@ import numpy as np
 from vcl.config import StreamConfig
 from vcl.video.benchmark import resolve
 from vcl.video.cache import Clip, default_cache_dir, load_clip
+from vcl.video.prepared import prepared_clip
 from vcl.video.transform import Transform
 
 
 def open_stream(config: StreamConfig) -> list[Clip]:
-    """All clips in the order of their sessions; decoded now unless the cache has them.
+    """All clips in the order of their sessions; decoded now unless they are prepared or the cache has them.
 
     Raises:
         VideoError: a video is missing or cannot be read as asked.
@@ -22,7 +23,11 @@ def open_stream(config: StreamConfig) -> list[Clip]:
     cache = Path(config.cache).expanduser() if config.cache is not None else default_cache_dir()
     transform = Transform(*config.size, start=config.start, frames=config.frames, stride=config.stride)
     sources = resolve(config.benchmark, root, config.videos)
-    clips = [load_clip(replace(source, allow_truncated=config.allow_truncated), transform, cache) for source in sources]
+    clips = [
+        prepared_clip(source, transform)
+        or load_clip(replace(source, allow_truncated=config.allow_truncated), transform, cache)
+        for source in sources
+    ]
     return ordered(clips, config)
 
 

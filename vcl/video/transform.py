@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ class Transform:
         start: place of the first frame, from 0.
         frames: how many frames; ``None`` keeps all to the end.
         stride: keep one frame in this many.
+        filter: how frames are reduced: the average of the area that a pixel covers, or Pillow's bicubic filter.
 
     Raises:
         VideoError: a number is out of range.
@@ -35,11 +37,17 @@ class Transform:
     start: int = 0
     frames: int | None = None
     stride: int = 1
+    filter: Literal["area", "bicubic"] = "area"
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
             raise VideoError(f"transform: height and width must be at least 1, got {self.height}x{self.width}")
         check_range("transform", self.start, self.frames, self.stride)
+
+    def count(self, frames: int) -> int:
+        """How many frames are taken of a video that has so many."""
+        taken = len(range(self.start, frames, self.stride))
+        return taken if self.frames is None else min(taken, self.frames)
 
 
 def transformed_frames(source: VideoSource, transform: Transform) -> Iterator[NDArray[np.uint8]]:
@@ -76,7 +84,7 @@ def is_enlarged(height: int, width: int, transform: Transform) -> bool:
 
 
 def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
-    """Crop the centre to the target's aspect, then average areas (smaller) or interpolate bicubically (larger).
+    """Crop the centre to the target's aspect, then average areas; or interpolate bicubically, where larger or asked.
 
     The crop begins on a whole pixel, so that shrinking by a whole number averages whole pixels and a frame that only
     loses its sides keeps the rest untouched.
@@ -98,7 +106,7 @@ def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
         side, parts = width, transform.width
     top = (height * parts - side * transform.height) // (2 * parts)
     left = (width * parts - side * transform.width) // (2 * parts)
-    if is_enlarged(height, width, transform):
+    if transform.filter == "bicubic" or is_enlarged(height, width, transform):
         box = (left, top, left + side * transform.width / parts, top + side * transform.height / parts)
         image = Image.fromarray(frame).resize((transform.width, transform.height), Image.Resampling.BICUBIC, box=box)
         return np.asarray(image)
@@ -121,10 +129,11 @@ def _area_sums(
         ``(count, ...)``, each sum ``parts`` times the true one.
     """
     whole, part = np.divmod(offset * parts + side * np.arange(count + 1, dtype=np.int64), parts)
-    before = np.zeros((values.shape[0] + 1, *values.shape[1:]), dtype=np.int64)
-    np.cumsum(values, axis=0, dtype=np.int64, out=before[1:])
-    # The last edge may lie on the end of the axis, where no share of a further entry is needed.
-    cut = values[np.minimum(whole, values.shape[0] - 1)]
-    edges = parts * before[whole] + part.reshape(-1, *[1] * (values.ndim - 1)) * cut
-    sums: NDArray[np.int64] = np.diff(edges, axis=0)
+    # A pixel covers at least one entry, so no two edges fall together, which reduceat would not add up.
+    sums: NDArray[np.int64] = np.add.reduceat(values[: whole[-1]], whole[:-1], axis=0, dtype=np.int64)
+    sums *= parts
+    if part.any():
+        # The last edge may lie on the end of the axis, where no share of a further entry is needed.
+        cut = values[np.minimum(whole, values.shape[0] - 1)] * part.reshape(-1, *[1] * (values.ndim - 1))
+        sums += np.diff(cut, axis=0)
     return sums

@@ -1,0 +1,147 @@
+"""``vcl data``: what benchmarks there are, and from what was downloaded to what an experiment reads."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vcl.errors import VclError
+
+if TYPE_CHECKING:
+    from vcl.video.manifest import Manifest
+    from vcl.video.transform import Transform
+
+_PRESETS = ("pfnr720", "hnerv960", "hnerv480", "bunny640")
+
+
+def add_data_commands(data: argparse.ArgumentParser) -> None:
+    """Give ``vcl data`` its subcommands."""
+    commands = data.add_subparsers(required=True, metavar="command")
+
+    listing = commands.add_parser("list", help="the benchmarks there are, or the videos of one")
+    listing.add_argument("benchmark", nargs="?", help="a name, or the path of a manifest")
+    listing.set_defaults(do=_list)
+
+    prepare = commands.add_parser(
+        "prepare",
+        help="bring what was downloaded to one size, ready for experiments",
+        description="Look at all videos of a benchmark, then bring each to one size. What is prepared is skipped when "
+        "the same command is given again. Sources may be 7z archives of raw video, raw .yuv and .y4m files, MP4, MKV "
+        "and HEVC files, and folders of PNG or JPEG images, in any mixture.",
+        epilog="Example: vcl data prepare uvg17 --source Downloads --out prepared/uvg17 --preset pfnr720",
+    )
+    prepare.add_argument("benchmark", help="a name that vcl data list shows, or the path of a manifest")
+    prepare.add_argument("--source", type=Path, required=True, metavar="DIR", help="what was downloaded")
+    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="the prepared folder")
+    size = prepare.add_mutually_exclusive_group()
+    size.add_argument("--preset", choices=_PRESETS, default="pfnr720", help="size in the literature (default: pfnr720)")
+    size.add_argument("--size", metavar="HxW", help="height and width of your own, such as 180x320")
+    prepare.add_argument("--videos", nargs="+", default=(), metavar="NAME", help="only these")
+    prepare.add_argument("--frames", type=int, metavar="N", help="the first N frames (default: all)")
+    prepare.add_argument("--stride", type=int, default=1, metavar="K", help="every K-th frame (default: every one)")
+    prepare.add_argument("--as-found", action="store_true", help="take other sizes and frame counts than published")
+    prepare.set_defaults(do=_prepare)
+
+    verify = commands.add_parser("verify", help="read a prepared folder again and compare with what was recorded")
+    verify.add_argument("folder", type=Path, help="a prepared folder")
+    verify.set_defaults(do=_verify)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    from vcl.video.benchmark import benchmark_names, manifest_of
+
+    if arguments.benchmark is not None:
+        _print_videos(manifest_of(arguments.benchmark))
+        return
+    manifests = [manifest_of(name) for name in benchmark_names()]
+    _print_table(
+        ("benchmark", "videos", "frames", "about"),
+        [(m.name, str(len(m.videos)) if m.videos else "any", _frames(m), m.about) for m in manifests],
+    )
+
+
+def _frames(manifest: Manifest) -> str:
+    counts = [entry.frames for entry in manifest.videos]
+    known = [count for count in counts if count is not None]
+    if not known:
+        return "any"
+    return f"{sum(known)}{' and more' if len(known) < len(counts) else ''}"
+
+
+def _print_videos(manifest: Manifest) -> None:
+    from vcl.video.benchmark import wanted
+
+    _print_table(
+        ("video", "frames", "rate", "height x width", "file or folder"),
+        [
+            (
+                entry.name,
+                str(entry.frames or "any"),
+                str(entry.rate or "any"),
+                " or ".join(f"{height}x{width}" for height, width in entry.sizes) or "any",
+                wanted(entry),
+            )
+            for entry in manifest.videos
+        ],
+    )
+    if manifest.source:
+        sys.stdout.write(f"\nSource: {manifest.source}\n")
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        sys.stdout.write("  ".join(map(str.ljust, row, widths)).rstrip() + "\n")
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from vcl.report.progress import counting
+    from vcl.video.prepare import prepare
+
+    with counting() as progress:
+        prepared = prepare(
+            arguments.benchmark,
+            arguments.source,
+            arguments.out,
+            _transform(arguments),
+            videos=arguments.videos,
+            as_found=arguments.as_found,
+            progress=progress,
+        )
+    size = f"[{prepared.transform.height},{prepared.transform.width}]"
+    chosen = f" stream.videos=[{','.join(arguments.videos)}]" if arguments.videos else ""
+    frames = sum(made.frames for made in prepared.videos.values())
+    sys.stdout.write(
+        f"{arguments.out}: {len(prepared.videos)} videos, {frames} frames\n"
+        f"Settings of an experiment: stream.benchmark={arguments.benchmark} stream.root={arguments.out} "
+        f"stream.size={size}{chosen}\n"
+    )
+
+
+def _transform(arguments: argparse.Namespace) -> Transform:
+    from vcl.video.prepare import PRESETS
+    from vcl.video.transform import Transform
+
+    chosen = PRESETS[arguments.preset]
+    if arguments.size is not None:
+        height, by, width = arguments.size.partition("x")
+        if not (height.isdecimal() and by and width.isdecimal()):
+            raise VclError(f"--size must be a height and a width such as 180x320, got {arguments.size}")
+        chosen = Transform(int(height), int(width))
+    return replace(chosen, frames=arguments.frames, stride=arguments.stride)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from vcl.report.progress import counting
+    from vcl.video.prepared import verify
+
+    with counting() as progress:
+        found = dict(verify(arguments.folder, progress))
+    troubles = [f"{name}: {trouble}" for name, trouble in found.items() if trouble]
+    if troubles:
+        count = f"{len(troubles)} of {len(found)} videos are not as they were prepared:"
+        raise VclError("\n  ".join([f"{arguments.folder}: {count}", *troubles]))
+    sys.stdout.write(f"{arguments.folder}: all {len(found)} videos are as they were prepared\n")

@@ -1,0 +1,172 @@
+"""A folder of prepared videos: for each an array of frames, and a record of what they were made from.
+
+``NAME.npy`` is the array, ``prepared.json`` the record. Experiments map the arrays: nothing is decoded again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vcl.errors import VideoError
+from vcl.video.cache import Clip
+from vcl.video.read import frame_array
+from vcl.video.source import VideoSource
+from vcl.video.transform import Transform
+from vcl.whole_file import whole_file
+
+RECORD = "prepared.json"
+
+Progress = Callable[[str, int, int | None], None]
+"""Told of every frame: the video's name, how many are done, and of how many if that is known."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One prepared video.
+
+    Args:
+        frames: how many.
+        sha256: digest of their bytes, 64 hex digits.
+        source: file or folder they were made from, by name.
+        source_sha256: digest of its bytes, as :func:`vcl.video.digest.content_digest` makes it.
+        source_stamp: what tells without reading it that it is still the same.
+        source_size: height and width of its frames, pixels.
+        rate: frames a second of the source, as its benchmark says; ``None`` where it does not.
+    """
+
+    frames: int
+    sha256: str
+    source: str
+    source_sha256: str
+    source_stamp: str
+    source_size: tuple[int, int]
+    rate: int | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What ``prepared.json`` records.
+
+    Args:
+        benchmark: what the videos were prepared for.
+        transform: size and range that all of them have.
+        videos: name to what was made, in the order of making.
+    """
+
+    benchmark: str
+    transform: Transform
+    videos: dict[str, Made] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write the record; raises OSError."""
+        with whole_file(folder / RECORD) as draft:
+            draft.file.write(json.dumps({"version": 1, **asdict(self)}, indent=1).encode() + b"\n")
+
+    def having(self, name: str, made: Made) -> "Prepared":
+        """The record with one more video."""
+        return replace(self, videos={**self.videos, name: made})
+
+
+def read_prepared(folder: Path) -> Prepared | None:
+    """Read a folder's record.
+
+    Returns:
+        The record; ``None`` where there is none.
+
+    Raises:
+        VideoError: it is damaged.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != 1:
+            raise ValueError(f"version must be 1, got {content['version']}")
+        videos = {name: _made(made) for name, made in content["videos"].items()}
+        return Prepared(str(content["benchmark"]), Transform(**content["transform"]), videos)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise VideoError(f"{path}: the record of a prepared folder cannot be read ({error!r})") from error
+
+
+def _made(content: dict[str, Any]) -> Made:
+    height, width = content["source_size"]
+    made = Made(**{**content, "source_size": (int(height), int(width))})
+    if not (isinstance(made.frames, int) and isinstance(made.sha256, str) and len(made.sha256) == 64):
+        raise ValueError(f"frames must be a number and sha256 64 digits, got {made.frames!r} and {made.sha256!r}")
+    return made
+
+
+def prepared_clip(source: VideoSource, transform: Transform) -> Clip | None:
+    """Map frames that were prepared just as an experiment wants them.
+
+    Args:
+        source: any source.
+        transform: what is wanted.
+
+    Returns:
+        The clip; ``None`` where the source is none of a prepared folder, or was prepared otherwise.
+
+    Raises:
+        VideoError: the record or the array is damaged.
+    """
+    prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
+    made = prepared.videos.get(source.path.stem) if prepared else None
+    if prepared is None or made is None:
+        return None
+    size = transform.height, transform.width
+    whole = transform.start == 0 and transform.stride == 1 and transform.frames in (None, made.frames)
+    if not whole or size != (prepared.transform.height, prepared.transform.width):
+        return None
+    frames = frame_array(source.path)
+    if frames.shape != (made.frames, 3, *size):
+        raise VideoError(f"{source.path}: must be {made.frames} frames as {RECORD} says, found {frames.shape}")
+    return Clip(source.name, frames, made.sha256)
+
+
+def verify(folder: Path, progress: Progress = lambda name, done, of: None) -> Iterator[tuple[str, str]]:
+    """Read every frame of a prepared folder again.
+
+    Args:
+        folder: where it was prepared to.
+        progress: told of every frame.
+
+    Yields:
+        Name of each video and what is wrong with it, in one line; empty where nothing is.
+
+    Raises:
+        VideoError: not a prepared folder.
+    """
+    prepared = read_prepared(folder)
+    if prepared is None:
+        raise VideoError(f"{folder}: must be a prepared folder, found no {RECORD} in it")
+    for name, made in prepared.videos.items():
+        yield name, _trouble(folder / f"{name}.npy", made, prepared.transform, partial(progress, name))
+    for path in sorted(folder.glob("*.npy")):
+        if path.stem not in prepared.videos:
+            yield path.stem, f"{path.name} is not recorded in {RECORD}"
+
+
+def _trouble(path: Path, made: Made, transform: Transform, tell: Callable[[int, int | None], None]) -> str:
+    if not path.is_file():
+        return f"{path.name} is missing"
+    try:
+        frames = frame_array(path)
+    except VideoError as error:
+        return str(error)
+    expected = (made.frames, 3, transform.height, transform.width)
+    if frames.shape != expected:
+        return f"{path.name} must be {expected}, found {frames.shape}"
+    sha256 = hashlib.sha256()
+    for done, frame in enumerate(frames, start=1):
+        sha256.update(frame.data)
+        tell(done, made.frames)
+    if sha256.hexdigest() != made.sha256:
+        return (
+            f"{path.name} has other frames than were prepared: SHA-256 {sha256.hexdigest()[:12]} for {made.sha256[:12]}"
+        )
+    return ""
