@@ -1,14 +1,15 @@
 """Benchmarks and their manifests."""
 
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 
 import vcl.video.benchmark
 from vcl.errors import VideoError
-from vcl.video.benchmark import benchmark_names, resolve
+from vcl.video.benchmark import benchmark_names, manifest_of, resolve
 from vcl.video.cache import load_clip
-from vcl.video.source import RawFormat
+from vcl.video.source import RawFormat, raw_from_name
 from vcl.video.transform import Transform
 
 
@@ -38,9 +39,78 @@ def manifest(tmp_path):
 
 
 def test_shipped_benchmarks_are_known_and_every_manifest_reads():
-    assert benchmark_names() == ["folder", "samples"]
+    uvg, davis = ["uvg17", "uvg17a", "uvg7", "uvg8"], ["davis10", "davis20", "davis50", "davis7"]
+    assert benchmark_names() == ["bunny", *davis, "folder", "samples", *uvg]
     for name in benchmark_names():
-        assert vcl.video.benchmark._manifest(name).name == name
+        assert manifest_of(name).name == name
+
+
+def test_shipped_benchmarks_have_as_many_videos_and_frames_as_their_papers_say():
+    def counts(name):
+        return len(manifest_of(name).videos), sum(entry.frames or 0 for entry in manifest_of(name).videos)
+
+    assert counts("uvg17") == counts("uvg17a") == (17, 132 + 14 * 600 + 2 * 300)
+    assert counts("uvg8") == (8, 132 + 3900)
+    assert counts("uvg7") == (7, 3900)
+    assert counts("davis50") == (50, 3455)
+    assert [counts(f"davis{n}")[0] for n in (7, 10, 20)] == [7, 10, 20]
+    assert {e.name for e in manifest_of("uvg17").videos} == {e.name for e in manifest_of("uvg17a").videos}
+    assert [e.name for e in manifest_of("uvg17a").videos][:8] == [e.name for e in manifest_of("uvg8").videos]
+    assert [e.name for e in manifest_of("davis50").videos] == sorted(e.name for e in manifest_of("davis50").videos)
+
+
+def test_a_video_is_found_by_its_official_name_in_whatever_form_it_came(tmp_path, write_folder, clip):
+    for name in (
+        "Beauty_1920x1080_120fps_420_8bit_YUV.yuv",
+        "Beauty_1920x1080_120fps_420_8bit_YUV_RAW.7z",
+        "hoNEybee.mp4",
+    ):
+        (tmp_path / name).write_bytes(b"x")
+    write_folder("Jockey", clip[:1])
+    found = resolve("uvg17", tmp_path, ["beauty", "bee", "jockey", "bunny"])
+    assert [source.path.name for source in found] == [
+        "Beauty_1920x1080_120fps_420_8bit_YUV.yuv",
+        "hoNEybee.mp4",
+        "Jockey",
+        "bigbuckbunny.mp4",
+    ]
+    assert found[0].raw == RawFormat(1080, 1920, "yuv420p")
+    assert [source.expected_frames for source in found] == [600, 600, 600, 132]
+    (tmp_path / "Beauty.mp4").write_bytes(b"x")
+    with pytest.raises(VideoError, match=r"must hold one file for beauty, found Beauty\.mp4, Beauty_1920"):
+        resolve("uvg17", tmp_path, ["beauty"])
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("Jockey_3840x2160_120fps_420_10bit_YUV.yuv", RawFormat(2160, 3840, "yuv420p10le")),
+        ("clip_640x360_444_8bit.yuv", RawFormat(360, 640, "yuv444p")),
+        ("Lips_3840x2160_120fps_420_8bit_YUV_RAW.7z", RawFormat(2160, 3840, "yuv420p")),
+        ("Jockey.yuv", None),
+        ("Jockey_640x360.mp4", None),
+    ],
+)
+def test_the_layout_of_a_raw_file_is_read_off_its_name(name, layout):
+    assert raw_from_name(name) == layout
+
+
+def test_a_benchmark_takes_videos_of_another_by_name_and_adds_its_own(manifest, root):
+    first = manifest("source: somewhere\nfolders: [sub, .]\nvideos: [{name: a, frames: 3}, {name: b}]")
+    other = root.parent / "other.yaml"
+    other.write_text(f"of: {Path(first).stem}\nvideos: [b, {{name: c}}, a]")
+    own = manifest_of(str(other))
+    assert [entry.name for entry in own.videos] == ["b", "c", "a"]
+    assert (own.videos[2].frames, own.source, own.folders) == (3, "somewhere", ("sub", "."))
+    for text, message in [
+        (f"of: {Path(first).stem}\nvideos: [z]", r"must be one of a, b, got 'z'"),
+        ("videos: [z]", r"must be a mapping, or the benchmark say what it is of, got 'z'"),
+        ("of: other\nvideos: [z]", r"of must name a benchmark beside it that is of no other itself, got 'other'"),
+        ("of: ../secret\nvideos: [z]", r"of must name a benchmark beside it"),
+    ]:
+        other.write_text(text)
+        with pytest.raises(VideoError, match=message):
+            manifest_of(str(other))
 
 
 def test_samples_are_real_clips_of_the_stated_length(tmp_path):
@@ -124,7 +194,9 @@ def test_a_name_given_twice_is_refused(root, manifest):
 
 
 def test_a_benchmark_nobody_knows_lists_those_there_are():
-    with pytest.raises(VideoError, match=r"benchmark must be one of folder, samples, or the path .*, got 'uvg'"):
+    with pytest.raises(
+        VideoError, match=r"benchmark must be one of bunny, .*, samples, .*, uvg8, or the path .*, got 'uvg'"
+    ):
         resolve("uvg")
 
 
@@ -148,12 +220,13 @@ def test_a_root_without_the_folders_of_the_benchmark_is_refused(root, manifest):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("vidoes: []", "unknown key 'vidoes'; known are about, folders, package, raw, videos"),
-        ("videos: [{name: a, fps: 3}]", r"videos\[0\]: unknown key 'fps'; known are aliases, frames, name, path, raw"),
+        ("vidoes: []", "unknown key 'vidoes'; known are about, folders, of, package, raw, sizes, source, videos"),
+        ("videos: [{name: a, fps: 3}]", r"videos\[0\]: unknown key 'fps'; known are aliases, files, frames, "),
         ("raw: {height: 3, width: 3, depth: 8}", "raw: unknown key 'depth'"),
         ("raw: {height: 3}", "raw: height and width must be given and at least 1, got 3 and None"),
         ("raw: {height: 0, width: 3}", "at least 1, got 0 and 3"),
-        ("videos: [a]", r"videos\[0\]: must be a mapping with some of .*, got 'a'"),
+        ("videos: [3]", r"videos\[0\]: must be a mapping with some of .*, got 3"),
+        ("videos: [{name: a, sizes: [[1080]]}]", r"sizes must be a list of \[height, width\], got \[1080\] in it"),
         ("videos: [{path: a}]", r"videos\[0\]: a video needs a name"),
         ("videos: [{name: 12}]", r"videos\[0\]: name must be text, got 12"),
         ("videos: [{name: a, frames: yes}]", r"frames must be a whole number, got True"),

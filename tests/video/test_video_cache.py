@@ -57,7 +57,7 @@ def test_a_second_load_neither_decodes_nor_hashes(write_video, clip, cache_dir, 
     source = VideoSource("noise", write_video("clip.mkv", clip))
     first = load_clip(source, SAME, cache_dir)
     forbid(monkeypatch, vcl.video.cache, "transformed_frames")
-    forbid(monkeypatch, vcl.video.digest, "_hash")
+    forbid(monkeypatch, vcl.video.digest, "content_digest")
     second = load_clip(source, SAME, cache_dir)
     assert second.sha256 == first.sha256
     assert np.array_equal(second.frames, first.frames)

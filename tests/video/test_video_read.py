@@ -187,7 +187,7 @@ def test_a_damaged_sixteen_bit_png_is_refused(tmp_path, write_deep_png):
         ("zero.mp4", b"", r"zero\.mp4: a video file must have content, found 0 bytes"),
         ("text.mp4", b"no video " * 99, r"text\.mp4: cannot be opened as a video \("),
         ("text.nfo", b"no video " * 999, r"text\.nfo: a video file must have a video stream, found none"),
-        ("clip.yuv", b"123", r"clip\.yuv: a \.yuv file has no header, so it needs raw"),
+        ("clip.yuv", b"123", r"clip\.yuv: a raw video has no header, so it needs raw"),
     ],
 )
 def test_what_is_no_video_is_refused_in_one_line(tmp_path, capfd, name, content, message):

@@ -144,8 +144,8 @@ def _others(fields: Mapping[str, Any], path: Path) -> Manifest | None:
     name = _optional(fields, "of", str, str(path))
     if name is None:
         return None
-    beside = path.with_name(f"{name}.yaml")
-    content = _content(beside) if Path(name).name == name and beside.is_file() else None
+    beside = path.parent / f"{name}.yaml"
+    content = _content(beside) if beside.parent == path.parent and beside.is_file() else None
     if not isinstance(content, dict) or "of" in content:
         raise VideoError(f"{path}: of must name a benchmark beside it that is of no other itself, got {name!r}")
     return read_manifest(name, beside)

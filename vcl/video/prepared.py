@@ -165,8 +165,7 @@ def _trouble(path: Path, made: Made, transform: Transform, tell: Callable[[int, 
     for done, frame in enumerate(frames, start=1):
         sha256.update(frame.data)
         tell(done, made.frames)
-    if sha256.hexdigest() != made.sha256:
-        return (
-            f"{path.name} has other frames than were prepared: SHA-256 {sha256.hexdigest()[:12]} for {made.sha256[:12]}"
-        )
+    found = sha256.hexdigest()
+    if found != made.sha256:
+        return f"{path.name} has other frames than were prepared: SHA-256 {found[:12]}, recorded {made.sha256[:12]}"
     return ""

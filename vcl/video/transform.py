@@ -1,6 +1,7 @@
 """From the frames of a source to the frames of an experiment: which ones, which part, which size."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -107,8 +108,10 @@ def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
     top = (height * parts - side * transform.height) // (2 * parts)
     left = (width * parts - side * transform.width) // (2 * parts)
     if transform.filter == "bicubic" or is_enlarged(height, width, transform):
-        box = (left, top, left + side * transform.width / parts, top + side * transform.height / parts)
-        image = Image.fromarray(frame).resize((transform.width, transform.height), Image.Resampling.BICUBIC, box=box)
+        bottom, right = top + side * transform.height / parts, left + side * transform.width / parts
+        part = Image.fromarray(frame[top : math.ceil(bottom), left : math.ceil(right)])
+        box = (0, 0, right - left, bottom - top)
+        image = part.resize((transform.width, transform.height), Image.Resampling.BICUBIC, box=box)
         return np.asarray(image)
     rows = _area_sums(frame, top, side, parts, transform.height)
     sums = _area_sums(rows.transpose(1, 0, 2), left, side, parts, transform.width).transpose(1, 0, 2)
