@@ -21,6 +21,8 @@ from vcl.errors import Interrupted, VclError
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
+    from vcl.report.beside import PublishedComparison
+    from vcl.report.compare import Comparison
     from vcl.rundir import Listener, RunFolder
 
 
@@ -106,6 +108,15 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
     compare.add_argument("--each", action="store_true", help="every run by itself, not a mean over seeds")
     compare.add_argument("--figures", type=Path, metavar="DIR", help="also draw what is compared, as PNG and PDF")
+    compare.add_argument(
+        "--with-published",
+        nargs="?",
+        type=Path,
+        const=Path("experiments", "published.csv"),
+        metavar="FILE",
+        help="also set the runs, named before this, beside what papers report for the same stream and method; csv then "
+        "holds this alone (default: experiments/published.csv)",
+    )
     compare.set_defaults(do=_compare)
 
     data = commands.add_parser("data", help="list benchmarks, prepare what was downloaded, verify what was prepared")
@@ -198,24 +209,34 @@ def _plot(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
+    from vcl.report.beside import beside
     from vcl.report.compare import compare_runs
+    from vcl.report.published import read_published
     from vcl.report.terminal import matrix_text
     from vcl.rundir import run_folders
 
     if arguments.matrices and arguments.format != "text":
         raise VclError(f"--matrices goes with --format text, got {arguments.format}")
+    published = None if arguments.with_published is None else read_published(arguments.with_published)
     folders = run_folders(arguments.run)
     if arguments.matrices:
         for folder in folders:
             _print(matrix_text(folder))
-    table = compare_runs(folders, over_seeds=not arguments.each)
-    texts = {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}
-    _print(texts[arguments.format]())
+    compared = compare_runs(folders, over_seeds=not arguments.each)
+    shown: list[Comparison | PublishedComparison] = [compared]
+    if published is not None:
+        reported = beside(compared.groups, published)
+        shown = [reported] if arguments.format == "csv" else [compared, reported]
+    _print("\n\n".join(_laid_out(table, arguments.format) for table in shown))
     if arguments.figures is not None:
         from vcl.report.plot import plot_comparison
 
         names = ", ".join(dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures)))
         _say(f"{arguments.figures}: {names} (each as .png and .pdf)")
+
+
+def _laid_out(table: Comparison | PublishedComparison, form: str) -> str:
+    return {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}[form]()
 
 
 def _bench(arguments: argparse.Namespace) -> None:

@@ -9,13 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from vcl import config as configs
 from vcl.config import RunConfig, SingleMatchedConfig
 from vcl.report.summary import KINDS, Summary, measured, summarise
-from vcl.report.terminal import plain
+from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
 
 _NONE = "n/a"
@@ -74,24 +71,14 @@ class Comparison:
 
     def to_text(self) -> str:
         """Lay out for a terminal, the notes below: few runs a column each with the PSNR of each video, many a row."""
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        head, *rows = self._cells()
-        table.add_column(head[0], no_wrap=True)
-        for name in head[1:]:
-            table.add_column(name, justify="right", no_wrap=True)
-        for row in rows:
-            if row[0] == self._video_heading(0):
-                table.add_section()
-            table.add_row(*row)
-        return "\n".join([plain(table), *(f"note: {note}" for note in self.notes)])
+        rows = self._cells()
+        breaks = [number for number, row in enumerate(rows) if row[0] == self._video_heading(0)]
+        return "\n".join([text_table(rows, breaks=breaks), *(f"note: {note}" for note in self.notes)])
 
     def to_markdown(self) -> str:
         """Lay out as ``to_text`` does, as a Markdown table."""
-        head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in self._cells()]
-        rule = ["---", *("---:" for _ in head[1:])]
-        lines = [f"| {' | '.join(row)} |" for row in (head, rule, *rows)]
         notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
-        return "\n".join([*lines, *notes])
+        return "\n".join([markdown_table(self._cells()), *notes])
 
     def to_csv(self) -> str:
         """Lay out for programs: a row a run, full precision, empty cells for what does not apply; without notes."""
@@ -258,12 +245,15 @@ def _differences(folders: Sequence[RunFolder], names: Sequence[str]) -> list[str
     notes = []
     for key, values in found.items():
         if len(set(map(str, values))) > 1:
-            told = (f"{name} {_plainly(value)}" for name, value in zip(names, values, strict=True))
+            told = (f"{name} {plainly(value)}" for name, value in zip(names, values, strict=True))
             notes.append(f"the runs differ in {key}: {', '.join(told)}")
     return notes
 
 
-def _plainly(value: object) -> str:
+def plainly(value: object) -> str:
+    """Write a setting as a reader would: 720x1280, yes, 0.3."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

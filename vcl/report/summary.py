@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vcl.config import MethodConfig
+from vcl.config import MethodConfig, RunConfig
 from vcl.errors import VclError
 from vcl.metrics.matrix import Cell, SessionMatrix, forward_transfer
 from vcl.metrics.rate import bits_per_pixel
@@ -42,6 +42,9 @@ class Summary:
         bits_per_pixel: of these videos.
         seconds: spent in training.
         last: PSNR of each of these videos after the last session, dB.
+        frames: of each of these videos.
+        planned: videos of all sessions, measured or not.
+        config: of the run.
         seed: of the run.
         updates_per_frame: frames trained on, rehearsed ones among them, by frames of these videos; None in runs that
             did not count them.
@@ -62,6 +65,9 @@ class Summary:
     bits_per_pixel: float
     seconds: float
     last: tuple[float, ...]
+    frames: tuple[int, ...]
+    planned: tuple[str, ...]
+    config: RunConfig
     seed: int = 0
     updates_per_frame: float | None = None
     decode_fps: float | None = None
@@ -83,7 +89,7 @@ def summarise(folder: RunFolder) -> Summary:
     run = folder.config()
     config = run.method
     sessions = len(matrix["rows"])
-    frames = sum(matrix["frames"][:sessions])
+    frames = tuple(matrix["frames"][:sessions])
     stored = stored_bytes(folder, sessions)
     height, width = matrix["size"]
     return Summary(
@@ -98,12 +104,15 @@ def summarise(folder: RunFolder) -> Summary:
         forgetting=psnr.forgetting(),
         forward_transfer=transfer(folder),
         stored=stored,
-        bits_per_pixel=bits_per_pixel(sum(stored.values()), frames * height * width),
+        bits_per_pixel=bits_per_pixel(sum(stored.values()), sum(frames) * height * width),
         seconds=train_seconds(folder),
         last=psnr.last,
+        frames=frames,
+        planned=tuple(matrix["videos"]),
+        config=run,
         seed=run.train.seed,
         updates_per_frame=_per(
-            sum(event.get("trained_on", 0) for event in folder.events("session")[:sessions]), frames
+            sum(event.get("trained_on", 0) for event in folder.events("session")[:sessions]), sum(frames)
         ),
         decode_fps=_per(*(sum(row.get(key, 0) for row in matrix["rows"]) for key in ("decoded", "decode_seconds"))),
     )

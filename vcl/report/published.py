@@ -1,0 +1,145 @@
+"""Numbers that papers report, read from a table with a row each."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vcl.errors import VclError
+
+MEAN = "mean"
+"""In the place of a video: an average over videos."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the numbers of one list share, as far as it is known; None or empty where it is not.
+
+    Args:
+        paper: its name and where it appeared.
+        table: place in the paper.
+        network: what the paper calls its network.
+        stream: name of the benchmark.
+        method: in the words of ``method.name``.
+        backbone: in the words of ``backbone.name``, or a word of its own for a network that is none of ours.
+        channels: as ``backbone.channels``.
+        height: of a frame, pixels.
+        width: of a frame, pixels.
+        epochs: passes over a video.
+        capacity: share of weights in one mask.
+        reinit: whether scores are drawn anew for each session.
+        operator_block: as ``backbone.operator_block``.
+    """
+
+    paper: str
+    table: str
+    network: str
+    stream: str
+    method: str
+    backbone: str
+    channels: int | None
+    height: int | None
+    width: int | None
+    epochs: int | None
+    capacity: float | None
+    reinit: bool | None
+    operator_block: int | None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, pixels."""
+        return None if self.height is None or self.width is None else (self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A reported number.
+
+    Args:
+        source: where it comes from, and under which conditions.
+        video: its name in the benchmark, or ``mean``.
+        psnr: dB.
+        frames: of the video, None where unknown.
+        videos: what a mean is over, in the order of the sessions; empty for a video.
+        note: what is wrong with the number, or uncertain.
+    """
+
+    source: Source
+    video: str
+    psnr: float
+    frames: int | None
+    videos: tuple[str, ...]
+    note: str
+
+
+def read_published(path: Path) -> list[Published]:
+    """Read reported numbers.
+
+    Args:
+        path: a CSV file with a column for each field of ``Source`` and of ``Published``, in any order; others are
+            left alone. A cell is empty where nothing is known, and ``reinit`` is yes or no.
+
+    Raises:
+        VclError: the file cannot be read, lacks a column, or has a cell that does not hold what its column says.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file)
+            lacking = [column for column in _COLUMNS if column not in (table.fieldnames or ())]
+            if lacking:
+                raise VclError(f"{path} must have columns for {', '.join(_COLUMNS)}; it lacks {', '.join(lacking)}")
+            return [_published(row, f"{path}, line {table.line_num}") for row in table]
+    except OSError as error:
+        hint = "give the path of the published numbers: --with-published FILE"
+        raise VclError(f"{path} cannot be read ({error.strerror}); {hint}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise VclError(f"{path} is not a CSV file: {error}") from error
+
+
+def _published(row: Mapping[str, str | None], place: str) -> Published:
+    cells = {column: _cell(column, (row[column] or "").strip(), place) for column in _COLUMNS}
+    source = Source(**{item.name: cells.pop(item.name) for item in fields(Source)})
+    return Published(source, **cells)
+
+
+def _cell(column: str, text: str, place: str) -> Any:
+    kind, read = _KINDS.get(column, ("text", str))
+    if not text and column in _UNKNOWABLE:
+        return None
+    try:
+        return read(text)
+    except ValueError as error:
+        raise VclError(f"{place}: {column} must be {kind}, got {text!r}") from error
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError(text)
+    return text == "yes"
+
+
+_COLUMNS = tuple(item.name for kind in (Source, Published) for item in fields(kind) if item.name != "source")
+
+_WHOLE = dict.fromkeys(("channels", "height", "width", "epochs", "operator_block", "frames"), ("a whole number", int))
+
+_KINDS: dict[str, tuple[str, Callable[[str], object]]] = {
+    **_WHOLE,
+    "capacity": ("a number", _number),
+    "psnr": ("a number", _number),
+    "reinit": ("yes or no", _yes_or_no),
+    "videos": ("names with spaces between them", lambda text: tuple(text.split())),
+}
+"""What a column must hold, and how to read it; text where it is not named."""
+
+_UNKNOWABLE = (*_WHOLE, "capacity", "reinit")
