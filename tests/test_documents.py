@@ -22,7 +22,8 @@ from vcl.video.pixels import write_png
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
-EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml")]
+EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
+BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
 CELLS = [cell for path in FILES if path.name.endswith(".grid.yaml") for cell in read_grid(path)]
 DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 
@@ -35,24 +36,66 @@ def commands(document):
 
 def all_configs():
     """Of every file and of every cell, but for other seeds of the same."""
-    found = {path: configs.load(path) for path in EXPERIMENTS}
+    found = {path: configs.load(path) for path in EXPERIMENTS if path not in BENCHMARKS}
     for cell in CELLS:
         words = tuple(word for word in cell.settings if not word.startswith("train.seed"))
         found[cell.base, words] = configs.load(cell.base, words)
     return [replace(config, train=replace(config.train, device="cpu")) for config in found.values()]
 
 
-@pytest.mark.parametrize(
-    "config", all_configs(), ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}"
-)
-def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
+def steps_of(config):
+    """Train two sessions of one frame each, a step in each; session and step of every epoch's end."""
     clip = Clip("noise", np.random.default_rng(0).integers(0, 256, (1, 3, *config.stream.size), np.uint8), "")
     seen = []
     strategy = build(config, [clip, clip], seen.append, torch.device("cpu"), stop_after=1)
     for experience in video_stream([clip, clip]).train_stream:
         strategy.train(experience, eval_streams=[])
-    steps = [(event["session"], event["step"]) for event in seen if event["kind"] == "epoch"]
-    assert steps == ([(1, 1 + (config.train.batch == 1))] if config.method.together else [(0, 1), (1, 1)])
+    return [(event["session"], event["step"]) for event in seen if event["kind"] == "epoch"]
+
+
+def expected_steps(config):
+    return [(1, 1 + (config.train.batch == 1))] if config.method.together else [(0, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    "config", all_configs(), ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}"
+)
+def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
+    assert steps_of(config) == expected_steps(config)
+
+
+def benchmark_configs():
+    """Of every benchmark's files, but for those that are another's on other videos."""
+    found = {}
+    for path in BENCHMARKS:
+        config = configs.load(path, ["train.device=cpu", "wandb.mode=disabled"])
+        found.setdefault(replace(config, stream=replace(config.stream, benchmark="any")), (path, config))
+    return [pytest.param(config, id="-".join(path.parts[-2:])) for path, config in found.values()]
+
+
+@pytest.mark.parametrize("config", benchmark_configs())
+def test_every_benchmark_experiment_takes_a_step_in_two_sessions_at_small_size(config):
+    small = replace(config.backbone, stem_width=16, channels=8, lower_width=8, strides=(2, 2, 2, 2, 1))
+    assert config.stream.size == (720, 1280)
+    config = replace(config, backbone=small, stream=replace(config.stream, size=(32, 48)))
+    assert steps_of(config) == expected_steps(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", benchmark_configs())
+def test_every_benchmark_experiment_takes_a_step_in_two_sessions_at_full_size(config):
+    assert steps_of(config) == expected_steps(config)
+
+
+def test_the_benchmarks_have_one_file_a_method_and_capacity_and_differ_in_their_videos_alone():
+    for name in ("uvg8", "uvg17", "davis50"):
+        mine = {path.relative_to(ROOT / "experiments" / name) for path in BENCHMARKS if name in path.parts}
+        first = {path.relative_to(ROOT / "experiments" / "uvg8") for path in BENCHMARKS if "uvg8" in path.parts}
+        assert mine == first
+        for path in mine:
+            ours, other = (configs.load(ROOT / "experiments" / each / path) for each in (name, "uvg8"))
+            assert ours.stream.benchmark == name
+            assert replace(ours, stream=replace(ours.stream, benchmark="uvg8")) == other
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)

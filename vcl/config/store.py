@@ -27,7 +27,8 @@ def load(path: Path | None, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a run's config.
 
     Args:
-        path: a YAML file, or None for the defaults alone.
+        path: a YAML file, or None for the defaults alone. Its key ``base`` names files beside it that it builds on;
+            later ones win over earlier ones, and the file itself over all of them.
         overrides: ``key=value`` words such as ``train.epochs=10``; later ones win.
 
     Raises:
@@ -70,7 +71,8 @@ def first_difference(one: RunConfig, other: RunConfig) -> tuple[str, object, obj
     return None
 
 
-def _read_yaml(path: Path) -> DictConfig:
+def _read_yaml(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
+    """What a file says, laid over what the files it builds on say."""
     try:
         given = OmegaConf.load(path)
     except OSError as error:
@@ -79,7 +81,13 @@ def _read_yaml(path: Path) -> DictConfig:
         raise ConfigError(f"config {path} is not YAML: {_first_line(error)}") from error
     if not isinstance(given, DictConfig):
         raise ConfigError(f"config {path} must hold keys and values, got a list")
-    return given
+    bases = given.pop("base", None) or []
+    bases = [bases] if isinstance(bases, str) else list(bases)
+    above = (*above, path.resolve())
+    for base in bases:
+        known = isinstance(base, str) and (path.parent / base).resolve() not in above
+        require(known, f"base of {path}", "name files that do not build on this one", base)
+    return OmegaConf.unsafe_merge(*[_read_yaml(path.parent / base, above) for base in bases], given)  # type: ignore[return-value]
 
 
 def _checked(overrides: Iterable[str]) -> list[str]:
