@@ -48,6 +48,20 @@ def resolve(benchmark: str, root: Path | None = None, videos: Sequence[str] = ()
     ]
 
 
+def listed(benchmark: str, videos: Sequence[str] = ()) -> list[Entry]:
+    """The videos that a benchmark's manifest names, here or not; none where it takes whatever lies under a root.
+
+    Args:
+        benchmark: as in :func:`resolve`.
+        videos: likewise.
+
+    Raises:
+        VideoError: an unknown benchmark or video, or a wrong manifest.
+    """
+    manifest = _manifest(benchmark)
+    return _choose(manifest, list(manifest.videos), videos) if manifest.videos else []
+
+
 def _manifest(benchmark: str) -> Manifest:
     path = Path(benchmark)
     if path.suffix in {".yaml", ".yml"}:
