@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vcl.config import EsmerConfig, IcarlConfig, RunConfig, WsnConfig
-from vcl.plan.calibrate import Calibration, calibrate
+from vcl.plan.calibrate import Calibration, calibration_of
 from vcl.plan.frames import frame_counts
 from vcl.plan.machine import available_memory, free_disk
 from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
@@ -35,7 +35,7 @@ def plan(config: RunConfig, out: Path) -> Plan:
     files = session_files(config, list(frames), work)
     macs, troubles = macs_of(config), list[str]()
     try:
-        found: Calibration | None = calibrate(config, macs)
+        found: Calibration | None = calibration_of(config, macs)
     except MemoryError as error:
         found = None
         troubles.append(f"memory: {error}; not even two short sessions may fit into this machine")

@@ -82,7 +82,7 @@ class Calibration:
     checkpoint: int
 
 
-def calibrate(config: RunConfig, macs: int) -> Calibration:
+def calibration_of(config: RunConfig, macs: int) -> Calibration:
     """Measure, in a new process, so that this one's memory and warm state have no part in it.
 
     Args:
@@ -102,7 +102,8 @@ def calibrate(config: RunConfig, macs: int) -> Calibration:
         if done.returncode < 0:
             raise MemoryError(f"the calibration was ended by signal {-done.returncode}")
         if not (path / "found.json").exists():
-            raise VclError(f"the run must start to be planned, but it said: {done.stderr.strip()}")
+            said = done.stderr.strip().splitlines() or [f"nothing, and its exit status was {done.returncode}"]
+            raise VclError(f"the run must start to be planned, but it said: {said[-1]}")
         return Calibration(**json.loads((path / "found.json").read_text()))
 
 

@@ -18,9 +18,8 @@ from vcl.config import BufferConfig, DerConfig, EsmerConfig, EwcConfig, MasConfi
 from vcl.plan.work import SessionWork
 from vcl.report.summary import KINDS, capacity_of
 
-_DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.uint8: "U8"}
-
-Tensors = Mapping[str, Tensor]
+_DTYPES = {torch.int64: "I64", torch.float64: "F64", torch.float32: "F32", torch.uint8: "U8"}
+"""Of what is stored, in the order in which safetensors lays it out; within a type, by name."""
 
 
 def network_of(config: RunConfig, sessions: int) -> Backbone:
@@ -129,11 +128,12 @@ def _empty(dtype: torch.dtype, *shape: int) -> Tensor:
     return torch.empty(shape, dtype=dtype, device="meta")
 
 
-def _sizes(tensors: Tensors, notes: Mapping[str, Any]) -> dict[str, int]:
+def _sizes(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> dict[str, int]:
     """Bytes by kind, and those of the safetensors header that names them."""
     sizes, at = dict[str, int](), 0
     header: dict[str, Any] = {"__metadata__": {"notes": json.dumps(notes)}}
-    for name, tensor in tensors.items():
+    laid = sorted(tensors.items(), key=lambda item: (list(_DTYPES).index(item[1].dtype), item[0]))
+    for name, tensor in laid:
         kind, size = name.split("/")[0], tensor.numel() * tensor.element_size()
         sizes[kind] = sizes.get(kind, 0) + size
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, at + size]}
