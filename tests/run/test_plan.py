@@ -13,9 +13,10 @@ from vcl import plan as planning
 from vcl.cli import main
 from vcl.config import StreamConfig
 from vcl.errors import ConfigError, VclError, VideoError
-from vcl.plan import plan, seconds_of
+from vcl.plan import plan
 from vcl.plan.calibrate import Calibration, calibration_of, measure, shortened
 from vcl.plan.frames import frame_counts
+from vcl.plan.hours import seconds_of
 from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
 from vcl.plan.work import work_of
 from vcl.report.summary import stored_bytes
@@ -43,6 +44,7 @@ CALIBRATION = Calibration(
     memory=10**6,
     frames=0,
     device_memory=None,
+    device_there=None,
     checkpoint=1000,
 )
 
@@ -166,7 +168,7 @@ def test_every_method_is_calibrated(method, tiny_config, tmp_path, monkeypatch):
 def test_a_calibration_is_shorter_where_a_frame_is_more_work(tiny_config):
     config = tiny_config()
     (small, few, decoded), (large, fewer, _) = shortened(config, 10**6), shortened(config, 10**12)
-    assert small.train.epochs > large.train.epochs >= 3
+    assert small.train.epochs > large.train.epochs == 2
     assert few > fewer
     assert decoded % 4 == 0
     assert fewer[0] != fewer[1]

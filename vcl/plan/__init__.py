@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from vcl.config import EsmerConfig, IcarlConfig, RunConfig, WsnConfig
+from vcl.config import RunConfig, WsnConfig
 from vcl.plan.calibrate import Calibration, calibration_of
 from vcl.plan.frames import frame_counts
-from vcl.plan.machine import available_memory, free_disk
+from vcl.plan.hours import seconds_of
+from vcl.plan.machine import available_memory, disk_troubles, memory_troubles
+from vcl.plan.memory import frame_bytes, more_frames, more_memory
 from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
-from vcl.plan.table import Plan, shown_bytes
-from vcl.plan.work import SessionWork, work_of
+from vcl.plan.table import Plan
+from vcl.plan.work import work_of
 from vcl.video.cache import Clip, default_cache_dir
 from vcl.video.stream import ordered
 
@@ -30,30 +32,22 @@ def plan(config: RunConfig, out: Path) -> Plan:
         VclError: the run could not be made, or the length of a video is not known.
     """
     frames = _by_session(config, frame_counts(config.stream))
-    network, lengths, keeps = network_of(config, len(frames)), list(frames.values()), keeps_of(config)
-    work = work_of(config, lengths)
+    network, keeps, macs = network_of(config, len(frames)), keeps_of(config), macs_of(config)
+    work = work_of(config, list(frames.values()))
     files = session_files(config, list(frames), work)
-    macs, troubles = macs_of(config), list[str]()
-    try:
-        found: Calibration | None = calibration_of(config, macs)
-    except MemoryError as error:
-        found = None
-        troubles.append(f"memory: {error}; not even two short sessions may fit into this machine")
-    memory = None if found is None else found.memory + _more_memory(config, work, files, found)
-    device = (
-        None
-        if found is None or found.device_memory is None
-        else found.device_memory + _more_frames(config, work, found)
-    )
-    checkpoint = None if found is None else found.checkpoint
-    folder = sum(sum(file.values()) for file in files) + (checkpoint or 0)
-    cache = sum(lengths) * _frame_bytes(config)
+    found, troubles = _calibrated(config, macs)
+    memory = device = checkpoint = None
+    if found is not None:
+        memory, checkpoint = found.memory + more_memory(config, work, files, keeps, found), found.checkpoint
+        if found.device_memory is not None:
+            device = found.device_memory + more_frames(config, work)
+        troubles += memory_troubles("the device", device, found.device_there)
     available = available_memory()
-    if memory is not None and available is not None and memory > available:
-        needs = f"the run needs {shown_bytes(memory)} and this machine has {shown_bytes(available)}"
-        troubles.append(f"memory: {needs}; try a lower train.batch or stream.size")
-    cache_folder = Path(config.stream.cache).expanduser() if config.stream.cache else default_cache_dir()
-    troubles += _disk_troubles({out: folder + (checkpoint or 0), cache_folder: cache})
+    folder = sum(sum(file.values()) for file in files) + (checkpoint or 0)
+    cache, cache_folder = sum(frames.values()) * frame_bytes(config), config.stream.cache
+    troubles += memory_troubles("this machine", memory, available)
+    in_cache = Path(cache_folder).expanduser() if cache_folder else default_cache_dir()
+    troubles += disk_troubles({out: folder + (checkpoint or 0), in_cache: cache})
     return Plan(
         method=config.method.name,
         frames=frames,
@@ -80,37 +74,12 @@ def plan(config: RunConfig, out: Path) -> Plan:
     )
 
 
-def seconds_of(config: RunConfig, work: Sequence[SessionWork], found: Calibration) -> dict[str, float]:
-    """Seconds of a run by part.
-
-    Args:
-        config: the run's.
-        work: of its sessions.
-        found: what a part takes.
-    """
-    training = evaluation = 0.0
-    for session, done in enumerate(work):
-        step = _step(session, done, found)
-        pause = max(config.train.checkpoint_seconds, step)
-        steps = done.steps * step
-        training += found.begin + steps + int(steps / pause) * found.save + found.end + found.end_frame * done.frames
-        if done.measured:
-            evaluation += found.row + found.row_session * (session + 1)
-            evaluation += found.frame * done.measured + found.sampled_frame * done.sampled
-        if k := config.matrix.transfer_epochs:
-            evaluation += found.frame * done.frames
-        if k and session:
-            a_pass = math.ceil(done.frames / config.train.batch)
-            evaluation += found.begin + k * a_pass * found.first_step + found.frame * done.frames
-    return {"training": training, "evaluation": evaluation, "around": found.start + found.seal * len(work)}
-
-
-def _step(session: int, done: SessionWork, found: Calibration) -> float:
-    """Seconds of a step, which grow with what it rehearses."""
-    if session == 0:
-        return found.first_step
-    share = done.rehearsed / found.rehearsed if found.rehearsed else 1.0
-    return found.first_step + (found.later_step - found.first_step) * share
+def _calibrated(config: RunConfig, macs: int) -> tuple[Calibration | None, list[str]]:
+    """What a short run took, or None and the warning that it could not be made."""
+    try:
+        return calibration_of(config, macs), []
+    except MemoryError as error:
+        return None, [f"memory: {error}; not even two short sessions may fit into this machine"]
 
 
 def _by_session(config: RunConfig, frames: Mapping[str, int]) -> dict[str, int]:
@@ -121,41 +90,4 @@ def _by_session(config: RunConfig, frames: Mapping[str, int]) -> dict[str, int]:
     return {clip.name: len(clip.frames) for clip in ordered(nothing, config.stream)}
 
 
-def _frame_bytes(config: RunConfig) -> int:
-    return 3 * config.stream.size[0] * config.stream.size[1]
-
-
-def _more_frames(config: RunConfig, work: Sequence[SessionWork], found: Calibration) -> int:
-    """Bytes by which the frames that are held together in a run exceed those of its calibration."""
-    return _frame_bytes(config) * (max(done.held + done.kept for done in work) - found.frames)
-
-
-def _more_memory(
-    config: RunConfig, work: Sequence[SessionWork], files: Sequence[Mapping[str, int]], found: Calibration
-) -> int:
-    """Bytes that a run holds and its calibration does not: frames, and what closed sessions leave, twice."""
-    longest = max(done.frames for done in work) * _frame_bytes(config)
-    again = {IcarlConfig: 2, EsmerConfig: 1}.get(type(config.method), 0)  # Whole videos, when a session ends.
-    floats = 16 if config.matrix.transfer_epochs else 0  # Decoded and true, and their difference, of 4 bytes each.
-    kept = 0
-    if keeps_of(config) != "latest":
-        kinds = ("mask",) if keeps_of(config) == "masks" else ("weight", "head")
-        kept = 2 * sum(file.get(kind, 0) for file in files[2:] for kind in kinds)
-    return max(_more_frames(config, work, found) + longest * (again + floats) + kept, 0)
-
-
-def _disk_troubles(needs: Mapping[Path, int]) -> list[str]:
-    """A warning for every disk on which there is no room for what is to be written there."""
-    disks: dict[int, tuple[int, list[Path], int]] = {}
-    for path, size in needs.items():
-        disk, free = free_disk(path)
-        wanted, paths, _ = disks.get(disk, (0, [], free))
-        disks[disk] = wanted + size, [*paths, path], free
-    return [
-        f"disk: {' and '.join(map(str, paths))} may need {shown_bytes(wanted)} and {shown_bytes(free)} are free"
-        for wanted, paths, free in disks.values()
-        if wanted > free
-    ]
-
-
-__all__ = ["Plan", "plan", "seconds_of"]
+__all__ = ["Plan", "plan"]

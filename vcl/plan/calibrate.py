@@ -33,8 +33,8 @@ from vcl.video.cache import Clip
 
 logger = logging.getLogger(__name__)
 
-MACS = 2e12
-"""Multiplications with an addition that a calibration's second session may take: about 15 s on two CPU cores."""
+MACS = 1.2e12
+"""Multiplications with an addition that a calibration's second session may take: about 10 s on two CPU cores."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Calibration:
         memory: the most that the process held.
         frames: that were in this memory.
         device_memory: the most that PyTorch held on the accelerator; None without one.
+        device_there: that were free on it before.
         checkpoint: its file.
     """
 
@@ -79,6 +80,7 @@ class Calibration:
     memory: int
     frames: int
     device_memory: int | None
+    device_there: int | None
     checkpoint: int
 
 
@@ -136,6 +138,7 @@ def measure(config: RunConfig, macs: int, path: Path, launched: float) -> Calibr
     short, lengths, extra = shortened(config, macs)
     *clips, more = [_noise(frames, config.stream.size) for frames in (*lengths, extra)]
     device = choose_device(config.train.device)
+    there = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
     watch = _Watch(clips, more, device)
     folder = run_clips(short, clips, path, lambda folder: [watch.listener(folder)])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -174,6 +177,7 @@ def measure(config: RunConfig, macs: int, path: Path, launched: float) -> Calibr
         memory=memory,
         frames=sum(lengths) + extra + work[1].held + work[1].kept,
         device_memory=on_device,
+        device_there=there,
         checkpoint=(folder.path / "checkpoint.safetensors").stat().st_size,
     )
 
@@ -186,8 +190,8 @@ def shortened(config: RunConfig, macs: int) -> tuple[RunConfig, tuple[int, int],
     """
     method, batch = config.method, config.train.batch
     rehearse: int = getattr(method, "rehearse", 0) if isinstance(method, BufferConfig | LwfConfig) else 0
-    steps = int(min(max(MACS / (3 * macs * (batch + rehearse)), 6), 200))
-    passes = 3 if steps < 20 else 5
+    steps = int(min(max(MACS / (3 * macs * (batch + rehearse)), 4), 200))
+    passes = 2 if steps < 20 else 5
     a_pass = max(2, steps // passes)
     first = max(rehearse, batch * max(1, a_pass // 4))
     if isinstance(method, EsmerConfig):
