@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -86,6 +85,20 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
     run.set_defaults(do=_run)
 
+    plan = commands.add_parser(
+        "plan",
+        help="say what a run will take before it is run: parameters, bytes, memory, disk, hours",
+        description="Say what a run will take on this machine: parameters, work, stored bytes, memory, disk and hours. "
+        "Times come from two short sessions on noise, seconds for small frames and about a minute for large ones. The "
+        "videos need not be here where their lengths are known. Warns of what does not fit.",
+        epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
+    )
+    plan.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
+    plan.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+    plan.add_argument("--out", type=Path, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
+    plan.add_argument("--json", action="store_true", help="print JSON")
+    plan.set_defaults(do=_plan)
+
     grid = commands.add_parser(
         "grid",
         help="run a grid of methods, settings, seeds and streams, each a run folder",
@@ -142,26 +155,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc keep what one training step frees for the next; page faults on tensors cost a step about 5 %."""
-    with suppress(OSError, AttributeError):
-        mallopt, m_trim_threshold, m_mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
-        mallopt(m_trim_threshold, -1)
-        mallopt(m_mmap_threshold, 2**31 - 1)
-
-
 def _run(arguments: argparse.Namespace) -> None:
     from vcl import config as configs
-
-    _keep_freed_memory()
 
     config = configs.load(arguments.config, arguments.setting)
     path = arguments.out or Path("runs", arguments.config.stem)
 
     from vcl.report.progress import Progress
     from vcl.report.terminal import matrix_text
-    from vcl.run import run
+    from vcl.run import keep_freed_memory, run
 
+    keep_freed_memory()
     with Progress(quiet=arguments.quiet) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
@@ -188,8 +192,9 @@ def _sinks(folder: RunFolder, config: RunConfig) -> Iterator[Sequence[Listener]]
 
 def _grid(arguments: argparse.Namespace) -> None:
     from vcl.grid import read_grid, run_grid
+    from vcl.run import keep_freed_memory
 
-    _keep_freed_memory()
+    keep_freed_memory()
     cells = read_grid(arguments.grid, arguments.setting)
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
     failed = run_grid(cells, out, _sinks)
@@ -239,15 +244,27 @@ def _laid_out(table: Comparison | PublishedComparison, form: str) -> str:
     return {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}[form]()
 
 
+def _plan(arguments: argparse.Namespace) -> None:
+    from vcl import config as configs
+
+    config = configs.load(arguments.config, arguments.setting)
+
+    from vcl.plan import plan
+
+    found = plan(config, arguments.out or Path("runs", arguments.config.stem))
+    _print(json.dumps(found.to_json(), indent=1) if arguments.json else found.to_text())
+
+
 def _bench(arguments: argparse.Namespace) -> None:
     from vcl import config as configs
+    from vcl.run import keep_freed_memory
 
     if arguments.rounds is not None and arguments.rounds < 1:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
     config = configs.load(arguments.config, arguments.setting)
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
     keep = _keeper(arguments.save, "_".join(names))
-    _keep_freed_memory()
+    keep_freed_memory()
     table = run_benchmark(arguments.what, config, arguments.rounds)
     text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
     keep(text, data)

@@ -36,6 +36,20 @@ def manifest_of(benchmark: str) -> Manifest:
     return read_manifest(benchmark, _SHIPPED / f"{benchmark}.yaml")
 
 
+def listed(benchmark: str, videos: Sequence[str] = ()) -> list[Entry]:
+    """The videos that a benchmark names, here or not; none where it takes whatever lies under a root.
+
+    Args:
+        benchmark: as :func:`manifest_of` takes it.
+        videos: names to keep, in this order; none keeps all in the order of the benchmark.
+
+    Raises:
+        VideoError: an unknown benchmark or video, or a wrong manifest.
+    """
+    manifest = manifest_of(benchmark)
+    return _choose(manifest, list(manifest.videos), videos) if manifest.videos else []
+
+
 def resolve(benchmark: str, root: Path | None = None, videos: Sequence[str] = ()) -> list[VideoSource]:
     """Find the videos of a benchmark.
 

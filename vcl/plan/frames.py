@@ -1,0 +1,66 @@
+"""How many frames a run will have of each video, without decoding one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+
+from vcl.config import StreamConfig
+from vcl.errors import VideoError
+from vcl.video.benchmark import listed, resolve
+from vcl.video.probe import probe
+from vcl.video.source import VideoSource
+
+
+def frame_counts(stream: StreamConfig) -> dict[str, int]:
+    """Frames that a run trains on, by video, in the order of ``stream.videos`` or of the benchmark.
+
+    Where the videos are here, a length that neither the manifest nor ``stream.frames`` says is counted, by files or
+    packets; where they are not, the manifest and ``stream.frames`` are all there is.
+
+    Args:
+        stream: the config's.
+
+    Raises:
+        VideoError: a length is not known (names the video), or a video is shorter than what is asked of it.
+    """
+    try:
+        sources = resolve(stream.benchmark, Path(stream.root).expanduser() if stream.root else None, stream.videos)
+    except VideoError as error:
+        whole = {entry.name: entry.frames for entry in listed(stream.benchmark, stream.videos)}
+        whole = whole or dict.fromkeys(stream.videos)
+        if not whole:
+            hint = "give stream.root, or stream.videos and stream.frames, to plan a run"
+            raise VideoError(f"{error}; {hint}") from error
+    else:
+        asked = stream.frames is not None
+        whole = {s.name: s.expected_frames or (None if asked else _counted(s)) for s in sources}
+    return {name: _kept(name, count, stream) for name, count in whole.items()}
+
+
+def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:
+    """Frames that ``start``, ``frames`` and ``stride`` leave of a video with so many, or with nobody knows how many."""
+    if whole is None:
+        if stream.frames is None:
+            raise VideoError(
+                f"{name}: it is not known how many frames it has; give stream.frames, or stream.root to count them"
+            )
+        return stream.frames
+    there = -(-(whole - stream.start) // stream.stride)
+    if there < (stream.frames or 1):
+        asked = f"stream.start={stream.start}, stream.stride={stream.stride} and stream.frames={stream.frames}"
+        raise VideoError(f"{name}: {asked} must lie within its {whole} frames")
+    return stream.frames or there
+
+
+def _counted(source: VideoSource) -> int:
+    found = probe(source).frames
+    if found is not None:
+        return found
+    try:
+        with av.open(str(source.path.absolute())) as container:
+            stream = container.streams.video[0]
+            return stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(f"{source.path}: its frames cannot be counted ({error}); give stream.frames") from error

@@ -1,0 +1,51 @@
+"""What this machine has to spare."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from vcl.plan.table import shown_bytes
+
+
+def available_memory() -> int | None:
+    """Bytes that processes can still take: of the machine, or of the group that this one is confined to."""
+    found = []
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found.append(1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))))
+    group = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):
+        limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
+        found.append(int(limit) - int(used))
+    return min(found, default=None)
+
+
+def free_disk(path: Path) -> tuple[int, int]:
+    """Which disk a folder, that need not exist yet, is or will be on, and the bytes free there."""
+    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return there.stat().st_dev, shutil.disk_usage(there).free
+
+
+def memory_troubles(where: str, needed: int | None, there: int | None) -> list[str]:
+    """A warning where there is less memory than needed; none where either is not known."""
+    if needed is None or there is None or needed <= there:
+        return []
+    needs = f"the run needs {shown_bytes(needed)} and {where} has {shown_bytes(there)}"
+    return [f"memory: {needs}; try a lower train.batch or stream.size"]
+
+
+def disk_troubles(needs: Mapping[Path, int]) -> list[str]:
+    """A warning for every disk on which there is no room for what is to be written there."""
+    disks: dict[int, tuple[int, list[Path], int]] = {}
+    for path, size in needs.items():
+        disk, free = free_disk(path)
+        wanted, paths, _ = disks.get(disk, (0, [], free))
+        disks[disk] = wanted + size, [*paths, path], free
+    return [
+        f"disk: {' and '.join(map(str, paths))} may need {shown_bytes(wanted)} and {shown_bytes(free)} are free"
+        for wanted, paths, free in disks.values()
+        if wanted > free
+    ]
