@@ -23,7 +23,7 @@ from vcl.video.pixels import write_png
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
 EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
-BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
+BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected", "bunny")]
 CELLS = [cell for path in FILES if path.name.endswith(".grid.yaml") for cell in read_grid(path)]
 DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 

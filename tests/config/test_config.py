@@ -142,3 +142,30 @@ def test_every_experiment_loads(path):
 def test_every_grid_names_runs_that_can_be(path):
     cells = read_grid(path)
     assert len({cell.name for cell in cells}) == len(cells) > 1
+
+
+def test_a_file_builds_on_others_and_the_last_word_wins(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "recipe.yaml").write_text("train: {epochs: 7, batch: 2}\nstream: {size: [32, 48]}\n")
+    (tmp_path / "parts" / "long.yaml").write_text("base: recipe.yaml\ntrain: {epochs: 9}\n")
+    own = tmp_path / "own.yaml"
+    own.write_text("base: [parts/recipe.yaml, parts/long.yaml]\nmethod: {name: wsn}\nstream: {size: [64, 64]}\n")
+    config = configs.load(own, ["train.batch=3"])
+    assert (config.train.epochs, config.train.batch, config.stream.size) == (9, 3, (64, 64))
+    assert config.method.name == "wsn"
+    assert "base" not in configs.to_dict(config)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("own.yaml", "must name files that do not build on this one, got 'own.yaml'"),
+        ("[3]", "must name files that do not build on this one, got 3"),
+        ("none.yaml", r"none\.yaml cannot be read: No such file"),
+    ],
+)
+def test_a_base_that_is_none_is_refused(tmp_path, base, message):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"base: {base}\n")
+    with pytest.raises(ConfigError, match=message):
+        configs.load(own)
