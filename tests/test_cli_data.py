@@ -1,6 +1,7 @@
 """``vcl data`` through the front door."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_prepare_verify_and_run_what_was_prepared(downloads, capsys):
     assert main(["data", "prepare", "folder", "--source", "downloads", "--out", "out", "--size", "16x16"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "out: 2 videos, 10 frames"
-    settings = said[1].partition(": ")[2].split()
+    settings = shlex.split(said[1].partition(": ")[2])
     assert settings == ["stream.benchmark=folder", "stream.root=out", "stream.size=[16,16]"]
     assert main(["data", "verify", "out"]) == 0
     assert capsys.readouterr().out == "out: all 2 videos are as they were prepared\n"
@@ -51,7 +52,7 @@ def test_a_part_is_prepared_and_the_settings_name_it(downloads, capsys):
     assert main(["data", "prepare", "folder", *words, "--videos", "dog"]) == 0
     said = capsys.readouterr().out
     assert "out: 1 videos, 2 frames" in said
-    assert said.endswith("stream.size=[12,16] stream.videos=[dog]\n")
+    assert said.endswith("'stream.size=[12,16]' 'stream.videos=[dog]'\n")
 
 
 @pytest.mark.parametrize(
@@ -61,12 +62,13 @@ def test_a_part_is_prepared_and_the_settings_name_it(downloads, capsys):
         (["prepare", "folder", "--frames", "0"], "frames must be at least 1"),
         (["prepare", "nothing"], "benchmark must be one of bunny, "),
         (["prepare", "folder"], "cat: cat.npy has frames of 24x32, smaller than the 720x1280 asked for"),
+        (["prepare", "folder", "--out", "downloads"], "downloads: the prepared folder must be another than the source"),
         (["verify", "downloads"], "must be a prepared folder, found no prepared.json in it"),
     ],
 )
 def test_mistakes_are_said_and_end_with_2(downloads, capsys, words, message):
     places = ["--source", "downloads", "--out", "out"] if words[0] == "prepare" else []
-    assert main(["data", *words, *places]) == 2
+    assert main(["data", words[0], *places, *words[1:]]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -87,6 +87,28 @@ def test_every_benchmark_experiment_takes_a_step_in_two_sessions_at_full_size(co
     assert steps_of(config) == expected_steps(config)
 
 
+@pytest.mark.parametrize(
+    "path", [p for p in BENCHMARKS if p.parent.name != "bunny"], ids=lambda p: "-".join(p.parts[-3:])
+)
+def test_a_benchmark_experiment_is_what_its_name_says_and_the_paper_does(path):
+    config, paper = configs.load(path), path.parent.name == "paper"
+    train, backbone, method = config.train, config.backbone, config.method
+    assert (train.batch, train.lr, train.betas, train.loss) == (1, 5e-4, (0.5, 0.999), "l1_ssim")
+    assert (train.warmup, train.warmup_from) == (0.2, 0.1)
+    assert train.epochs == (300 if paper and path.stem in ("single", "joint") else 150)
+    assert (backbone.stem_width, backbone.channels, backbone.lower_width) == (512, 112, 96)
+    assert backbone.session_embedding == ("fraction" if paper else "open")
+    name, *parts = path.stem.split("_")
+    assert method.name == name
+    assert ("kept" in parts) == (getattr(method, "reinit", True) is False)
+    if name in ("wsn", "pfnr"):
+        assert method.capacity == int(parts[-1][1:]) / 100
+    assert backbone.operator_block == (int(parts[0][-1]) if name == "pfnr" else 0)
+    if name == "pfnr":
+        as_in_its_code = (backbone.operator_path, backbone.operator_spectrum, method.signed_operator_scores)
+        assert as_in_its_code == (("only", "packed", True) if paper else ("sum", "centred", False))
+
+
 def test_the_benchmarks_have_one_file_a_method_and_capacity_and_differ_in_their_videos_alone():
     for name in ("uvg8", "uvg17", "davis50"):
         mine = {path.relative_to(ROOT / "experiments" / name) for path in BENCHMARKS if name in path.parts}
@@ -103,6 +125,10 @@ def test_every_experiment_a_document_names_exists(document):
     named = re.findall(r"experiments/[\w/.]+\.yaml", document.read_text())
     assert named
     assert all((ROOT / name).is_file() for name in named)
+
+
+def test_no_document_has_a_gap_left_to_fill():
+    assert not [path for path in DOCUMENTS if re.search(r"@[A-Z]+@|TODO|TBD", path.read_text())]
 
 
 def test_every_picture_and_page_that_a_document_links_to_exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ def add_data_commands(data: argparse.ArgumentParser) -> None:
     size.add_argument("--preset", choices=_PRESETS, default="pfnr720", help="size in the literature (default: pfnr720)")
     size.add_argument("--size", metavar="HxW", help="height and width of your own, such as 180x320")
     prepare.add_argument("--videos", nargs="+", default=(), metavar="NAME", help="only these")
-    prepare.add_argument("--frames", type=int, metavar="N", help="the first N frames (default: all)")
+    prepare.add_argument("--frames", type=int, metavar="N", help="at most the first N frames (default: all)")
     prepare.add_argument("--stride", type=int, default=1, metavar="K", help="every K-th frame (default: every one)")
     prepare.add_argument("--as-found", action="store_true", help="take other sizes and frame counts than published")
     prepare.set_defaults(do=_prepare)
@@ -101,23 +102,26 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from vcl.report.progress import counting
     from vcl.video.prepare import prepare
 
+    transform = _transform(arguments)
     with counting() as progress:
         prepared = prepare(
             arguments.benchmark,
             arguments.source,
             arguments.out,
-            _transform(arguments),
+            transform,
             videos=arguments.videos,
             as_found=arguments.as_found,
             progress=progress,
         )
-    size = f"[{prepared.transform.height},{prepared.transform.width}]"
-    chosen = f" stream.videos=[{','.join(arguments.videos)}]" if arguments.videos else ""
-    frames = sum(made.frames for made in prepared.videos.values())
+    settings = [
+        f"stream.benchmark={arguments.benchmark}",
+        f"stream.root={arguments.out}",
+        f"stream.size=[{transform.height},{transform.width}]",
+        *([f"stream.videos=[{','.join(prepared)}]"] if arguments.videos else []),
+    ]
     sys.stdout.write(
-        f"{arguments.out}: {len(prepared.videos)} videos, {frames} frames\n"
-        f"Settings of an experiment: stream.benchmark={arguments.benchmark} stream.root={arguments.out} "
-        f"stream.size={size}{chosen}\n"
+        f"{arguments.out}: {len(prepared)} videos, {sum(made.frames for made in prepared.values())} frames\n"
+        f"Settings of an experiment: {shlex.join(settings)}\n"
     )
 
 

@@ -31,7 +31,8 @@ VIDEOS = ("bunny", "city", "beauty")
 
 SOURCE = Source(
     *("A paper", "Table 1", "a network", "uvg17", "wsn", "nerv", 112, *SIZE),
-    **{"epochs": 150, "capacity": 0.3, "reinit": True, "operator_block": 0},
+    **{"epochs": 150, "batch": 1, "lr": 5e-4, "session_embedding": "open"},
+    **{"capacity": 0.3, "reinit": True, "operator_block": 0},
 )
 """The conditions of the made-up runs."""
 
@@ -140,6 +141,9 @@ def test_a_run_under_the_same_conditions_is_comparable(summaries):
     [
         ({"height": 720, "width": 1280}, "size 720x1280, ours 18x32"),
         ({"epochs": 300}, "epochs 300, ours 150"),
+        ({"batch": 6}, "batch 6, ours 1"),
+        ({"lr": 0.01}, "rate 0.01, ours 0.0005"),
+        ({"session_embedding": "fraction"}, "session embedding fraction, ours open"),
         ({"capacity": 0.5}, "capacity 0.5, ours 0.3"),
         ({"reinit": False}, "re-init no, ours yes"),
         ({"operator_block": 2}, "operator block 2, ours 0"),
@@ -165,8 +169,8 @@ def test_all_reasons_are_told(summaries):
 
 
 def test_what_is_unknown_of_a_paper_is_no_reason(summaries):
-    unknown = dict.fromkeys(("height", "epochs", "capacity", "reinit", "operator_block", "channels"))
-    assert reasons(summaries(), differing(**unknown, backbone="")) == ()
+    unknown = dict.fromkeys(("height", "epochs", "batch", "lr", "capacity", "reinit", "operator_block", "channels"))
+    assert reasons(summaries(), differing(**unknown, backbone="", session_embedding="")) == ()
 
 
 def test_a_part_of_the_videos_is_a_shorter_stream_and_has_no_mean(summaries):
@@ -291,11 +295,9 @@ def test_csv_has_a_row_a_number_in_full_precision(summaries):
     ],
 )
 def test_a_file_that_is_wrong_is_refused_in_one_line(tmp_path, old, new, message):
-    columns = (
-        "paper,table,network,stream,method,video,psnr,backbone,channels,height,width,frames,epochs,capacity,reinit,"
-    )
-    columns += "operator_block,videos,note"
-    row = "A paper,,,uvg17,wsn,bunny,29.5,nerv,112,18,32,4,150,0.3,yes,0,,"
+    columns = "paper,table,network,stream,method,video,psnr,backbone,channels,height,width,frames,epochs,batch,lr,session_embedding,capacity,"
+    columns += "reinit,operator_block,videos,note"
+    row = "A paper,,,uvg17,wsn,bunny,29.5,nerv,112,18,32,4,150,1,0.0005,open,0.3,yes,0,,"
     path = tmp_path / "numbers.csv"
     path.write_text(f"{columns}\n{row}\n")
     assert read_published(path) == [

@@ -77,7 +77,7 @@ def test_a_video_is_found_by_its_official_name_in_whatever_form_it_came(tmp_path
     assert found[0].raw == RawFormat(1080, 1920, "yuv420p")
     assert [source.expected_frames for source in found] == [600, 600, 600, 132]
     (tmp_path / "Beauty.mp4").write_bytes(b"x")
-    with pytest.raises(VideoError, match=r"must hold one file for beauty, found Beauty\.mp4, Beauty_1920"):
+    with pytest.raises(VideoError, match=r"there must be one file for beauty, found Beauty\.mp4, Beauty_1920"):
         resolve("uvg17", tmp_path, ["beauty"])
 
 

@@ -1,6 +1,7 @@
 """From archives, raw files and folders to prepared videos."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -106,11 +107,11 @@ def test_what_was_made_is_recorded_and_read_as_it_lies(source, tmp_path, benchma
     told = []
     prepared = prepare(benchmark, source, out, SMALL, progress=lambda *now: told.append(now))
     assert told == [(name, done, 4) for name in ("bee", "dog") for done in range(5)]
-    bee, dog = prepared.videos["bee"], prepared.videos["dog"]
+    bee, dog = prepared["bee"], prepared["dog"]
     assert (bee.frames, bee.source, bee.source_size, bee.rate) == (4, "HoneyBee_32x24_420_8bit.yuv", SIZE, 50)
     assert bee.source_sha256 == hashlib.sha256(content).hexdigest()
     assert dog.sha256 == hashlib.sha256(np.load(out / "dog.npy").tobytes()).hexdigest()
-    assert read_prepared(out) == prepared
+    assert read_prepared(out).videos == prepared
 
     clips = open_stream(StreamConfig(benchmark, str(out), size=(16, 16), cache=str(tmp_path / "cache")))
     assert clips[0].frames.shape == (4, 3, 16, 16)  # Another size than prepared: through the cache.
@@ -173,7 +174,7 @@ def test_other_frame_counts_are_refused_and_taken_as_found_when_asked(source, tm
     with pytest.raises(VideoError, match=r"bee: HoneyBee_32x24_420_8bit\.yuv has 3 frames; expected 4 frames of 24x32"):
         prepare(benchmark, source, tmp_path / "out", SMALL, videos=["bee"])
     prepared = prepare(benchmark, source, tmp_path / "out", SMALL, videos=["bee"], as_found=True)
-    assert prepared.videos["bee"].frames == 3
+    assert prepared["bee"].frames == 3
 
 
 def test_frames_are_never_enlarged(source, tmp_path, benchmark):
@@ -186,7 +187,7 @@ def test_a_range_is_prepared_alone(source, tmp_path, benchmark):
     (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
     whole = prepare(benchmark, source, tmp_path / "whole", SMALL, videos=["bee"])
     part = prepare(benchmark, source, tmp_path / "part", Transform(12, 16, frames=2, stride=2), videos=["bee"])
-    assert (whole.videos["bee"].frames, part.videos["bee"].frames) == (4, 2)
+    assert (whole["bee"].frames, part["bee"].frames) == (4, 2)
     arrays = [np.load(tmp_path / name / "bee.npy") for name in ("whole", "part")]
     assert (arrays[0][::2] == arrays[1]).all()
 
@@ -310,11 +311,78 @@ def test_verification_finds_what_is_missing_changed_or_strange(source, tmp_path,
         list(verify(source))
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"version": 2}', '{"version": 1, "benchmark": "x", "videos": {}}'])
+@pytest.mark.parametrize("content", ["[]", "{", '{"version": 2}', '{"version": 1, "videos": {}}', "[" * 9999])
 def test_a_damaged_record_is_refused(tmp_path, content):
     (tmp_path / "prepared.json").write_text(content)
     with pytest.raises(VideoError, match=r"prepared\.json: the record of a prepared folder cannot be read"):
         read_prepared(tmp_path)
+
+
+def test_a_changed_array_is_prepared_again(source, tmp_path, benchmark):
+    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+    out = tmp_path / "out"
+    prepare(benchmark, source, out, SMALL, videos=["bee"])
+    content = (out / "bee.npy").read_bytes()
+    (out / "bee.npy").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    prepare(benchmark, source, out, SMALL, videos=["bee"])
+    assert (out / "bee.npy").read_bytes() == content
+
+
+def test_a_video_shorter_than_the_range_is_taken_whole(source, tmp_path, benchmark):
+    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+    made = prepare(benchmark, source, tmp_path / "out", Transform(12, 16, frames=9), videos=["bee"])
+    assert made["bee"].frames == 4
+
+
+def test_a_raw_file_in_a_folder_of_its_own_is_found_and_a_lossy_copy_beside_an_archive_is_not_chosen(source, tmp_path):
+    (source / "Beauty_32x24_420_8bit").mkdir()
+    raw = source / "Beauty_32x24_420_8bit" / "Beauty_32x24_420_8bit.yuv"
+    raw.write_bytes(planes(4)[3])
+    pack(source / "Beauty_32x24_420_8bit_RAW.7z", {"a.yuv": planes(4)[3]})
+    assert resolve("uvg17", source, ["beauty"])[0].path == raw
+    raw.unlink()
+    (source / "Beauty.mp4").write_bytes(b"x")
+    with pytest.raises(
+        VideoError, match=r"beauty: there must be one file for beauty, found Beauty\.mp4, Beauty_32x24"
+    ) as no:
+        prepare("uvg8", source, tmp_path / "out", SMALL, videos=["beauty", "bee"])
+    assert "bee: missing; looked for bee or HoneyBee*" in str(no.value)
+
+
+def test_a_resolution_that_has_all_videos_comes_before_one_that_lacks_some(source, write_folder, clip):
+    for place in ("1080p/bear", "480p/bear", "480p/boat"):
+        (source / "JPEGImages" / place).mkdir(parents=True)
+        write_folder(f"downloads/JPEGImages/{place}/x", clip[:1])
+        for image in (source / "JPEGImages" / place / "x").iterdir():
+            image.rename(image.parents[1] / image.name)
+    found = resolve("davis50", source, ["bear", "boat"])
+    assert [each.path.parent.name for each in found] == ["480p", "480p"]
+    assert resolve("davis50", source, ["bear"])[0].path.parent.name == "1080p"
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/absolute", "a\\b", ".hidden"])
+def test_a_name_that_would_lie_elsewhere_is_refused(source, tmp_path, name):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"videos: [{{name: '{name}', path: x}}]")
+    with pytest.raises(VideoError, match="a name must be that of one file, without / and not hidden"):
+        prepare(str(own), source, tmp_path / "out", SMALL)
+    made = {"frames": 1, "sha256": "0" * 64, "stamp": "", "source": "", "source_sha256": "", "source_stamp": ""}
+    record = {"version": 1, "transform": {"height": 1, "width": 1}}
+    (source / "prepared.json").write_text(
+        json.dumps({**record, "videos": {name: {**made, "source_size": [1, 1], "rate": None}}})
+    )
+    with pytest.raises(VideoError, match="a name must be that of one file"):
+        read_prepared(source)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"\x80\x04.", b"", b"\x93NUMPY\x01\x00"])
+def test_an_array_file_that_is_none_is_refused_and_runs_nothing(source, tmp_path, content):
+    (source / "a.npy").write_bytes(content)
+    with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read"):
+        prepare("folder", source, tmp_path / "out", SMALL)
+    np.save(source / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read"):
+        prepare("folder", source, tmp_path / "out", SMALL)
 
 
 def test_presets_have_the_sizes_of_the_literature_and_its_crops():

@@ -10,7 +10,7 @@ import numpy as np
 
 from vcl.config import RunConfig, WsnConfig
 from vcl.plan.calibrate import Calibration, calibration_of
-from vcl.plan.frames import frame_counts
+from vcl.plan.frames import frame_counts, to_decode
 from vcl.plan.hours import seconds_of
 from vcl.plan.machine import available_memory, disk_troubles, memory_troubles
 from vcl.plan.memory import frame_bytes, more_frames, more_memory
@@ -22,7 +22,7 @@ from vcl.video.stream import ordered
 
 
 def plan(config: RunConfig, out: Path) -> Plan:
-    """Say what a run will take on this machine; a run on noise for up to a minute tells the times.
+    """Say what a run will take on this machine; a short run on noise tells the times.
 
     Args:
         config: the run's. Its videos need not be here, where its benchmark or ``stream.frames`` says how long they are.
@@ -44,7 +44,8 @@ def plan(config: RunConfig, out: Path) -> Plan:
         troubles += memory_troubles("the device", device, found.device_there)
     available = available_memory()
     folder = sum(sum(file.values()) for file in files) + (checkpoint or 0)
-    cache, cache_folder = sum(frames.values()) * frame_bytes(config), config.stream.cache
+    cache_folder = config.stream.cache
+    cache = sum(frames[name] for name in to_decode(config.stream, frames)) * frame_bytes(config)
     troubles += memory_troubles("this machine", memory, available)
     in_cache = Path(cache_folder).expanduser() if cache_folder else default_cache_dir()
     troubles += disk_troubles({out: folder + (checkpoint or 0), in_cache: cache})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -9,8 +10,10 @@ import av
 from vcl.config import StreamConfig
 from vcl.errors import VideoError
 from vcl.video.benchmark import listed, resolve
+from vcl.video.prepared import prepared_clip
 from vcl.video.probe import probe
 from vcl.video.source import VideoSource
+from vcl.video.stream import transform_of
 
 
 def frame_counts(stream: StreamConfig) -> dict[str, int]:
@@ -37,6 +40,21 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
         asked = stream.frames is not None
         whole = {s.name: s.expected_frames or (None if asked else _counted(s)) for s in sources}
     return {name: _kept(name, count, stream) for name, count in whole.items()}
+
+
+def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
+    """Videos that a run will decode into its cache: all but those that are prepared as it wants them.
+
+    Args:
+        stream: the config's.
+        names: of its videos.
+    """
+    try:
+        sources = resolve(stream.benchmark, Path(stream.root).expanduser() if stream.root else None, stream.videos)
+    except VideoError:
+        return list(names)
+    wanted = transform_of(stream)
+    return [source.name for source in sources if prepared_clip(source, wanted) is None]
 
 
 def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:

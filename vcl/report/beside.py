@@ -46,6 +46,14 @@ class Condition:
 _CONDITIONS = (
     Condition("size", lambda source: source.size, lambda run: run.stream.size),
     Condition("epochs", lambda source: source.epochs, lambda run: run.train.epochs),
+    Condition("batch", lambda source: source.batch, lambda run: run.train.batch, told=False),
+    Condition("rate", lambda source: source.lr, lambda run: run.train.lr, told=False),
+    Condition(
+        "session embedding",
+        lambda source: source.session_embedding,
+        lambda run: getattr(run.backbone, "session_embedding", None),
+        told=False,
+    ),
     Condition("capacity", lambda source: source.capacity, lambda run: getattr(run.method, "capacity", None)),
     Condition("re-init", lambda source: source.reinit, lambda run: getattr(run.method, "reinit", None)),
     Condition(

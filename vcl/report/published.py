@@ -30,6 +30,9 @@ class Source:
         height: of a frame, pixels.
         width: of a frame, pixels.
         epochs: passes over a video.
+        batch: frames a step.
+        lr: as ``train.lr``.
+        session_embedding: as ``backbone.session_embedding``.
         capacity: share of weights in one mask.
         reinit: whether scores are drawn anew for each session.
         operator_block: as ``backbone.operator_block``.
@@ -45,6 +48,9 @@ class Source:
     height: int | None
     width: int | None
     epochs: int | None
+    batch: int | None
+    lr: float | None
+    session_embedding: str
     capacity: float | None
     reinit: bool | None
     operator_block: int | None
@@ -131,15 +137,18 @@ def _yes_or_no(text: str) -> bool:
 
 _COLUMNS = tuple(item.name for kind in (Source, Published) for item in fields(kind) if item.name != "source")
 
-_WHOLE = dict.fromkeys(("channels", "height", "width", "epochs", "operator_block", "frames"), ("a whole number", int))
+_WHOLE = dict.fromkeys(
+    ("channels", "height", "width", "epochs", "batch", "operator_block", "frames"), ("a whole number", int)
+)
 
 _KINDS: dict[str, tuple[str, Callable[[str], object]]] = {
     **_WHOLE,
     "capacity": ("a number", _number),
+    "lr": ("a number", _number),
     "psnr": ("a number", _number),
     "reinit": ("yes or no", _yes_or_no),
     "videos": ("names with spaces between them", lambda text: tuple(text.split())),
 }
 """What a column must hold, and how to read it; text where it is not named."""
 
-_UNKNOWABLE = (*_WHOLE, "capacity", "reinit")
+_UNKNOWABLE = (*_WHOLE, "capacity", "lr", "reinit")

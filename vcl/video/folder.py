@@ -69,7 +69,7 @@ def _read_same_size(path: Path, first: Path) -> NDArray[np.uint8]:
     frame = read_image(path)
     height, width = frame.shape[:2]
     if path != first:
-        first_width, first_height = _size(first)
+        first_width, first_height = image_size(first)
         if (first_width, first_height) != (width, height):
             raise VideoError(
                 f"{path.parent}: all images must have one size, found {first.name} at {first_width}x{first_height}"
@@ -78,7 +78,7 @@ def _read_same_size(path: Path, first: Path) -> NDArray[np.uint8]:
     return frame
 
 
-def _size(path: Path) -> tuple[int, int]:
+def image_size(path: Path) -> tuple[int, int]:
     """Width and height from the header alone."""
     try:
         with Image.open(path) as image:

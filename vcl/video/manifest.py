@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from vcl.errors import VideoError
-from vcl.video.source import RawFormat
+from vcl.video.source import RawFormat, is_plain_name
 
 _SHARED = ("package", "raw", "sizes")
 """Keys that a video takes from the whole manifest unless it has its own."""
@@ -134,7 +134,7 @@ def check_unique(names: list[str], where: str) -> None:
 def _content(path: Path) -> object:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise VideoError(f"{path}: the benchmark cannot be read ({reason})") from error
 
@@ -165,6 +165,8 @@ def _entry(content: object, where: str, shared: Mapping[str, Any]) -> Entry:
     name = _optional(fields, "name", str, where)
     if not name:
         raise VideoError(f"{where}: a video needs a name")
+    if not is_plain_name(name):
+        raise VideoError(f"{where}: a name must be that of one file, without / and not hidden, got {name!r}")
     return Entry(
         name=name,
         paths=(_optional(fields, "path", str, where) or name, *_texts(fields, "aliases", where)),
@@ -197,7 +199,8 @@ def _sizes(fields: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]
 
 def _mapping(content: object, where: str, known: set[str]) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        raise VideoError(f"{where}: must be a mapping with some of {', '.join(sorted(known))}, got {content!r}")
+        found = repr(content) if isinstance(content, str | int | float | None) else f"a {type(content).__name__}"
+        raise VideoError(f"{where}: must be a mapping with some of {', '.join(sorted(known))}, got {found}")
     for key in content:
         if key not in known:
             raise VideoError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")

@@ -1,6 +1,8 @@
 """From what was downloaded to a folder of prepared videos, one frame in memory at a time."""
 
 import fcntl
+import logging
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vcl.errors import VideoError
-from vcl.video.benchmark import locate, manifest_of, source_of, wanted
+from vcl.video.benchmark import locate, manifest_of, source_of, unclear, wanted
 from vcl.video.cache import write_frames
 from vcl.video.digest import content_digest, stamp
 from vcl.video.manifest import Entry
@@ -18,6 +20,8 @@ from vcl.video.source import VideoSource
 from vcl.video.transform import Transform
 from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
 
+logger = logging.getLogger(__name__)
+
 PRESETS = {
     "pfnr720": Transform(720, 1280),
     "hnerv960": Transform(960, 1920),
@@ -26,6 +30,9 @@ PRESETS = {
 }
 """Sizes of the literature: the PFNR paper's; in the HNeRV line the centre of UVG at 1080p, that centre reduced, and the
 centre of Bunny. A frame's largest centred part of that shape is brought to that size."""
+
+
+_LEFT = re.compile(rf"\..+\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}")
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,10 @@ def prepare(
     videos: Sequence[str] = (),
     as_found: bool = False,
     progress: Progress = lambda name, done, of: None,
-) -> Prepared:
+) -> dict[str, Made]:
     """Prepare the videos of a benchmark; those that are prepared already are left as they are.
+
+    ``transform.frames`` is the most that is taken of a video; one that is known to be shorter is taken whole.
 
     A video's array appears whole or not at all. All sources are looked at before the first is read, and one that turns
     out to be damaged while it is read does not keep the others from being prepared.
@@ -61,15 +70,17 @@ def prepare(
         progress: told of every frame.
 
     Returns:
-        What the folder now holds.
+        These videos, by name.
 
     Raises:
         VideoError: videos that are missing or not as expected (all of them in one message), a folder that was prepared
             otherwise or is in use, too little space, or videos that are damaged (after the others are prepared).
     """
+    if out.resolve() == source.resolve():
+        raise VideoError(f"{out}: the prepared folder must be another than the source")
     jobs = _jobs(benchmark, source, transform, videos, as_found)
     with _held(out):
-        prepared = read_prepared(out) or Prepared(benchmark, transform)
+        prepared = read_prepared(out) or Prepared(transform)
         if prepared.transform != transform:
             raise VideoError(f"{out}: was prepared as {_told(prepared.transform)}, asked for {_told(transform)}")
         todo = [job for job in jobs if not _is_done(job, prepared, out)]
@@ -85,7 +96,7 @@ def prepare(
             prepared.write(out)
     if damaged:
         raise VideoError("\n  ".join([f"{len(damaged)} of {len(jobs)} videos could not be read:", *damaged]))
-    return prepared
+    return {job.entry.name: prepared.videos[job.entry.name] for job in jobs}
 
 
 def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str], as_found: bool) -> list[_Job]:
@@ -93,10 +104,12 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
     jobs, troubles = [], []
     manifest = manifest_of(benchmark)
     entries = locate(manifest, root, videos)
-    for entry, path in entries:
-        if path is None:
-            troubles.append(f"{entry.name}: missing; looked for {wanted(entry)}, {_expected(entry)}")
+    for entry, paths in entries:
+        if len(paths) != 1:
+            missing = f"missing; looked for {wanted(entry)}, {_expected(entry)}"
+            troubles.append(f"{entry.name}: {unclear(entry, paths) if paths else missing}")
             continue
+        path = paths[0]
         try:
             found = source_of(entry, path)
             job = _Job(entry, replace(found, expected_frames=None) if as_found else found, probe(found))
@@ -110,6 +123,9 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
     if troubles:
         count = f"{len(troubles)} of {len(entries)} videos in {root} are missing or not as expected:"
         raise VideoError("\n  ".join([f"the {manifest.name} benchmark cannot be prepared, {count}", *troubles]))
+    sizes = {_pixels((job.facts.height, job.facts.width)) for job in jobs if len(job.entry.sizes) > 1}
+    if len(sizes) > 1:
+        logger.warning("%s: sources of several sizes are mixed: %s (height x width)", root, ", ".join(sorted(sizes)))
     return jobs
 
 
@@ -149,13 +165,14 @@ def _held(out: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((out / ".lock").open("w"))
+            lock = stack.enter_context((out / ".lock").open("a"))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise VideoError(f"{out} is being prepared by another process") from None
-            for left in out.glob(f".*{TEMPORARY_SUFFIX}"):
-                left.unlink()  # By a process that was killed while it wrote.
+            for left in out.iterdir():
+                if _LEFT.fullmatch(left.name):
+                    left.unlink()  # By a process that was killed while it wrote.
             yield
         except OSError as error:
             reason = error.strerror or error
@@ -163,13 +180,12 @@ def _held(out: Path) -> Iterator[None]:
 
 
 def _is_done(job: _Job, prepared: Prepared, out: Path) -> bool:
-    """Whether this very source is prepared; one that was written anew since is not."""
+    """Whether this very source is prepared, and neither it nor the array was written anew since."""
     made = prepared.videos.get(job.entry.name)
     path = out / f"{job.entry.name}.npy"
     if made is None or not path.is_file():
         return False
-    frame = 3 * prepared.transform.height * prepared.transform.width
-    return made.source_stamp == stamp(job.source.path) and path.stat().st_size > made.frames * frame
+    return made.source_stamp == stamp(job.source.path) and made.stamp == stamp(path)
 
 
 def _check_space(out: Path, jobs: list[_Job], transform: Transform) -> None:
@@ -182,11 +198,15 @@ def _check_space(out: Path, jobs: list[_Job], transform: Transform) -> None:
 
 def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Made:
     name, source, facts = job.entry.name, job.source, job.facts
-    total = facts.frames or job.entry.frames
+    total = facts.frames or source.expected_frames
     of = transform.count(total) if total else None
+    if of is not None and transform.frames is not None:
+        transform = replace(transform, frames=of)
     progress(name, 0, of)
     before = stamp(source.path)
     digest = content_digest(source.path)
-    with whole_file(out / f"{name}.npy") as draft:
+    path = out / f"{name}.npy"
+    with whole_file(path) as draft:
         count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of))
-    return Made(count, sha256, source.path.name, digest, before, (facts.height, facts.width), job.entry.rate)
+    size = facts.height, facts.width
+    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate)

@@ -14,7 +14,7 @@ from typing import Any
 from vcl.errors import VideoError
 from vcl.video.cache import Clip
 from vcl.video.read import frame_array
-from vcl.video.source import VideoSource
+from vcl.video.source import VideoSource, is_plain_name
 from vcl.video.transform import Transform
 from vcl.whole_file import whole_file
 
@@ -31,6 +31,7 @@ class Made:
     Args:
         frames: how many.
         sha256: digest of their bytes, 64 hex digits.
+        stamp: what tells without reading it that the array is still the same.
         source: file or folder they were made from, by name.
         source_sha256: digest of its bytes, as :func:`vcl.video.digest.content_digest` makes it.
         source_stamp: what tells without reading it that it is still the same.
@@ -40,6 +41,7 @@ class Made:
 
     frames: int
     sha256: str
+    stamp: str
     source: str
     source_sha256: str
     source_stamp: str
@@ -52,12 +54,10 @@ class Prepared:
     """What ``prepared.json`` records.
 
     Args:
-        benchmark: what the videos were prepared for.
         transform: size and range that all of them have.
         videos: name to what was made, in the order of making.
     """
 
-    benchmark: str
     transform: Transform
     videos: dict[str, Made] = field(default_factory=dict)
 
@@ -88,8 +88,11 @@ def read_prepared(folder: Path) -> Prepared | None:
         if content["version"] != 1:
             raise ValueError(f"version must be 1, got {content['version']}")
         videos = {name: _made(made) for name, made in content["videos"].items()}
-        return Prepared(str(content["benchmark"]), Transform(**content["transform"]), videos)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        strange = [name for name in videos if not is_plain_name(name)]
+        if strange:
+            raise ValueError(f"a name must be that of one file, got {strange[0]!r}")
+        return Prepared(Transform(**content["transform"]), videos)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VideoError(f"{path}: the record of a prepared folder cannot be read ({error!r})") from error
 
 

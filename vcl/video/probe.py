@@ -4,10 +4,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from vcl.errors import VideoError
 from vcl.video.container import open_container, raw_frames, video_stream_of
+from vcl.video.folder import image_size
 from vcl.video.read import frame_array
 from vcl.video.source import RAW_SUFFIXES, VideoSource, image_files
 from vcl.video.structure import missing_bytes
@@ -65,5 +64,5 @@ def _folder(path: Path) -> Facts:
     images = image_files(path)
     if not images:
         raise VideoError(f"{path}: a frame folder must hold PNG or JPEG images, found none")
-    with Image.open(images[0]) as image:
-        return Facts(image.height, image.width, len(images))
+    width, height = image_size(images[0])
+    return Facts(height, width, len(images))

@@ -98,6 +98,11 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
+def is_plain_name(name: str) -> bool:
+    """Tell whether a name can be that of one file in a folder, and of no other place."""
+    return not name.startswith(".") and not set(name) & set("/\\\0")
+
+
 def is_visible(path: Path) -> bool:
     """Tell whether a file or folder is meant to be seen: its name does not begin with a dot."""
     return not path.name.startswith(".")

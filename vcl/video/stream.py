@@ -21,7 +21,7 @@ def open_stream(config: StreamConfig) -> list[Clip]:
     """
     root = Path(config.root).expanduser() if config.root is not None else None
     cache = Path(config.cache).expanduser() if config.cache is not None else default_cache_dir()
-    transform = Transform(*config.size, start=config.start, frames=config.frames, stride=config.stride)
+    transform = transform_of(config)
     sources = resolve(config.benchmark, root, config.videos)
     clips = [
         prepared_clip(source, transform)
@@ -29,6 +29,11 @@ def open_stream(config: StreamConfig) -> list[Clip]:
         for source in sources
     ]
     return ordered(clips, config)
+
+
+def transform_of(config: StreamConfig) -> Transform:
+    """Size and range of its clips."""
+    return Transform(*config.size, start=config.start, frames=config.frames, stride=config.stride)
 
 
 def ordered(clips: list[Clip], config: StreamConfig) -> list[Clip]:
