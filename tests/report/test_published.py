@@ -295,8 +295,8 @@ def test_csv_has_a_row_a_number_in_full_precision(summaries):
     ],
 )
 def test_a_file_that_is_wrong_is_refused_in_one_line(tmp_path, old, new, message):
-    columns = "paper,table,network,stream,method,video,psnr,backbone,channels,height,width,frames,epochs,batch,lr,session_embedding,capacity,"
-    columns += "reinit,operator_block,videos,note"
+    columns = "paper,table,network,stream,method,video,psnr,backbone,channels,height,width,frames,epochs,batch,lr,"
+    columns += "session_embedding,capacity,reinit,operator_block,videos,note"
     row = "A paper,,,uvg17,wsn,bunny,29.5,nerv,112,18,32,4,150,1,0.0005,open,0.3,yes,0,,"
     path = tmp_path / "numbers.csv"
     path.write_text(f"{columns}\n{row}\n")

@@ -165,6 +165,7 @@ def test_all_that_is_missing_or_wrong_is_listed_at_once_before_anything_is_read(
         f"the two benchmark cannot be prepared, 2 of 2 videos in {source} are missing or not as expected:",
         "  bee: HoneyBee_16x12_420_8bit.yuv has frames of 12x16; expected 4 frames of 24x32 (height x width)",
         "  dog: missing; looked for dog, 4 frames of 24x32 (height x width)",
+        "  --videos takes some of them alone, --as-found other sizes and numbers of frames",
     ]
     assert not (tmp_path / "out").exists()
 

@@ -71,12 +71,15 @@ def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int
     """
     console = console or Console(stderr=True)
     if not console.is_terminal:
+        done_of: dict[str, int] = {}
 
-        def line(name: str, done: int, of: int | None) -> None:
-            if done == (of or 1):
-                log.info("%s: %s frames", name, of if of else "reading")
+        def count(name: str, done: int, of: int | None) -> None:
+            if name not in done_of:
+                _log_last(done_of)
+            done_of[name] = done
 
-        yield line
+        yield count
+        _log_last(done_of)
         return
     with _open_bars(console) as bars:
         tasks: dict[str, TaskID] = {}
@@ -87,6 +90,11 @@ def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int
             bars.update(tasks[name], completed=done, info=f"{done} frames")
 
         yield move
+
+
+def _log_last(done_of: dict[str, int]) -> None:
+    for name in list(done_of)[-1:]:
+        log.info("%s: %d frames", name, done_of[name])
 
 
 def _nothing(_: Event) -> None:

@@ -122,7 +122,8 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
         jobs.append(job)
     if troubles:
         count = f"{len(troubles)} of {len(entries)} videos in {root} are missing or not as expected:"
-        raise VideoError("\n  ".join([f"the {manifest.name} benchmark cannot be prepared, {count}", *troubles]))
+        hint = "--videos takes some of them alone, --as-found other sizes and numbers of frames"
+        raise VideoError("\n  ".join([f"the {manifest.name} benchmark cannot be prepared, {count}", *troubles, hint]))
     sizes = {_pixels((job.facts.height, job.facts.width)) for job in jobs if len(job.entry.sizes) > 1}
     if len(sizes) > 1:
         logger.warning("%s: sources of several sizes are mixed: %s (height x width)", root, ", ".join(sorted(sizes)))
