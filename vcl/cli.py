@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "plan",
         help="say what a run will take before it is run: parameters, bytes, memory, disk, hours",
         description="Say what a run will take on this machine: parameters, work, stored bytes, memory, disk and hours. "
-        "Times come from two short sessions on noise: half a minute for small frames, minutes for large ones on a CPU. The "
+        "Times come from two short sessions on noise: half a minute for small frames, minutes for large ones. The "
         "videos need not be here where their lengths are known. Warns of what does not fit.",
         epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
     )
