@@ -18,9 +18,9 @@ class StreamConfig:
     """The videos, in the order in which they arrive."""
 
     benchmark: str = "samples"
-    """A shipped benchmark (samples, folder) or the path of a manifest of your own."""
+    """A shipped benchmark (`vcl data list` shows them) or the path of a manifest of your own."""
     root: str | None = None
-    """Folder that holds the videos, for benchmarks that are not part of a package."""
+    """Folder that holds the videos, or a prepared folder; for benchmarks that are not part of a package."""
     videos: tuple[str, ...] = ()
     """Names to use, in this order; empty means all that the benchmark has."""
     order: Literal["given", "shuffled", "easy_to_hard"] = "given"
