@@ -39,7 +39,7 @@ def test_prepare_verify_and_run_what_was_prepared(downloads, capsys):
     settings = shlex.split(said[1].partition(": ")[2])
     assert settings == ["stream.benchmark=folder", "stream.root=out", "stream.size=[16,16]"]
     assert main(["data", "verify", "out"]) == 0
-    assert capsys.readouterr().out == "out: all 2 videos are as they were prepared\n"
+    assert capsys.readouterr().out == "out: 2 videos as prepared\n"
     small = ["backbone.strides=[2,2]", "backbone.channels=4", "backbone.stem_width=8", "backbone.lower_width=4"]
     (downloads.parent / "own.yaml").write_text("train: {epochs: 1}\nwandb: {mode: disabled}\n")
     assert main(["run", "own.yaml", "--out", "run", "--quiet", *settings, *small]) == 0
@@ -51,7 +51,7 @@ def test_a_part_is_prepared_and_the_settings_name_it(downloads, capsys):
     words = ["--source", "downloads", "--out", "out", "--size", "12x16", "--frames", "2", "--stride", "2"]
     assert main(["data", "prepare", "folder", *words, "--videos", "dog"]) == 0
     said = capsys.readouterr().out
-    assert "out: 1 videos, 2 frames" in said
+    assert "out: 1 video, 2 frames" in said
     assert said.endswith("'stream.size=[12,16]' 'stream.videos=[dog]'\n")
 
 

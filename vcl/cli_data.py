@@ -120,9 +120,13 @@ def _prepare(arguments: argparse.Namespace) -> None:
         *([f"stream.videos=[{','.join(prepared)}]"] if arguments.videos else []),
     ]
     sys.stdout.write(
-        f"{arguments.out}: {len(prepared)} videos, {sum(made.frames for made in prepared.values())} frames\n"
+        f"{arguments.out}: {_videos(len(prepared))}, {sum(made.frames for made in prepared.values())} frames\n"
         f"Settings of an experiment: {shlex.join(settings)}\n"
     )
+
+
+def _videos(count: int) -> str:
+    return "1 video" if count == 1 else f"{count} videos"
 
 
 def _transform(arguments: argparse.Namespace) -> Transform:
@@ -148,4 +152,4 @@ def _verify(arguments: argparse.Namespace) -> None:
     if troubles:
         count = f"{len(troubles)} of {len(found)} videos are not as they were prepared:"
         raise VclError("\n  ".join([f"{arguments.folder}: {count}", *troubles]))
-    sys.stdout.write(f"{arguments.folder}: all {len(found)} videos are as they were prepared\n")
+    sys.stdout.write(f"{arguments.folder}: {_videos(len(found))} as prepared\n")

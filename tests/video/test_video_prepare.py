@@ -120,6 +120,10 @@ def test_what_was_made_is_recorded_and_read_as_it_lies(source, tmp_path, benchma
     direct = [prepared_clip(source, SMALL) for source in resolve(benchmark, out)]
     assert [(clip.name, clip.sha256) for clip in direct] == [("bee", bee.sha256), ("dog", dog.sha256)]
     assert isinstance(direct[0].frames, np.memmap)
+    part = prepared_clip(resolve(benchmark, out)[0], Transform(12, 16, frames=3))
+    assert part.sha256 == hashlib.sha256(direct[0].frames[:3].tobytes()).hexdigest()
+    assert len(part.frames) == 3
+    assert prepared_clip(resolve(benchmark, out)[0], Transform(12, 16, frames=5)) is None
     assert not (tmp_path / "cache").exists()
 
 

@@ -95,7 +95,7 @@ def calibration_of(config: RunConfig, macs: int) -> Calibration:
         VclError: the run fails.
         MemoryError: the process was killed, as systems do where memory runs out.
     """
-    logger.info("calibrating: two short sessions on noise")
+    logger.info("calibrating: two short sessions on noise, which take minutes at full size")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "asked.yaml").write_text(configs.to_yaml(config))

@@ -105,7 +105,7 @@ def _made(content: dict[str, Any]) -> Made:
 
 
 def prepared_clip(source: VideoSource, transform: Transform) -> Clip | None:
-    """Map frames that were prepared just as an experiment wants them.
+    """Map frames that were prepared just as an experiment wants them, all of them or the first so many.
 
     Args:
         source: any source.
@@ -122,13 +122,16 @@ def prepared_clip(source: VideoSource, transform: Transform) -> Clip | None:
     if prepared is None or made is None:
         return None
     size = transform.height, transform.width
-    whole = transform.start == 0 and transform.stride == 1 and transform.frames in (None, made.frames)
-    if not whole or size != (prepared.transform.height, prepared.transform.width):
+    count = transform.frames or made.frames
+    leading = transform.start == 0 and transform.stride == 1 and count <= made.frames
+    if not leading or size != (prepared.transform.height, prepared.transform.width):
         return None
     frames = frame_array(source.path)
     if frames.shape != (made.frames, 3, *size):
         raise VideoError(f"{source.path}: must be {made.frames} frames as {RECORD} says, found {frames.shape}")
-    return Clip(source.name, frames, made.sha256)
+    if count == made.frames:
+        return Clip(source.name, frames, made.sha256)
+    return Clip(source.name, frames[:count], hashlib.sha256(frames[:count].data).hexdigest())
 
 
 def verify(folder: Path, progress: Progress = lambda name, done, of: None) -> Iterator[tuple[str, str]]:
