@@ -6,7 +6,7 @@ import pytest
 from fake_run import NAMES, a_matrix, closed, epoch
 from rich.console import Console
 
-from vcl.report.progress import Progress
+from vcl.report.progress import Progress, counting
 
 
 def start(resumed=False):
@@ -177,3 +177,26 @@ def test_a_run_that_fails_leaves_no_bars_behind(terminal):
     with pytest.raises(RuntimeError, match="boom"), Progress(terminal) as progress:
         fail(progress)
     assert terminal._live_stack == []
+
+
+def a_count(progress):
+    for name, frames in (("bear", 3), ("camel", 2)):
+        for done in range(frames + 1):
+            progress(name, done, frames if name == "bear" else None)
+
+
+def test_counting_says_a_line_for_each_job_with_and_without_a_terminal(terminal, pipe, caplog):
+    caplog.set_level(logging.INFO, "vcl")
+    for console in (terminal, pipe):
+        with counting(console) as progress:
+            a_count(progress)
+        assert caplog.messages == ["bear: 3 frames", "camel: 2 frames"]
+        caplog.clear()
+    assert "bear" in terminal.file.getvalue()
+    assert "67%" not in terminal.file.getvalue()  # Of camel nobody knows how many frames it has.
+
+
+def test_counting_nothing_says_nothing(pipe, caplog):
+    with counting(pipe):
+        pass
+    assert caplog.messages == []

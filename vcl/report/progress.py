@@ -61,7 +61,7 @@ class Progress:
 
 @contextmanager
 def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Tell how far a row of jobs is, each of so many frames: a bar on a terminal, a line a job elsewhere.
+    """Tell how far a row of jobs is, each of so many frames: a line for each, and on a terminal a bar of the latest.
 
     Args:
         console: where to; default standard error.
@@ -70,31 +70,31 @@ def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int
         To be told a job's name, how many frames are done, and of how many if that is known.
     """
     console = console or Console(stderr=True)
-    if not console.is_terminal:
-        done_of: dict[str, int] = {}
+    with ExitStack() as stack:
+        bars = stack.enter_context(_open_bars(console)) if console.is_terminal else None
+        task: TaskID | None = None
+        now: tuple[str, int] | None = None
 
-        def count(name: str, done: int, of: int | None) -> None:
-            if name not in done_of:
-                _log_last(done_of)
-            done_of[name] = done
-
-        yield count
-        _log_last(done_of)
-        return
-    with _open_bars(console) as bars:
-        tasks: dict[str, TaskID] = {}
+        def finish() -> None:
+            if now is not None:
+                log.info("%s: %d frames", *now)
 
         def move(name: str, done: int, of: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=of, info="")
-            bars.update(tasks[name], completed=done, info=f"{done} frames")
+            nonlocal now, task
+            begins = now is None or now[0] != name
+            if begins:
+                finish()
+            now = name, done
+            if bars is None:
+                return
+            if begins and task is not None:
+                bars.remove_task(task)
+            if begins or task is None:
+                task = bars.add_task(name, total=of, info="")
+            bars.update(task, completed=done, info=f"{done} frames")
 
         yield move
-
-
-def _log_last(done_of: dict[str, int]) -> None:
-    for name in list(done_of)[-1:]:
-        log.info("%s: %d frames", name, done_of[name])
+        finish()
 
 
 def _nothing(_: Event) -> None:
