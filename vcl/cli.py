@@ -19,6 +19,8 @@ from vcl.cli_data import add_data_commands
 from vcl.errors import Interrupted, VclError
 
 if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
     from vcl.config import RunConfig
     from vcl.report.beside import PublishedComparison
     from vcl.report.compare import Comparison
@@ -71,7 +73,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vcl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
+    for add in (_add_run, _add_plan, _add_grid, _add_plot_and_compare):
+        add(commands)
+    data = commands.add_parser("data", help="list benchmarks, prepare what was downloaded, verify what was prepared")
+    add_data_commands(data)
+    _add_bench(commands)
+    return parser
 
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
+    parser.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+
+
+def _add_run(commands: _Commands) -> None:
     run = commands.add_parser(
         "run",
         help="train on a stream of videos, one after the other, and measure the session matrix",
@@ -79,12 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
         epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
     )
-    run.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
-    run.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+    _add_config(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/ and the config's name)")
     run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
     run.set_defaults(do=_run)
 
+
+def _add_plan(commands: _Commands) -> None:
     plan = commands.add_parser(
         "plan",
         help="say what a run will take before it is run: parameters, bytes, memory, disk, hours",
@@ -93,12 +109,13 @@ def _parser() -> argparse.ArgumentParser:
         "videos need not be here where their lengths are known. Warns of what does not fit.",
         epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
     )
-    plan.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
-    plan.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+    _add_config(plan)
     plan.add_argument("--out", type=Path, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
     plan.add_argument("--json", action="store_true", help="print JSON")
     plan.set_defaults(do=_plan)
 
+
+def _add_grid(commands: _Commands) -> None:
     grid = commands.add_parser(
         "grid",
         help="run a grid of methods, settings, seeds and streams, each a run folder",
@@ -111,6 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
     grid.set_defaults(do=_grid)
 
+
+def _add_plot_and_compare(commands: _Commands) -> None:
     plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
     plot.add_argument("run", nargs="+", type=Path, help="a run folder")
     plot.set_defaults(do=_plot)
@@ -132,9 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.set_defaults(do=_compare)
 
-    data = commands.add_parser("data", help="list benchmarks, prepare what was downloaded, verify what was prepared")
-    add_data_commands(data)
 
+def _add_bench(commands: _Commands) -> None:
     bench = commands.add_parser(
         "bench",
         help="measure what this machine makes of vcl",
@@ -152,7 +170,6 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.add_argument("--save", type=Path, metavar="DIR", help="also keep the result there, as text and as JSON")
     bench.set_defaults(do=_bench)
-    return parser
 
 
 def _run(arguments: argparse.Namespace) -> None:
