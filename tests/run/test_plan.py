@@ -1,6 +1,8 @@
 """What a run will take, said before it is run. No test here asserts a time."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ from vcl.plan import plan
 from vcl.plan.calibrate import Calibration, calibration_of, measure, shortened
 from vcl.plan.frames import frame_counts
 from vcl.plan.hours import seconds_of
+from vcl.plan.machine import peak_memory
 from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
 from vcl.plan.work import work_of
 from vcl.report.summary import stored_bytes
@@ -313,3 +316,12 @@ def test_the_command_says_what_is_not_known(tiny_config, manifest, tmp_path, cap
     path.write_text(configs.to_yaml(tiny_config("finetune", stream={"benchmark": manifest})))
     assert main(["plan", str(path)]) == 2
     assert capsys.readouterr().err.startswith("vcl: unknown: it is not known how many frames it has; give stream.")
+
+
+def test_the_memory_of_a_process_is_its_own_and_not_that_of_the_process_that_started_it():
+    held = np.ones(2**28, np.uint8)
+    code = "print(peak_memory()); held = b'x' * 2**28; print(peak_memory())"
+    words = [sys.executable, "-c", f"from vcl.plan.machine import peak_memory; {code}"]
+    before, after = map(int, subprocess.run(words, check=True, capture_output=True, text=True).stdout.split())
+    assert before < peak_memory() - held.size // 2
+    assert 2**27 < after - before < 2**29

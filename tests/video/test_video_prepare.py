@@ -119,11 +119,11 @@ def test_a_2160p_clip_is_prepared_in_less_than_a_gibibyte(source, tmp_path):
     with raw.open("wb") as file:
         file.truncate(12 * 3840 * 2160 * 3 // 2)
     code = f"""
-import resource, sys
 from vcl.cli import main
+from vcl.plan.machine import peak_memory
 words = ["--source", {str(source)!r}, "--out", {str(tmp_path / "out")!r}, "--videos", "beauty", "--as-found"]
 assert main(["data", "prepare", "uvg17", *words]) == 0
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+print(peak_memory())
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert int(done.stdout.splitlines()[-1]) < 2**30

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from vcl import config as configs
 from vcl.config import BufferConfig, EsmerConfig, LwfConfig, MatrixConfig, RunConfig, WandbConfig
 from vcl.errors import VclError
 from vcl.evaluate import measure_row
+from vcl.plan.machine import peak_memory
 from vcl.plan.work import work_of
 from vcl.render import BATCH
 from vcl.run import choose_device, keep_freed_memory, run_clips
@@ -141,7 +141,7 @@ def measure(config: RunConfig, macs: int, path: Path, launched: float) -> Calibr
     there = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
     watch = _Watch(clips, more, device)
     folder = run_clips(short, clips, path, lambda folder: [watch.listener(folder)])
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    memory = peak_memory()
     on_device = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
     kept = folder.read_checkpoint()
     assert kept is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,13 +16,23 @@ def available_memory() -> int | None:
     """Bytes that processes can still take: of the machine, or of the group that this one is confined to."""
     found = []
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found.append(1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))))
+        found.append(_line(Path("/proc/meminfo"), "MemAvailable"))
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError):
         limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
         found.append(int(limit) - int(used))
     return min(found, default=None)
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held.
+
+    Linux's ``getrusage`` also counts what the process that started this one held until then, so it is the way of other
+    systems only.
+    """
+    with suppress(OSError, StopIteration):
+        return _line(Path("/proc/self/status"), "VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def free_disk(path: Path) -> tuple[int, int]:
@@ -49,3 +61,8 @@ def disk_troubles(needs: Mapping[Path, int]) -> list[str]:
         for wanted, paths, free in disks.values()
         if wanted > free
     ]
+
+
+def _line(file: Path, name: str) -> int:
+    """Bytes in a line of a file of Linux's: ``name: number kB``."""
+    return 1024 * int(next(line.split()[1] for line in file.read_text().splitlines() if line.startswith(name)))
