@@ -125,7 +125,10 @@ def test_the_first_setting_that_differs_is_named_and_wandb_does_not_count():
     assert configs.first_difference(one, configs.load(None, ["train.epochs=3", "wandb.project=x"])) is None
 
 
-@pytest.mark.parametrize("file", ["knobs.py", "methods.py", "backbones.py"])
+@pytest.mark.parametrize(
+    "file",
+    ["knobs.py", "backbones.py", "methods/base.py", "methods/dense.py", "methods/masked.py", "methods/rehearsal.py"],
+)
 def test_every_knob_has_a_line_that_explains_it(file):
     text = (Path(configs.__file__).parent / file).read_text().split("\n")
     knobs = [number for number, line in enumerate(text) if line.startswith("    ") and ": " in line and " = " in line]

@@ -5,27 +5,27 @@ A setting comes from the default in the dataclasses, then the YAML file, then ``
 
 from vcl.config.backbones import BackboneConfig, NervConfig
 from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
-from vcl.config.methods import (
-    AgemConfig,
-    BufferConfig,
+from vcl.config.methods.base import MethodConfig
+from vcl.config.methods.dense import (
     CumulativeConfig,
-    DerConfig,
-    EsmerConfig,
     EwcConfig,
     FinetuneConfig,
-    GemConfig,
-    IcarlConfig,
     JointConfig,
-    LwfConfig,
     MasConfig,
-    MethodConfig,
-    PacknetConfig,
-    PfnrConfig,
-    RehearsalConfig,
-    ReplayConfig,
     SingleConfig,
     SingleMatchedConfig,
-    WsnConfig,
+)
+from vcl.config.methods.masked import PacknetConfig, PfnrConfig, WsnConfig
+from vcl.config.methods.rehearsal import (
+    AgemConfig,
+    BufferConfig,
+    DerConfig,
+    EsmerConfig,
+    GemConfig,
+    IcarlConfig,
+    LwfConfig,
+    RehearsalConfig,
+    ReplayConfig,
 )
 from vcl.config.store import first_difference, from_dict, load, to_dict, to_yaml
 

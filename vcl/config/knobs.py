@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vcl.config.backbones import BackboneConfig, NervConfig
-from vcl.config.methods import FinetuneConfig, MethodConfig
+from vcl.config.methods.base import MethodConfig
+from vcl.config.methods.dense import FinetuneConfig
 from vcl.config.rules import require
 
 LOSSES = ("l1", "l2", "l1_ssim", "l2_ssim", "l1_ms_ssim")

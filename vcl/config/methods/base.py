@@ -1,0 +1,27 @@
+"""What the knobs of all methods have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from vcl.config.knobs import RunConfig
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """What every method has."""
+
+    forgets: ClassVar[bool] = True
+    """Whether later sessions may change how earlier videos decode."""
+    together: ClassVar[bool] = False
+    """Whether all videos are learned at once, when the last has arrived."""
+    name: str
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse a run that the method cannot do.
+
+        Raises:
+            ConfigError: names the key and the rule.
+        """

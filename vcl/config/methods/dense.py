@@ -1,0 +1,98 @@
+"""Knobs of the methods that train all weights of a network, and rehearse nothing beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vcl.config.methods.base import MethodConfig
+from vcl.config.rules import require
+
+if TYPE_CHECKING:
+    from vcl.config.knobs import RunConfig
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(MethodConfig):
+    """One dense network, trained on each video in turn; nothing protects the past."""
+
+    name: str = "finetune"
+    """Row of the method table."""
+
+
+@dataclass(frozen=True)
+class SingleConfig(MethodConfig):
+    """One dense network a video, each from scratch: N times the bytes."""
+
+    forgets = False
+    name: str = "single"
+    """Row of the method table."""
+
+
+@dataclass(frozen=True)
+class SingleMatchedConfig(SingleConfig):
+    """One dense network a video, so narrow that together they take the bytes of the method they are compared with."""
+
+    name: str = "single_matched"
+    """Row of the method table."""
+    session_bytes: int = 1_000_000
+    """Most bytes of one video's weights and head; its widths are the largest that fit, in the backbone's ratios."""
+
+    def __post_init__(self) -> None:
+        require(self.session_bytes >= 1, "method.session_bytes", "be 1 or more", self.session_bytes)
+
+
+@dataclass(frozen=True)
+class JointConfig(MethodConfig):
+    """One dense network, trained on all videos at once, shuffled together: nothing is sequential here."""
+
+    together = True
+    name: str = "joint"
+    """Row of the method table."""
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse what supposes that one video comes after another."""
+        k = run.matrix.transfer_epochs
+        require(k == 0, "matrix.transfer_epochs", "be 0 for joint, which has no first session", k)
+
+
+@dataclass(frozen=True)
+class CumulativeConfig(MethodConfig):
+    """One dense network; each session draws as many frames as its video has from all videos so far."""
+
+    name: str = "cumulative"
+    """Row of the method table."""
+
+
+@dataclass(frozen=True)
+class EwcConfig(MethodConfig):
+    """Elastic weight consolidation: what mattered to earlier videos is held by springs."""
+
+    name: str = "ewc"
+    """Row of the method table."""
+    strength: float = 1e6
+    """Weight of the penalty (lambda). Its range depends on ``importance`` and on the loss: sweep it by decades."""
+    decay: float = 1.0
+    """What is left of earlier sessions' importances when a session adds its own, in (0, 1]."""
+    importance: Literal["gradient", "gauss_newton"] = "gradient"
+    """Squared gradients of the loss, which shrink as the fit improves; or of the output, which do not."""
+
+    def __post_init__(self) -> None:
+        require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
+        require(0 < self.decay <= 1, "method.decay", "lie in (0, 1]", self.decay)
+
+
+@dataclass(frozen=True)
+class MasConfig(MethodConfig):
+    """Memory-aware synapses: as ewc, with importances that need no loss."""
+
+    name: str = "mas"
+    """Row of the method table."""
+    strength: float = 1.0
+    """Weight of the penalty (lambda)."""
+    decay: float = 0.5
+    """Share of earlier sessions' importances in the new ones, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
+        require(0 <= self.decay <= 1, "method.decay", "lie in [0, 1]", self.decay)

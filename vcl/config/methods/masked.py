@@ -1,0 +1,69 @@
+"""Knobs of the methods that give each video its own share of one network's weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vcl.config.methods.base import MethodConfig
+from vcl.config.rules import require
+
+if TYPE_CHECKING:
+    from vcl.config.knobs import RunConfig
+
+
+@dataclass(frozen=True)
+class WsnConfig(MethodConfig):
+    """Winning subnetworks: a learned mask a session, no Fourier operator."""
+
+    forgets = False
+    name: str = "wsn"
+    """Row of the method table."""
+    capacity: float = 0.3
+    """Share of each layer's weights in one session's mask, in (0, 1]."""
+    reinit: bool = True
+    """Draw the scores anew at the start of each session; false is a parity switch."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.capacity <= 1, "method.capacity", "lie in (0, 1]", self.capacity)
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse a Fourier operator, which would make this PFNR."""
+        block = getattr(run.backbone, "operator_block", 0)
+        require(block == 0, "backbone.operator_block", "be 0 for wsn (with an operator the method is pfnr)", block)
+
+
+@dataclass(frozen=True)
+class PfnrConfig(WsnConfig):
+    """Progressive Fourier neural representation: winning subnetworks with a Fourier operator in one block."""
+
+    name: str = "pfnr"
+    """Row of the method table."""
+    signed_operator_scores: bool = False
+    """Parity switch: rank the operator's scores by value, not by magnitude."""
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse a backbone without a Fourier operator."""
+        block = getattr(run.backbone, "operator_block", 0)
+        require(block >= 1, "backbone.operator_block", "name a block for pfnr (without one the method is wsn)", block)
+
+
+@dataclass(frozen=True)
+class PacknetConfig(MethodConfig):
+    """Each session trains all weights that are free, keeps the largest of them, and trains those to its end."""
+
+    forgets = False
+    name: str = "packnet"
+    """Row of the method table."""
+    kept: float = 0.3
+    """Share of each layer's free weights that a session keeps, in (0, 1]."""
+    prune_at: float = 0.5
+    """Share of a session's passes after which the others are let go, in (0, 1)."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.kept <= 1, "method.kept", "lie in (0, 1]", self.kept)
+        require(0 < self.prune_at < 1, "method.prune_at", "lie in (0, 1)", self.prune_at)
+
+    def check(self, run: RunConfig) -> None:
+        """Refuse a session too short to be cut in two."""
+        require(run.train.epochs >= 2, "train.epochs", "be 2 or more for packnet", run.train.epochs)
