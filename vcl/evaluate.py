@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from vcl.config import MatrixConfig
-from vcl.errors import ForgettingError
+from vcl.errors import ForgettingError, RunFolderError
 from vcl.metrics import quality
 from vcl.render import BATCH, Decoder
 from vcl.rundir import RunFolder
@@ -64,6 +64,26 @@ def measure_row(
 def waiting_row(videos: int, state: int) -> dict[str, Any]:
     """The row of a session after which there is nothing to measure yet: all its cells are empty."""
     return {"session": state, **{key: [None] * videos for key in (*_METRICS, *_HASHES)}, "seconds": 0.0}
+
+
+def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
+    """Compare a stream with the one that a run began with, if it has begun.
+
+    Raises:
+        RunFolderError: other videos, or other frames under the same names; names the first.
+    """
+    starts = folder.events("start")
+    if not starts:
+        return
+    before, now = starts[0]["videos"], [clip.name for clip in clips]
+    if before != now:
+        raise RunFolderError(f"{folder.path} began with the videos {', '.join(before)}, but there are {', '.join(now)}")
+    for clip, began_with in zip(clips, starts[0]["sha256"], strict=True):
+        if clip.sha256 != began_with:
+            raise RunFolderError(
+                f"{folder.path} began with other frames of {clip.name}: their SHA-256 was {began_with[:12]} and is "
+                f"{clip.sha256[:12]}"
+            )
 
 
 def check_nothing_forgotten(rows: Sequence[dict[str, Any]], videos: Sequence[str]) -> None:

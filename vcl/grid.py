@@ -165,10 +165,10 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     Raises:
         VclError: the run fails.
     """
-    if cell.bytes_of is not None and not finished(out / cell.bytes_of):
+    if cell.bytes_of is not None and not RunFolder(out / cell.bytes_of).finished():
         return None
     config, path = cell.config(out), out / cell.name
-    before = finished(path)
+    before = RunFolder(path).finished()
     with ExitStack() as stack:
         try:
             folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
@@ -178,11 +178,6 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     quality = "" if found.psnr is None else f"{found.psnr:.2f} dB, "
     change = "" if found.backward_transfer is None else f"backward transfer {found.backward_transfer:.2f} dB, "
     return f"{quality}{change}{found.stored_bytes:,} bytes, {found.seconds:.0f} s{' (done before)' if before else ''}"
-
-
-def finished(path: Path) -> bool:
-    """Whether a run folder has come to its end."""
-    return bool(RunFolder(path).events("end"))
 
 
 def _choice(path: Path, axis: str, name: str, given: Any) -> tuple[str, list[str], str | None]:

@@ -19,8 +19,8 @@ import torch
 
 from vcl import backbones
 from vcl.config import RunConfig, TrainConfig
-from vcl.errors import ConfigError, RunFolderError
-from vcl.evaluate import check_nothing_forgotten, measure_row, waiting_row
+from vcl.errors import ConfigError
+from vcl.evaluate import check_nothing_forgotten, check_same_frames, measure_row, waiting_row
 from vcl.rundir import Event, Listener, RunFolder
 from vcl.video.cache import Clip
 from vcl.video.stream import open_stream
@@ -85,9 +85,8 @@ def _run_sessions(
         "size": list(config.stream.size),
         "rows": [],
     }
-    starts = folder.events("start")
-    _check_same_frames(clips, starts, folder)
-    if len(matrix["rows"]) == len(clips) and folder.events("end"):
+    check_same_frames(folder, clips)
+    if len(matrix["rows"]) == len(clips) and folder.finished():
         return
     told = {event["session"] for event in folder.events("row")}
     emit(
@@ -97,7 +96,7 @@ def _run_sessions(
             "videos": names,
             "sha256": [clip.sha256 for clip in clips],
             "sessions": len(clips),
-            "resumed": bool(starts),
+            "resumed": bool(folder.events("start")),
         }
     )
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
@@ -169,21 +168,6 @@ def versions(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
-
-
-def _check_same_frames(clips: Sequence[Clip], starts: Sequence[Event], folder: RunFolder) -> None:
-    """Refuse to go on with other videos than the run began with, even where their names are the same."""
-    if not starts:
-        return
-    before, now = starts[0]["videos"], [clip.name for clip in clips]
-    if before != now:
-        raise RunFolderError(f"{folder.path} began with the videos {', '.join(before)}, but there are {', '.join(now)}")
-    for clip, began_with in zip(clips, starts[0]["sha256"], strict=True):
-        if clip.sha256 != began_with:
-            raise RunFolderError(
-                f"{folder.path} began with other frames of {clip.name}: their SHA-256 was {began_with[:12]} and is "
-                f"{clip.sha256[:12]}"
-            )
 
 
 def _session_event(session: int, video: str, trainer: Trainer) -> Event:

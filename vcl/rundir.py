@@ -161,6 +161,10 @@ class RunFolder:
                 told[number if names is None else (event["kind"], *(event.get(name) for name in names))] = event
         return list(told.values())
 
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return bool(self.events("end"))
+
     def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
         """Store what a session added.
 

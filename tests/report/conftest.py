@@ -36,7 +36,10 @@ def dense(make_run):
 def videos(monkeypatch):
     """Videos and a decoder in the place of the real ones; decoded frames are 0.05 darker, and once more a session."""
     draw = np.random.default_rng(0)
-    clips = [SimpleNamespace(name=n, frames=draw.integers(90, 200, (T, 3, *SIZE), dtype=np.uint8)) for n in NAMES]
+    clips = [
+        SimpleNamespace(name=n, sha256=n, frames=draw.integers(90, 200, (T, 3, *SIZE), dtype=np.uint8))
+        for n in NAMES[: len(PSNR)]
+    ]
     for clip in clips:
         clip.frames.flags.writeable = False
 

@@ -54,7 +54,8 @@ def a_matrix(psnr=PSNR, done=None, size=SIZE, names=None):
 def fill(folder, matrix, keeps="masks", scale=1):
     """Write what a run writes: session files of 400, 300, 200... bytes of weights, events, matrix."""
     names = matrix["videos"]
-    folder.record({"kind": "start", "time": 0.0, "videos": names, "sessions": len(names), "resumed": False})
+    start = {"kind": "start", "time": 0.0, "videos": names, "sha256": names, "sessions": len(names), "resumed": False}
+    folder.record(start)
     for s, row in enumerate(matrix["rows"]):
         for number in range(2):
             folder.record(epoch(s, number, psnr=20.0 + number + s, loss=0.1 / (1 + number + s)))

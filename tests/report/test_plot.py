@@ -63,6 +63,12 @@ def test_without_the_videos_all_but_the_frames_is_drawn(masked, monkeypatch, cap
     assert "figures of frames are left out: video bear is missing" in caplog.text
 
 
+def test_frames_are_not_compared_with_those_of_another_video(masked, videos, caplog):
+    del videos[0]
+    assert names(plot_run(masked)) == WHOLE[:4]
+    assert "began with the videos bear, camel, swan, but there are camel, swan" in caplog.text
+
+
 def test_importing_the_room_loads_nothing_heavy():
     code = "import sys, vcl.report; print([m for m in ('torch', 'matplotlib', 'wandb', 'rich') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from vcl.config.backbones import BACKBONES
 from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
 from vcl.config.methods import METHODS, REFUSED
-from vcl.config.rules import require
+from vcl.config.rules import require, rule_of
 from vcl.errors import ConfigError
 
 _UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
@@ -123,12 +123,13 @@ def _named(section: str, table: Mapping[str, Any], default: str, given: Mapping[
 def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
     values = _values(section, given)
     _refuse_unknown(f"{section}.", values, {item.name: item for item in fields(kind)})
+    hints = get_type_hints(kind)
     merged: Any = OmegaConf.structured(kind)
     for key, value in values.items():
         try:
             merged = OmegaConf.merge(merged, {key: value})
-        except OmegaConfBaseException as error:
-            raise ConfigError(f"{section}.{key}: {_first_line(error)}") from error
+        except (OmegaConfBaseException, TypeError):
+            require(False, f"{section}.{key}", rule_of(hints[key]), value)
     merged = OmegaConf.to_container(merged)
     return kind(**{key: _tupled(value) for key, value in merged.items()})
 

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import psnr, to_unit
 from vcl.render import Decoder
 from vcl.report.style import DIM, bare, styled
 from vcl.rundir import RunFolder
+from vcl.video.cache import Clip
 from vcl.video.pixels import to_uint8
 from vcl.video.stream import open_stream
 
@@ -63,14 +65,14 @@ class Shown:
 
 def latest_frames(folder: RunFolder, state: int) -> list[Shown]:
     """Decode the middle frame of every video so far from the state after session ``state``."""
-    clips = open_stream(folder.config().stream)[: state + 1]
+    clips = _stream(folder)[: state + 1]
     decoder = Decoder.of_run(folder, state)
     return [_shown(clip.name, clip.frames, decoder, video) for video, clip in enumerate(clips)]
 
 
 def frame_of(folder: RunFolder, video: int, state: int, label: str) -> Shown:
     """Decode the middle frame of one video from the state after session ``state``."""
-    clip = open_stream(folder.config().stream)[video]
+    clip = _stream(folder)[video]
     return _shown(label, clip.frames, Decoder.of_run(folder, state), video)
 
 
@@ -78,6 +80,12 @@ def first_video(folder: RunFolder, state: int) -> list[Shown]:
     """Decode the first video as it was after its own session, and as it is after session ``state``."""
     names = {0: "after its own session", state: f"after session {state}"}
     return [frame_of(folder, 0, s, name) for s, name in names.items()]
+
+
+def _stream(folder: RunFolder) -> list[Clip]:
+    clips = open_stream(folder.config().stream)
+    check_same_frames(folder, clips)
+    return clips
 
 
 def _shown(label: str, frames: NDArray[np.uint8], decoder: Decoder, video: int) -> Shown:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vcl.cli.common import Commands, tell
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _PRESETS = ("pfnr720", "hnerv960", "hnerv480", "bunny640")
 
 
-def add_data_commands(data: argparse.ArgumentParser) -> None:
-    """Give ``vcl data`` its subcommands."""
+def add_data_commands(vcl: Commands) -> None:
+    """Give ``vcl`` the subcommand about videos, which has its own."""
+    data = vcl.add_parser("data", help="list benchmarks, prepare what was downloaded, verify what was prepared")
     commands = data.add_subparsers(required=True, metavar="command")
 
     listing = commands.add_parser("list", help="the benchmarks there are, or the videos of one")
@@ -89,13 +90,13 @@ def _print_videos(manifest: Manifest) -> None:
         ],
     )
     if manifest.source:
-        sys.stdout.write(f"\nSource: {manifest.source}\n")
+        tell(f"\nSource: {manifest.source}")
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
-        sys.stdout.write("  ".join(map(str.ljust, row, widths)).rstrip() + "\n")
+        tell("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -119,9 +120,9 @@ def _prepare(arguments: argparse.Namespace) -> None:
         f"stream.size=[{transform.height},{transform.width}]",
         *([f"stream.videos=[{','.join(prepared)}]"] if arguments.videos else []),
     ]
-    sys.stdout.write(
+    tell(
         f"{arguments.out}: {_videos(len(prepared))}, {sum(made.frames for made in prepared.values())} frames\n"
-        f"Settings of an experiment: {shlex.join(settings)}\n"
+        f"Settings of an experiment: {shlex.join(settings)}"
     )
 
 
@@ -152,4 +153,4 @@ def _verify(arguments: argparse.Namespace) -> None:
     if troubles:
         count = f"{len(troubles)} of {len(found)} videos are not as they were prepared:"
         raise VclError("\n  ".join([f"{arguments.folder}: {count}", *troubles]))
-    sys.stdout.write(f"{arguments.folder}: {_videos(len(found))} as prepared\n")
+    tell(f"{arguments.folder}: {_videos(len(found))} as prepared")

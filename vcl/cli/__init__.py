@@ -1,0 +1,68 @@
+"""The ``vcl`` command. Each subcommand imports what it needs when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from vcl import __version__
+from vcl.cli.bench import add_bench_command
+from vcl.cli.common import remark
+from vcl.cli.data import add_data_commands
+from vcl.cli.report import add_report_commands
+from vcl.cli.run import add_run_commands
+from vcl.errors import Interrupted, VclError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a subcommand.
+
+    Args:
+        words: the command line, without the program; default is the real one.
+
+    Returns:
+        Exit status: 0, 2 after an error that vcl raised on purpose, 130 when the user stopped it.
+    """
+    # Threads that wait by spinning hold up every other process; it must be set before torch starts its threads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults a step.
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("vcl").setLevel(logging.INFO)
+    arguments = _parse(words)
+    try:
+        arguments.do(arguments)
+    except Interrupted as stop:
+        remark(f"{stop}; the same command goes on from there")
+        return 130
+    except KeyboardInterrupt:
+        remark("stopped; what is saved is kept, and the same command goes on from there")
+        return 130
+    except VclError as error:
+        remark(str(error))
+        return 2
+    return 0
+
+
+def _parse(words: Sequence[str] | None) -> argparse.Namespace:
+    """Settings may stand anywhere, which argparse alone allows only before the first option."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and (not hasattr(arguments, "setting") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.setting = [*arguments.setting, *rest]
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vcl", description="Sequential neural video representation: many videos, one network, nothing forgotten."
+    )
+    parser.add_argument("--version", action="version", version=f"vcl {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for add in (add_run_commands, add_report_commands, add_data_commands, add_bench_command):
+        add(commands)
+    return parser

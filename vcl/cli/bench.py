@@ -1,0 +1,75 @@
+"""``vcl bench``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from vcl.bench import BENCHMARKS, run_benchmark
+from vcl.cli.common import Commands, tell
+from vcl.errors import VclError
+
+
+def add_bench_command(commands: Commands) -> None:
+    """Give ``vcl`` the subcommand that times it."""
+    bench = commands.add_parser(
+        "bench",
+        help="measure what this machine makes of vcl",
+        description="Measure what this machine makes of vcl: what is compared takes turns in one process, so ratios "
+        "can be trusted where times cannot.",
+        epilog="\n".join(f"{name:<9} {what}" for name, what in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    bench.add_argument("what", choices=tuple(BENCHMARKS), help="see below")
+    bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
+    bench.add_argument("setting", nargs="*", help="key=value; wins over the file")
+    bench.add_argument(
+        "--rounds", type=int, help="turns of each (default: 3 to 9); for sessions, how many (default: 50)"
+    )
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.add_argument("--save", type=Path, metavar="DIR", help="also keep the result there, as text and as JSON")
+    bench.set_defaults(do=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from vcl import config as configs
+    from vcl.run import keep_freed_memory
+
+    if arguments.rounds is not None and arguments.rounds < 1:
+        raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
+    config = configs.load(arguments.config, arguments.setting)
+    names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
+    keep = _keeper(arguments.save, "_".join(names))
+    keep_freed_memory()
+    table = run_benchmark(arguments.what, config, arguments.rounds)
+    text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
+    keep(text, data)
+    tell(data if arguments.json else text)
+
+
+def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
+    """A way to keep a result as NAME.txt and NAME.json; that the folder can be written is seen to first.
+
+    Raises:
+        VclError: it cannot.
+    """
+    from vcl.whole_file import whole_file
+
+    if folder is None:
+        return lambda text, data: None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise VclError(f"--save must name a folder that can be written, got {folder} ({error.strerror})") from error
+
+    def keep(text: str, data: str) -> None:
+        for suffix, content in ((".txt", text), (".json", data)):
+            with whole_file(folder / (name.replace("/", "-") + suffix)) as draft:
+                draft.file.write(f"{content}\n".encode())
+
+    return keep

@@ -1,0 +1,27 @@
+"""What subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where a subcommand is added."""
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Give a subcommand a config and settings that win over it."""
+    parser.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
+    parser.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+
+
+def tell(text: str) -> None:
+    """Print what was asked for."""
+    sys.stdout.write(text + "\n")
+
+
+def remark(text: str) -> None:
+    """Print what the user should know beside it."""
+    sys.stderr.write(f"vcl: {text}\n")

@@ -1,0 +1,79 @@
+"""``vcl plot`` and ``compare``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vcl.cli.common import Commands, remark, tell
+from vcl.errors import VclError
+
+if TYPE_CHECKING:
+    from vcl.report.beside import PublishedComparison
+    from vcl.report.compare import Comparison
+
+
+def add_report_commands(commands: Commands) -> None:
+    """Give ``vcl`` the subcommands that show what runs came to."""
+    plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
+    plot.add_argument("run", nargs="+", type=Path, help="a run folder")
+    plot.set_defaults(do=_plot)
+
+    compare = commands.add_parser("compare", help="put runs side by side: quality, forgetting, stored bytes, time")
+    compare.add_argument("run", nargs="+", type=Path, help="a run folder, or a folder of runs such as a grid's")
+    compare.add_argument("--matrices", action="store_true", help="print each run's PSNR matrix first")
+    compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
+    compare.add_argument("--each", action="store_true", help="every run by itself, not a mean over seeds")
+    compare.add_argument("--figures", type=Path, metavar="DIR", help="also draw what is compared, as PNG and PDF")
+    compare.add_argument(
+        "--with-published",
+        nargs="?",
+        type=Path,
+        const=Path("experiments", "published.csv"),
+        metavar="FILE",
+        help="also set the runs, named before this, beside what papers report for the same stream and method; csv then "
+        "holds this alone (default: experiments/published.csv)",
+    )
+    compare.set_defaults(do=_compare)
+
+
+def _plot(arguments: argparse.Namespace) -> None:
+    from vcl.report.plot import plot_run
+    from vcl.rundir import RunFolder
+
+    for path in arguments.run:
+        folder = RunFolder.existing(path)
+        names = ", ".join(dict.fromkeys(figure.stem for figure in plot_run(folder)))
+        tell(f"{folder.figures}: {names} (each as .png and .pdf)")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from vcl.report.beside import beside
+    from vcl.report.compare import compare_runs
+    from vcl.report.published import read_published
+    from vcl.report.terminal import matrix_text
+    from vcl.rundir import run_folders
+
+    if arguments.matrices and arguments.format != "text":
+        raise VclError(f"--matrices goes with --format text, got {arguments.format}")
+    published = None if arguments.with_published is None else read_published(arguments.with_published)
+    folders = run_folders(arguments.run)
+    if arguments.matrices:
+        for folder in folders:
+            tell(matrix_text(folder))
+    compared = compare_runs(folders, over_seeds=not arguments.each)
+    shown: list[Comparison | PublishedComparison] = [compared]
+    if published is not None:
+        reported = beside(compared.groups, published)
+        shown = [reported] if arguments.format == "csv" else [compared, reported]
+    tell("\n\n".join(_laid_out(table, arguments.format) for table in shown))
+    if arguments.figures is not None:
+        from vcl.report.plot import plot_comparison
+
+        names = ", ".join(dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures)))
+        remark(f"{arguments.figures}: {names} (each as .png and .pdf)")
+
+
+def _laid_out(table: Comparison | PublishedComparison, form: str) -> str:
+    return {"text": table.to_text, "markdown": table.to_markdown, "csv": table.to_csv}[form]()

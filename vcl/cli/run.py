@@ -1,0 +1,130 @@
+"""``vcl run``, ``plan`` and ``grid``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vcl.cli.common import Commands, add_config, tell
+from vcl.errors import VclError
+
+if TYPE_CHECKING:
+    from vcl.config import RunConfig
+    from vcl.rundir import Listener, RunFolder
+
+
+def add_run_commands(commands: Commands) -> None:
+    """Give ``vcl`` the subcommands that run experiments, or say what a run will take."""
+    _add_run(commands)
+    _add_plan(commands)
+    _add_grid(commands)
+
+
+def _add_run(commands: Commands) -> None:
+    run = commands.add_parser(
+        "run",
+        help="train on a stream of videos, one after the other, and measure the session matrix",
+        description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
+        "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
+        epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
+    )
+    add_config(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/ and the config's name)")
+    run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
+    run.set_defaults(do=_run)
+
+
+def _add_plan(commands: Commands) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="say what a run will take before it is run: parameters, bytes, memory, disk, hours",
+        description="Say what a run will take on this machine: parameters, work, stored bytes, memory, disk and hours. "
+        "Times come from two short sessions on noise: half a minute for small frames, minutes for large ones. The "
+        "videos need not be here where their lengths are known. Warns of what does not fit.",
+        epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
+    )
+    add_config(plan)
+    plan.add_argument("--out", type=Path, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
+    plan.add_argument("--json", action="store_true", help="print JSON")
+    plan.set_defaults(do=_plan)
+
+
+def _add_grid(commands: Commands) -> None:
+    grid = commands.add_parser(
+        "grid",
+        help="run a grid of methods, settings, seeds and streams, each a run folder",
+        description="Run every cell of a grid, one after another; what is done is skipped. A grid that was stopped "
+        "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
+        epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
+    )
+    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid.py says what it holds")
+    grid.add_argument("setting", nargs="*", help="key=value for every cell; wins over the file")
+    grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
+    grid.set_defaults(do=_grid)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from vcl import config as configs
+
+    config = configs.load(arguments.config, arguments.setting)
+    path = arguments.out or Path("runs", arguments.config.stem)
+
+    from vcl.report.progress import Progress
+    from vcl.report.terminal import matrix_text
+    from vcl.run import keep_freed_memory, run
+    from vcl.rundir import RunFolder
+
+    keep_freed_memory()
+    finished_before = RunFolder(path).finished()
+    with Progress(quiet=arguments.quiet) as progress, ExitStack() as stack:
+
+        def listeners(folder: RunFolder) -> list[Listener]:
+            return [progress, *stack.enter_context(_sinks(folder, config))]
+
+        folder = run(config, path, listeners)
+    if not arguments.quiet:
+        tell(matrix_text(folder))
+        if finished_before:
+            tell("This run had come to its end before; nothing was trained.")
+        tell(f"Run folder: {path}   Figures: vcl plot {path}")
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from vcl import config as configs
+
+    config = configs.load(arguments.config, arguments.setting)
+
+    from vcl.plan import plan
+
+    found = plan(config, arguments.out or Path("runs", arguments.config.stem))
+    tell(json.dumps(found.to_json(), indent=1) if arguments.json else found.to_text())
+
+
+def _grid(arguments: argparse.Namespace) -> None:
+    from vcl.grid import read_grid, run_grid
+    from vcl.run import keep_freed_memory
+
+    keep_freed_memory()
+    cells = read_grid(arguments.grid, arguments.setting)
+    out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
+    failed = run_grid(cells, out, _sinks)
+    tell(f"Runs: {out}   Side by side: vcl compare {out}")
+    if failed:
+        raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
+
+
+@contextmanager
+def _sinks(folder: RunFolder, config: RunConfig) -> Iterator[Sequence[Listener]]:
+    """Who gets a run's events beside the one who waits for it."""
+    from vcl.report.wandb_sink import wandb_sink
+
+    sinks = wandb_sink(folder, config)
+    try:
+        yield sinks
+    finally:
+        for sink in sinks:
+            sink.close()
