@@ -1,13 +1,17 @@
+from itertools import combinations
+
 import matplotlib
 import numpy as np
 import pytest
 from fake_run import NAMES, a_matrix, closed, epoch
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from vcl.errors import VclError
 from vcl.report.figures import curves_figure, matrix_figure, shares_figure, shares_of, step_offsets
 from vcl.report.style import figure_bytes, write_figure
+from vcl.report.versus import bytes_figure
 
 
 def texts(axes):
@@ -170,3 +174,11 @@ def test_a_user_s_own_matplotlib_settings_change_nothing():
     with matplotlib.rc_context({"font.size": 20, "axes.grid": True, "savefig.facecolor": "red"}):
         assert figure_bytes(matrix_figure(a_matrix()), "png") == plain
         assert matplotlib.rcParams["font.size"] == 20
+
+
+def test_names_of_points_in_one_place_do_not_lie_on_each_other():
+    figure = bytes_figure({name: [(1_000_000, 30.0)] for name in ("replay", "icarl", "der", "gem")})
+    figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(label) for label in figure.axes[0].texts]
+    assert len(boxes) == 4
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -10,7 +10,9 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import BboxBase
 
 from vcl.report.style import DIM, GREY, styled
 
@@ -46,13 +48,16 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
         points: by the name of a group, stored bytes and average PSNR (dB) of each of its runs.
     """
     figure, axes = _wide()
+    labels = []
     for number, (name, runs) in enumerate(points.items()):
         sizes, quality = zip(*runs, strict=True)
         spread = stdev(quality) if len(quality) > 1 else 0.0
         look = _look(number, len(points))
         axes.errorbar(fmean(sizes) / 1e6, fmean(quality), spread, label=name, lw=0, elinewidth=0.8, **look)
-        axes.annotate(
-            name, (fmean(sizes) / 1e6, fmean(quality)), (4, 3), textcoords="offset points", fontsize=6.5, color=DIM
+        place = (fmean(sizes) / 1e6, fmean(quality))
+        line = {"arrowstyle": "-", "lw": 0.4, "color": GREY, "shrinkA": 0, "relpos": (0, 0.5)}
+        labels.append(
+            axes.annotate(name, place, (4, 3), textcoords="offset points", fontsize=6.5, color=DIM, arrowprops=line)
         )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -60,6 +65,7 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     axes.tick_params(axis="x", which="minor", labelsize=6)
     axes.set_xlabel("stored megabytes: weights, masks, heads, buffers")
     axes.set_ylabel("average PSNR (dB)")
+    _set_apart(figure, labels)
     return figure
 
 
@@ -90,6 +96,17 @@ def forgetting_figure(groups: Matrices) -> Figure:
         axes.set_xlabel("after session")
         axes.tick_params(labelbottom=True)
     return figure
+
+
+def _set_apart(figure: Figure, labels: Sequence[Annotation]) -> None:
+    """Move labels down, from the highest on, until none lies on another."""
+    figure.draw_without_rendering()
+    placed = list[BboxBase]()
+    for label in sorted(labels, key=lambda label: -Text.get_window_extent(label).y1):  # Without its line.
+        while any(Text.get_window_extent(label).overlaps(other) for other in placed):
+            across, up = label.get_position()
+            label.set_position((across, up - 1))
+        placed.append(Text.get_window_extent(label))
 
 
 def _wide() -> tuple[Figure, Axes]:
