@@ -234,6 +234,11 @@ def test_a_benchmark_may_be_the_path_of_a_manifest(summaries):
     assert reasons(summaries(stream={"benchmark": "my/uvg17.yaml"}), numbers()) == ()
 
 
+def test_numbers_of_the_stream_whose_videos_a_run_has_are_beside_it_too(summaries):
+    run = summaries(stream={"benchmark": "uvg17a"}, names=("city", "bunny", "beauty"))
+    assert reasons(run, numbers()) == ("another order of sessions",)
+
+
 @pytest.mark.parametrize("changes", [{"stream": "uvg8"}, {"method": "pfnr"}])
 def test_other_streams_and_methods_do_not_concern_a_run(summaries, changes):
     found = beside(summaries(), differing(**changes))

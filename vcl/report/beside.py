@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from vcl.config import RunConfig, SingleConfig
+from vcl.errors import VideoError
 from vcl.report.compare import plainly
 from vcl.report.published import MEAN, Published, Source
 from vcl.report.summary import Summary
 from vcl.report.tables import markdown_table, text_table
+from vcl.video.benchmark import manifest_of
 
 _FEW = 3
 """Up to so many videos are named in one reason."""
@@ -158,7 +161,7 @@ class PublishedComparison:
 
 
 def beside(runs: Mapping[str, tuple[Summary, ...]], published: Sequence[Published]) -> PublishedComparison:
-    """Set runs beside the published numbers of the same method on the same stream.
+    """Set runs beside the published numbers of the same method on the same stream, or on one that it takes videos of.
 
     Args:
         runs: by name, a run or runs that differ in nothing but their seed.
@@ -170,10 +173,10 @@ def beside(runs: Mapping[str, tuple[Summary, ...]], published: Sequence[Publishe
 def _sources(group: Sequence[Summary], published: Sequence[Published]) -> list[Beside]:
     """Sources that concern a run, those with the fewest reasons against them first."""
     run = group[0]
-    about = (_stream(run.config), run.config.method.name)
+    streams = _streams(run.config)
     lists: dict[Source, list[Published]] = {}
     for number in published:
-        if (number.source.stream, number.source.method) == about:
+        if number.source.stream in streams and number.source.method == run.config.method.name:
             lists.setdefault(number.source, []).append(number)
     found = []
     for source, numbers in lists.items():
@@ -236,6 +239,13 @@ def _lines(number: int, each: Beside) -> Iterator[str]:
             notes.setdefault(theirs.note, []).append(theirs.video)
     for note, videos in notes.items():
         yield f"source {number}, {', '.join(videos)}: {note}"
+
+
+def _streams(config: RunConfig) -> set[str]:
+    """Names of the benchmark and of the one whose videos it has, where its manifest still lies where it was."""
+    with suppress(VideoError):
+        return {_stream(config), manifest_of(config.stream.benchmark).of}
+    return {_stream(config)}
 
 
 def _known(value: object) -> bool:

@@ -66,6 +66,7 @@ class Manifest:
         name: how messages call it.
         about: one line for people.
         source: where its videos are to be had.
+        of: the benchmark that it takes videos of; empty when it takes none.
         folders: sub-folders of the root, in the order to look in.
         raw: layout of ``.yuv`` files that are discovered.
         videos: its videos in order; empty when they are to be discovered.
@@ -74,6 +75,7 @@ class Manifest:
     name: str
     about: str
     source: str
+    of: str
     folders: tuple[str, ...]
     raw: RawFormat | None
     videos: tuple[Entry, ...]
@@ -110,6 +112,7 @@ def read_manifest(name: str, path: Path) -> Manifest:
         name=name,
         about=_optional(fields, "about", str, where) or "",
         source=_optional(fields, "source", str, where) or (others.source if others else ""),
+        of=others.name if others else "",
         folders=_texts(fields, "folders", where) or (others.folders if others else (".",)),
         raw=_raw(fields.get("raw"), f"{where}: raw"),
         videos=entries,
