@@ -38,6 +38,18 @@ def test_every_benchmark_runs_and_its_yardstick_has_ratio_one(name, rows, tiny_c
     assert table.to_text().splitlines()[0].startswith(f"{name}: ")
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_and_decoding_of_every_method_are_measured(method, tiny_config, monkeypatch):
+    for name in ("step", "decode"):
+        monkeypatch.setattr(f"vcl.bench.{name}.peak", lambda *_: Peak(1e12, 1e10))
+        assert [row.name for row in run_benchmark(name, tiny_config(method), 1).rows][-1] == method
+
+
+def test_a_session_before_leaves_what_the_method_learns_from(tiny_config):
+    config = tiny_config("replay", train={"batch": 2})
+    assert len(closed_ledger(config).buffer["place"]) == 2
+
+
 def test_the_table_of_benchmarks_is_whole():
     assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "loader", "sessions"}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,16 +100,13 @@ def our_steps(config: RunConfig, steps: int, device: torch.device, before: int =
         device: where to train.
         before: sessions that are closed already, so that there are weights to keep.
     """
-    clip = noise(config, (steps + 1) * config.train.batch)
-    clips = [clip] * (before + 1)
-    experience = video_stream(clips).train_stream[before]
-    closed = closed_ledger(config, before)
+    before = 0 if config.method.together else before
+    ledger = closed_ledger(config, before, device)
+    clips = [noise(config, config.train.batch)] * before + [noise(config, (steps + 1) * config.train.batch)]
 
     def subject(watch: Watch) -> None:
-        ledger = copy.deepcopy(closed)
         plugins = [Stopwatch(watch.start, watch.stop)]
-        strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
-        strategy.train(experience, eval_streams=[])
+        _session(config, clips, before, copy.deepcopy(ledger), device, plugins)
 
     return subject
 
@@ -132,15 +131,26 @@ def both(config: RunConfig) -> list[RunConfig]:
     return [replace(config, backbone=replace(backbone, operator_block=0), method=wsn), config]
 
 
-def closed_ledger(config: RunConfig, sessions: int = 1) -> Ledger:
-    """A ledger with closed sessions, of a network whose scores were drawn for each but not trained."""
+def closed_ledger(config: RunConfig, sessions: int = 1, device: torch.device | None = None) -> Ledger:
+    """A ledger with closed sessions, each trained for one step, so that it holds all that a method leaves behind."""
     method = METHODS[config.method.name]
-    network = method.network(config, sessions)
-    ledger = Ledger(network.shapes(), method.keeps)
+    ledger = Ledger(method.network(config, sessions).shapes(), method.keeps)
+    clips = [noise(config, config.train.batch)] * sessions
     for session in range(sessions):
-        network.draw(session)
-        network.add_head(config.train.seed)
-        weights = network.weights()
-        values = {name: weight.value for name, weight in weights.items()}
-        ledger.close(values, {name: weight.mask() for name, weight in weights.items()}, network.heads[session])
+        _session(config, clips, session, ledger, device or torch.device("cpu"))
     return ledger
+
+
+def _session(
+    config: RunConfig,
+    clips: Sequence[Clip],
+    session: int,
+    ledger: Ledger,
+    device: torch.device,
+    plugins: Sequence[Any] = (),
+) -> None:
+    """Train a session, for one pass over its video, after those that are closed."""
+    strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
+    for plugin in strategy.remembering:
+        plugin.recall(ledger.buffer, session)
+    strategy.train(video_stream(clips).train_stream[session], eval_streams=[])
