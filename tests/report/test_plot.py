@@ -3,8 +3,9 @@ import subprocess
 import sys
 
 import pytest
-from fake_run import closed, epoch
+from fake_run import TOGETHER, closed, epoch
 
+from vcl.config import FinetuneConfig
 from vcl.errors import VclError, VideoError
 from vcl.report.plot import plot_run
 
@@ -47,6 +48,13 @@ def test_a_first_session_that_is_still_going_has_curves_only(make_run, videos):
     folder.record({**epoch(0, 1), "video": "bear"})
     folder.record(closed(0, "bear"))
     assert names(plot_run(folder)) == ["curves", "shares"]
+
+
+def test_frames_are_drawn_of_what_was_learned_only(make_run, videos):
+    waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, keeps="latest")
+    assert names(plot_run(waits)) == ["curves"]
+    learned = make_run("learned", FinetuneConfig(), TOGETHER, keeps="latest")
+    assert names(plot_run(learned)) == ["curves", "matrix_psnr", "matrix_ssim", "frames"]
 
 
 def test_a_run_with_nothing_to_draw_is_refused(make_run):

@@ -1,5 +1,5 @@
 import pytest
-from fake_run import a_matrix
+from fake_run import TOGETHER, a_matrix
 
 from vcl.errors import VclError
 from vcl.report.terminal import matrix_text, proof_line, table_text
@@ -65,3 +65,7 @@ def test_a_run_without_a_row_is_refused(make_run):
 
 def test_videos_that_were_learned_all_at_once_prove_nothing():
     assert proof_line(a_matrix([[None] * 2, [30.0, 31.0]])) == ""
+
+
+def test_a_run_whose_videos_wait_has_no_numbers_yet(make_run):
+    assert "PSNR is not measured yet" in matrix_text(make_run(psnr=TOGETHER, done=2))

@@ -7,10 +7,10 @@ import time
 
 import pytest
 import wandb
-from fake_run import a_matrix, closed, epoch, probe
+from fake_run import TOGETHER, a_matrix, closed, epoch, probe
 from wandb.proto import wandb_internal_pb2
 
-from vcl.config import WandbConfig
+from vcl.config import FinetuneConfig, WandbConfig
 from vcl.errors import VclError
 from vcl.report.wandb_sink import wandb_sink
 
@@ -302,3 +302,17 @@ def test_nothing_reports_on_the_machine(make_run):
     files = {path.name for path in (folder.path / "wandb").rglob("*") if path.is_file()}
     assert files.isdisjoint({"requirements.txt", "wandb-metadata.json", "output.log"})
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+
+
+def test_videos_that_wait_for_the_last_have_no_pictures(make_run):
+    folder = make_run("joint", FinetuneConfig(), TOGETHER, keeps="latest")
+    (sink,) = wandb_sink(folder, folder.config())
+    sink({"kind": "end", "time": 1.0})
+    rows = with_key(history(offline_files(folder)[0]), "matrix/session")
+    assert ["matrix/figure" in line for line in rows] == [False, False, True]
+
+    waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, keeps="latest")
+    (sink,) = wandb_sink(waits, waits.config())
+    sink.close()
+    rows = with_key(history(offline_files(waits)[0]), "matrix/session")
+    assert ["matrix/figure" in line for line in rows] == [False, False]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -91,14 +92,17 @@ def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
     for metric in METRICS:
         if session_matrix(matrix, metric).defined:
             yield f"matrix_{metric}", matrix_figure(matrix, metric, title)
+    if matrix["rows"][-1]["psnr"][len(matrix["rows"]) - 1] is None:
+        return  # Nothing is learned yet.
     try:
-        yield from _frame_figures(folder, len(matrix["rows"]) - 1, title)
+        yield from _frame_figures(folder, matrix, title)
     except VclError as error:
         log.warning("figures of frames are left out: %s", error)
 
 
-def _frame_figures(folder: RunFolder, state: int, title: str) -> Iterator[tuple[str, Figure]]:
+def _frame_figures(folder: RunFolder, matrix: Mapping[str, Any], title: str) -> Iterator[tuple[str, Figure]]:
+    state = len(matrix["rows"]) - 1
     shown = latest_frames(folder, state)
     yield "frames", frames_figure(shown, f"{title}: middle frames after session {state}")
-    if state > 0:
+    if state > 0 and matrix["rows"][0]["psnr"][0] is not None:
         yield "first_video", frames_figure(first_video(folder, state), f"{title}: the first video, {shown[0].label}")

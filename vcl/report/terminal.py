@@ -63,7 +63,9 @@ def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100
     """
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
-        return f"{METRICS[metric]} is n/a for frames of {' x '.join(map(str, matrix['size']))} pixels"
+        learned = session_matrix(matrix, "psnr").defined
+        why = f"n/a for frames of {' x '.join(map(str, matrix['size']))} pixels" if learned else "not measured yet"
+        return f"{METRICS[metric]} is {why}"
     digits = 2 if metric == "psnr" else 3
     text = plain(_table(matrix["videos"], numbers, digits))
     if text.index("\n") > width:

@@ -162,7 +162,8 @@ class WandbSink:
                 values["matrix/average" if metric == "psnr" else f"matrix/average_{metric}"] = numbers.average()
         rows: list[Any] = [[row["session"], *row["psnr"]] for row in matrix["rows"]]
         values["matrix/table"] = wandb.Table(columns=["after session", *matrix["videos"]], data=rows)
-        return values | (self._pictures(matrix, session) if pictures else {})
+        learned = matrix["rows"][-1]["psnr"][session] is not None
+        return values | (self._pictures(matrix, session) if pictures and learned else {})
 
     def _pictures(self, matrix: dict[str, Any], session: int) -> dict[str, Any]:
         values = {"matrix/figure": _image(matrix_figure(matrix, "psnr", self._title))}
