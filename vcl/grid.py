@@ -94,6 +94,8 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
     axes = given.get("axes") if isinstance(given, Mapping) else None
     if not isinstance(axes, Mapping) or not axes or set(given) != {"config", "axes"}:
         raise ConfigError(f"grid {path} must hold config and axes, and nothing else")
+    if not isinstance(given["config"], str):
+        raise ConfigError(f"grid {path}: config must be the path of a YAML file, got {given['config']}")
     choices = [_choices(path, axis, found) for axis, found in axes.items()]
     cells = []
     for chosen in product(*choices):
@@ -109,7 +111,7 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
             rule = "name a choice of its own axis that is not matched itself"
             raise ConfigError(f"grid {path}: bytes_of must {rule}, got {cell.bytes_of}")
         try:
-            configs.load(cell.base, cell.settings)
+            configs.load(cell.base, (*cell.settings, *(["method.session_bytes=1"] if cell.bytes_of else [])))
         except ConfigError as error:
             raise ConfigError(f"grid {path}, {cell.name}: {error}") from error
     return cells
@@ -168,6 +170,8 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     if cell.bytes_of is not None and not RunFolder(out / cell.bytes_of).finished():
         return None
     config, path = cell.config(out), out / cell.name
+    if RunFolder(path).in_use():
+        return None  # Before the stream is opened, which takes its time.
     before = RunFolder(path).finished()
     with ExitStack() as stack:
         try:
@@ -190,7 +194,6 @@ def _choice(path: Path, axis: str, name: str, given: Any) -> tuple[str, list[str
         or not words
         or set(found) - {"settings", "bytes_of"}
         or not isinstance(other, str | None)
-        or "/" in name
     ):
         raise ConfigError(f"grid {path}: axes.{axis}.{name} must be a list of key=value settings, got {given}")
     return name, settings, other
@@ -199,4 +202,8 @@ def _choice(path: Path, axis: str, name: str, given: Any) -> tuple[str, list[str
 def _choices(path: Path, axis: str, given: Any) -> list[tuple[str, list[str], str | None]]:
     if not isinstance(given, Mapping) or not given:
         raise ConfigError(f"grid {path}: axes.{axis} must hold named choices, got {given}")
-    return [_choice(path, axis, str(name), found) for name, found in given.items()]
+    names = list(map(str, given))
+    for name in names:
+        if name in ("", ".", "..") or "/" in name or names.count(name) > 1:
+            raise ConfigError(f"grid {path}: axes.{axis} must hold names of folders that differ, got {name!r}")
+    return [_choice(path, axis, name, found) for name, found in zip(names, given.values(), strict=True)]

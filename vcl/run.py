@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vcl import backbones
-from vcl.config import RunConfig, TrainConfig
+from vcl.config import RunConfig, TrainConfig, passes
+from vcl.config.rules import require
 from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, measure_row, waiting_row
 from vcl.rundir import Event, Listener, RunFolder
@@ -59,6 +60,7 @@ def run_clips(
 ) -> RunFolder:
     """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size."""
     device = prepare_device(config.train)
+    _check_transfer(config, clips)
     with torch.device("meta"):  # Refuses what no network can be built for, before there is a folder.
         backbones.of_run(config, len(clips))
     with RunFolder.opened(path, config) as folder:
@@ -110,7 +112,8 @@ def _run_sessions(
             notes = {"video": clip.name, "frames": len(clip.frames), "sessions": len(clips), "keeps": trainer.keeps}
             folder.write_session(session, entry.tensors(), notes)
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
-            trainer.train_from_scratch(session)
+            told_of = next(event for event in folder.events("session") if event["session"] == session)
+            trainer.train_from_scratch(session, told_of.get("passes", config.train.epochs))
         if session == len(matrix["rows"]):
             waits = config.method.together and session + 1 < len(clips)
             matrix["rows"].append(
@@ -170,6 +173,15 @@ def versions(device: torch.device) -> dict[str, Any]:
     }
 
 
+def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:
+    """Refuse to measure forward transfer after more passes than a session has."""
+    k, train = config.matrix.transfer_epochs, config.train
+    for session, clip in enumerate(clips):
+        most = passes(train.epochs, train.batch, len(clip.frames), config.method.rehearsed_at_most(session))
+        rule = f"be at most {most}, the passes of session {session}, which rehearses"
+        require(k <= most, "matrix.transfer_epochs", rule, k)
+
+
 def _session_event(session: int, video: str, trainer: Trainer) -> Event:
     shares = [asdict(share) for share in trainer.ledger.shares()]
     return {
@@ -177,6 +189,7 @@ def _session_event(session: int, video: str, trainer: Trainer) -> Event:
         "session": session,
         "video": video,
         "seconds": round(trainer.seconds, 3),
+        "passes": trainer.passes,
         "trained_on": trainer.trained_on,
         "layers": shares,
         "state_sha256": trainer.ledger.subnetwork(session).sha256(),

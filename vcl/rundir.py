@@ -43,6 +43,9 @@ Event = dict[str, Any]
 Listener = Callable[[Event], None]
 """Whoever watches a run: it gets each event after the run folder has it."""
 
+_DRAFTS = f".*{TEMPORARY_SUFFIX}"
+"""Files that are still being written, or were when their process was killed."""
+
 _KEYS_OF_KIND = {
     "epoch": ("session", "epoch"),
     "session": ("session",),
@@ -78,15 +81,20 @@ class RunFolder:
         folder = cls(path)
         with contextlib.ExitStack() as stack:
             with _explained(path):
-                (path / "sessions").mkdir(parents=True, exist_ok=True)
+                folder._check_ours(config)
+                path.mkdir(parents=True, exist_ok=True)
                 lock = stack.enter_context((path / ".lock").open("w"))
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     raise RunFolderInUseError(f"{path} is in use by another run") from None
-                for left in path.rglob(f".*{TEMPORARY_SUFFIX}"):
-                    left.unlink()  # By a process that was killed while it wrote.
-                folder._claim(config)
+                folder._check_ours(config)
+                if not (path / "config.yaml").exists():
+                    folder._write_text("config.yaml", configs.to_yaml(config))
+                (path / "sessions").mkdir(exist_ok=True)
+                for place in (path, path / "sessions", folder.figures):
+                    for left in place.glob(_DRAFTS):
+                        left.unlink()  # By a process that was killed while it wrote.
             yield folder
 
     @classmethod
@@ -100,9 +108,20 @@ class RunFolder:
             raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
         return cls(path)
 
-    def _claim(self, config: RunConfig) -> None:
-        path = self.path / "config.yaml"
-        if path.exists():
+    def in_use(self) -> bool:
+        """Whether a process works in the folder."""
+        try:
+            with (self.path / ".lock").open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _check_ours(self, config: RunConfig) -> None:
+        """Refuse a folder that holds another run, or something else."""
+        if (self.path / "config.yaml").exists():
             different = configs.first_difference(self.config(), config)
             if different is not None:
                 key, had, asked = different
@@ -110,11 +129,11 @@ class RunFolder:
                     f"{self.path} belongs to another config: it has {key} = {had}, this run asks for {asked}; "
                     "choose another folder with --out"
                 )
-        else:
-            others = sorted(item.name for item in self.path.iterdir() if item.name not in (".lock", "sessions"))
+        elif self.path.exists():
+            drafts = self.path.glob(f".config.yaml{_DRAFTS}")
+            others = {item.name for item in self.path.iterdir()} - {".lock", *(draft.name for draft in drafts)}
             if others:
-                raise RunFolderError(f"{self.path} must be empty or a run folder, but it holds {others[0]}")
-            self._write_text("config.yaml", configs.to_yaml(config))
+                raise RunFolderError(f"{self.path} must be empty or a run folder, but it holds {min(others)}")
 
     def config(self) -> RunConfig:
         """The config that the folder belongs to."""

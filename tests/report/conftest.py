@@ -12,9 +12,9 @@ from vcl.rundir import RunFolder
 
 @pytest.fixture
 def make_run(tmp_path):
-    def make(name="run", method=None, psnr=PSNR, done=None, size=SIZE, keeps="masks", scale=1, names=None, wandb=None):
+    def make(name="run", method=None, psnr=PSNR, done=None, size=SIZE, keeps="masks", scale=1, names=None, **sections):
         config = RunConfig(stream=StreamConfig(size=size, frames=T), method=method or WsnConfig(capacity=0.3))
-        config = dataclasses.replace(config, wandb=wandb) if wandb else config
+        config = dataclasses.replace(config, **sections)
         with RunFolder.opened(tmp_path / name, config) as folder:
             fill(folder, a_matrix(psnr, done, size, names), keeps, scale)
         return folder

@@ -4,7 +4,7 @@ import io
 import pytest
 from fake_run import probe
 
-from vcl.config import FinetuneConfig
+from vcl.config import FinetuneConfig, TrainConfig
 from vcl.errors import VclError
 from vcl.report.compare import compare_runs
 from vcl.report.plot import plot_comparison
@@ -78,6 +78,11 @@ def test_runs_of_other_sizes_and_videos_are_compared_with_a_note(masked, make_ru
     assert "session 1" in found
     assert table.to_text().endswith("note: " + table.notes[1])
     assert table.to_markdown().endswith("- " + table.notes[1])
+
+
+def test_runs_that_were_trained_otherwise_are_compared_with_a_note(masked, make_run):
+    other = make_run("longer", train=TrainConfig(epochs=300, seed=1))
+    assert compare_runs([masked, other]).notes == ("the runs differ in train.epochs: run 150, longer 300",)
 
 
 def test_a_run_that_is_still_going_is_compared_with_a_note(masked, make_run):

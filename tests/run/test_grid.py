@@ -12,7 +12,7 @@ import yaml
 from vcl import config as configs
 from vcl.cli import main
 from vcl.errors import ConfigError, Interrupted
-from vcl.grid import finished, read_grid, run_grid
+from vcl.grid import read_grid, run_cell, run_grid
 from vcl.report.compare import compare_runs
 from vcl.report.summary import summarise
 from vcl.rundir import RunFolder, run_folders
@@ -55,7 +55,13 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
             {"method": {"wsn": "method.name=wsn"}},
             "axes.method.wsn must be a list of key=value settings, got method.name",
         ),
-        ({"method": {"a/b": []}}, "axes.method.a/b must be a list"),
+        ({"method": {"a/b": []}}, "axes.method must hold names of folders that differ, got 'a/b'"),
+        ({"method": {"..": []}}, "axes.method must hold names of folders that differ, got '..'"),
+        ({"seed": {1: [], "1": []}}, "axes.seed must hold names of folders that differ, got '1'"),
+        (
+            {"method": {"wsn": [], "finetune": {"settings": ["method.name=finetune"], "bytes_of": "wsn"}}},
+            "finetune: method.session_bytes is not a setting",
+        ),
         (
             {"method": METHODS, "seed": {"x": ["train.sed=0"]}},
             r"wsn/x: train.sed is not a setting; did you mean train.seed",
@@ -69,6 +75,19 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
 def test_a_file_that_is_no_grid_is_refused_with_its_place(grid, axes, line):
     with pytest.raises(ConfigError, match=line):
         read_grid(grid(axes))
+
+
+def test_a_grid_without_the_path_of_a_config_is_refused(tmp_path):
+    (tmp_path / "a.grid.yaml").write_text("{config: 5, axes: {seed: {a: []}}}")
+    with pytest.raises(ConfigError, match="config must be the path of a YAML file, got 5"):
+        read_grid(tmp_path / "a.grid.yaml")
+
+
+def test_a_cell_that_another_process_has_in_hand_waits_without_opening_its_videos(grid, tmp_path, monkeypatch):
+    (cell,) = read_grid(grid({"method": {"wsn": ["method.name=wsn"]}}))
+    monkeypatch.setattr("vcl.run.open_stream", None)
+    with RunFolder.opened(tmp_path / "out" / "wsn", cell.config(tmp_path / "out")):
+        assert run_cell(cell, tmp_path / "out", nobody) is None
 
 
 def test_a_grid_runs_what_is_left_and_goes_on_after_a_stop(grid, tmp_path, caplog):
@@ -85,7 +104,7 @@ def test_a_grid_runs_what_is_left_and_goes_on_after_a_stop(grid, tmp_path, caplo
 
     with pytest.raises(Interrupted):
         run_grid(cells, out, stopping)
-    assert [finished(out / cell.name) for cell in cells] == [True, True, False, False]
+    assert [RunFolder(out / cell.name).finished() for cell in cells] == [True, True, False, False]
     before = [(out / name / "events.jsonl").read_bytes() for name in ("wsn/0", "wsn/1")]
     caplog.clear()
     assert run_grid(cells, out, nobody) == []
@@ -111,7 +130,7 @@ def test_a_cell_that_fails_is_told_of_and_the_others_run(grid, tmp_path, caplog)
     cells = read_grid(grid(axes))
     assert run_grid(cells, tmp_path / "out", nobody) == ["ewc", "as_ewc"]
     assert "[1/3] ewc: failed: session 1, epoch 0: the loss is no longer finite" in caplog.text
-    assert finished(tmp_path / "out" / "finetune")
+    assert RunFolder(tmp_path / "out" / "finetune").finished()
 
 
 def test_a_matched_cell_waits_for_the_one_it_is_matched_to_and_stores_as_much(grid, tmp_path):

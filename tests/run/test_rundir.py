@@ -37,6 +37,27 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path, tiny_con
     assert not (tmp_path / "config.yaml").exists()
 
 
+def test_drafts_of_others_are_left_alone(tmp_path, tiny_config):
+    download = tmp_path / "sub" / ".download.iso.part"
+    download.parent.mkdir()
+    download.write_text("x")
+    with pytest.raises(RunFolderError, match="but it holds sub"), RunFolder.opened(tmp_path, tiny_config()):
+        pass
+    assert download.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["sub"]
+
+
+def test_drafts_that_a_killed_run_left_are_removed(tmp_path, tiny_config):
+    (tmp_path / ".config.yaml.0.part").write_text("x")
+    with RunFolder.opened(tmp_path, tiny_config()) as folder:
+        for name in (".checkpoint.safetensors.0.part", "sessions/.000.safetensors.0.part"):
+            (folder.path / name).write_text("x")
+        assert folder.in_use()
+    with RunFolder.opened(tmp_path, tiny_config()):
+        assert not list(tmp_path.rglob("*.part"))
+    assert not folder.in_use()
+
+
 def test_a_path_that_is_no_run_folder_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match=r"is not a run folder: it has no config.yaml"):
         RunFolder.existing(tmp_path)

@@ -9,9 +9,19 @@ from torch import nn
 
 from vcl import backbones
 from vcl import config as configs
-from vcl.config import AgemConfig, BufferConfig, EsmerConfig, EwcConfig, NervConfig, PacknetConfig, ReplayConfig
+from vcl.config import (
+    AgemConfig,
+    BufferConfig,
+    EsmerConfig,
+    EwcConfig,
+    NervConfig,
+    PacknetConfig,
+    ReplayConfig,
+    passes,
+)
 from vcl.config.methods import METHODS as KNOBS
 from vcl.errors import ConfigError, TrainingError
+from vcl.plan.work import work_of
 from vcl.report.summary import summarise
 from vcl.run import run_clips
 from vcl.sessions.methods import METHODS
@@ -100,8 +110,8 @@ def test_a_run_of_any_method_that_breaks_off_ends_as_if_it_had_not(ran, tmp_path
     assert [row["psnr"] for row in whole.matrix()["rows"]] == [row["psnr"] for row in broken.matrix()["rows"]]
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "joint"])
-def test_forward_transfer_is_measured_under_every_sequential_method(ran, name):
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in ("joint", "cumulative")])
+def test_forward_transfer_is_measured_wherever_a_pass_is_over_one_video(ran, name):
     folder = ran(name, ALL[name], train={"epochs": 4, "batch": 1}, matrix={"transfer_epochs": 1})
     assert [(event["session"], event["scratch"]) for event in folder.events("probe")] == [
         (0, False),
@@ -111,11 +121,64 @@ def test_forward_transfer_is_measured_under_every_sequential_method(ran, name):
     assert summarise(folder).forward_transfer is not None
 
 
-def test_forward_transfer_after_more_passes_than_a_session_has_is_refused(tiny_config):
-    with pytest.raises(
-        ConfigError, match=r"matrix.transfer_epochs must be at most 2, the passes of a session that rehearses"
-    ):
-        tiny_config("replay", train={"epochs": 5, "batch": 1}, matrix={"transfer_epochs": 3})
+def test_forward_transfer_compares_networks_at_one_place_of_their_schedules(ran):
+    measured = {"transfer_epochs": 1}
+    rehearsing = ran("lwf", {"strength": 0.0}, "lwf", train={"epochs": 8, "batch": 1}, matrix=measured)
+    plain = ran("finetune", {}, "plain", train={"epochs": 4, "batch": 1}, matrix=measured)
+    (one,), (other,) = ([e["psnr"] for e in folder.events("probe") if e["scratch"]] for folder in (rehearsing, plain))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "most"), [("replay", 5, "2, the passes of session 1"), ("gem", 8, "3, the passes of session 2")]
+)
+def test_forward_transfer_after_more_passes_than_a_session_has_is_refused(
+    tiny_config, clips, tmp_path, name, epochs, most
+):
+    config = tiny_config(name, train={"epochs": epochs, "batch": 1}, matrix={"transfer_epochs": 4})
+    with pytest.raises(ConfigError, match=f"matrix.transfer_epochs must be at most {most}, which rehearses, got 4"):
+        run_clips(config, clips, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_forward_transfer_is_refused_where_a_pass_is_not_over_the_video(tiny_config):
+    with pytest.raises(ConfigError, match=r"matrix.transfer_epochs must be 0 for cumulative"):
+        tiny_config("cumulative", matrix={"transfer_epochs": 1})
+
+
+def test_passes_by_hand():
+    assert passes(12, 1, 10, 0) == 12
+    assert passes(12, 1, 10, 1) == 6
+    assert passes(12, 4, 10, 4) == 5  # 10 frames and 3 steps of 4 more make 22; 120 were asked for.
+    assert passes(12, 8, 1, 8) == 1
+
+
+@pytest.mark.parametrize("name", ["lwf", "replay"])
+def test_a_pass_is_told_as_one_of_those_that_there_are(ran, name):
+    folder = ran(name, {}, train={"epochs": 8, "batch": 1})
+    assert [e["epoch"] + 1 for e in folder.events("epoch") if e["session"] == 1] == [1, 2, 3, 4]
+    assert {e["epochs"] for e in folder.events("epoch") if e["session"] == 1} == {4}
+
+
+@pytest.mark.parametrize(("name", "method"), [("lwf", {"rehearse": 9}), ("ewc", {}), ("mas", {})])
+def test_a_third_session_that_breaks_off_ends_as_if_it_had_not(tmp_path, tiny_config, clips, name, method):
+    config = tiny_config(name, method=method, train={"epochs": 20, "batch": 2, "checkpoint_seconds": 0})
+    whole = run_clips(config, clips, tmp_path / "whole")
+
+    class BrokenOffError(Exception):
+        pass
+
+    def listen(event):
+        if event["kind"] == "epoch" and (event["session"], event["epoch"]) == (2, 0):
+            raise BrokenOffError
+
+    with pytest.raises(BrokenOffError):
+        run_clips(config, clips, tmp_path / "broken", lambda _: [listen])
+    broken = run_clips(config, clips, tmp_path / "broken")
+    last = [folder.path / "sessions" / "002.safetensors" for folder in (whole, broken)]
+    assert last[0].read_bytes() == last[1].read_bytes()
+    counted = [work.trained_on for work in work_of(config, [len(clip.frames) for clip in clips])]
+    assert [event["trained_on"] for event in broken.events("session")] == counted
 
 
 def test_an_empty_buffer_of_esmer_survives_a_stop(ran, tmp_path, tiny_config, clips):

@@ -4,7 +4,7 @@ A setting comes from the default in the dataclasses, then the YAML file, then ``
 """
 
 from vcl.config.backbones import BackboneConfig, NervConfig
-from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
+from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig, passes
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import (
     CumulativeConfig,
@@ -60,6 +60,7 @@ __all__ = [
     "first_difference",
     "from_dict",
     "load",
+    "passes",
     "to_dict",
     "to_yaml",
 ]

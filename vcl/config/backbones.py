@@ -1,5 +1,6 @@
 """The knobs of networks."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -53,7 +54,8 @@ class NervConfig(BackboneConfig):
         for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):
             require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
-        require(self.expansion > 0, "backbone.expansion", "be greater than 0", self.expansion)
+        wide = 1 <= self.channels * self.expansion < math.inf
+        require(wide, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
         strides_hold = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
         require(strides_hold, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
         last = len(self.strides)

@@ -93,6 +93,19 @@ class TrainConfig:
         require(known, "train.device", "be auto, cpu, cuda or cuda:N", self.device)
 
 
+def passes(epochs: int, batch: int, frames: int, rehearsed: int) -> int:
+    """Passes over a video whose steps also rehearse, for the work of ``epochs`` passes whose steps do not.
+
+    Args:
+        epochs: to be matched, to the nearest whole pass.
+        batch: frames of the video a step.
+        frames: of a pass.
+        rehearsed: frames a step trains on beside those.
+    """
+    steps = -(-frames // batch)
+    return max(1, round(epochs * frames / (frames + steps * rehearsed)))
+
+
 @dataclass(frozen=True)
 class MatrixConfig:
     """What is measured after every session."""

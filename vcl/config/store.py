@@ -114,9 +114,9 @@ def _build(given: Mapping[str, Any]) -> RunConfig:
 def _named(section: str, table: Mapping[str, Any], default: str, given: Mapping[str, Any]) -> Any:
     name = _values(section, given).get("name", default)
     rule = f"be one of {', '.join(table)}"
-    if section == "method" and name in REFUSED:
+    if section == "method" and str(name) in REFUSED:
         rule += f" ({REFUSED[name]})"
-    require(name in table, f"{section}.name", rule, name)
+    require(isinstance(name, str) and name in table, f"{section}.name", rule, name)
     return table[name]
 
 
@@ -126,6 +126,9 @@ def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
     hints = get_type_hints(kind)
     merged: Any = OmegaConf.structured(kind)
     for key, value in values.items():
+        require("${" not in str(value), f"{section}.{key}", "be a value, without ${", value)
+        flat = not (isinstance(value, list) and any(isinstance(item, list | dict) for item in value))
+        require(flat, f"{section}.{key}", rule_of(hints[key]), value)
         try:
             merged = OmegaConf.merge(merged, {key: value})
         except (OmegaConfBaseException, TypeError):

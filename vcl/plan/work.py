@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from vcl.config import LwfConfig, MatrixConfig, RunConfig
+from vcl.config import LwfConfig, MatrixConfig, RunConfig, passes
 from vcl.config.rules import require
 from vcl.render import BATCH
 
@@ -55,11 +55,11 @@ def work_of(config: RunConfig, lengths: Sequence[int]) -> list[SessionWork]:
         a_pass = held
         if config.method.name == "cumulative":
             held = sum(lengths[: session + 1])
-        passes = 0 if waits else max(1, round(config.train.epochs * batch / (batch + rehearsed)))
-        steps = passes * -(-a_pass // batch)
+        times = 0 if waits else passes(config.train.epochs, batch, a_pass, rehearsed)
+        steps = times * -(-a_pass // batch)
         measured, sampled = (0, 0) if waits else _row(config.matrix, lengths, session)
         found.append(
-            SessionWork(frames, held, rehearsed, steps, passes * a_pass + steps * rehearsed, kept, measured, sampled)
+            SessionWork(frames, held, rehearsed, steps, times * a_pass + steps * rehearsed, kept, measured, sampled)
         )
     return found
 

@@ -26,8 +26,11 @@ _FEW = 6
 _ALIKE = 0.05
 """Matched sizes that differ by less than this share belong to one group."""
 
-_NOT_COMPARED = ("root", "cache", "videos", "allow_truncated")
-"""Settings of a stream that say where or how frames are read; what was read shows in the matrix."""
+_NOT_COMPARED = (
+    *("stream.root", "stream.cache", "stream.videos", "stream.allow_truncated"),
+    *("train.seed", "train.threads", "train.checkpoint_seconds", "backbone.operator_block"),
+)
+"""Settings that move no number, show in the matrix, or belong to the method."""
 
 _STORED_NAMES = {"weight": "weights", "mask": "masks", "head": "heads", "buffer": "buffers"}
 
@@ -235,9 +238,12 @@ def names_of(folders: Sequence[RunFolder]) -> list[str]:
 def _differences(folders: Sequence[RunFolder], names: Sequence[str]) -> list[str]:
     """Say what makes the numbers of these runs differ besides their methods."""
     matrices = [measured(folder) for folder in folders]
-    streams = [asdict(folder.config().stream) for folder in folders]
+    settings = [asdict(folder.config()) for folder in folders]
     found: dict[str, list[Any]] = {
-        f"stream.{key}": [stream[key] for stream in streams] for key in streams[0] if key not in _NOT_COMPARED
+        name: [setting[section].get(key) for setting in settings]
+        for section in ("stream", "backbone", "train")
+        for key in settings[0][section]
+        if (name := f"{section}.{key}") not in _NOT_COMPARED
     }
     found["videos"] = [" ".join(matrix["videos"]) for matrix in matrices]
     found["frames"] = [" ".join(map(str, matrix["frames"])) for matrix in matrices]

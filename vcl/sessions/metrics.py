@@ -115,7 +115,7 @@ def _where(strategy: Any, epoch: int) -> dict[str, Any]:
         "session": strategy.session,
         "video": strategy.clips[strategy.session].name,
         "epoch": epoch,
-        "epochs": strategy.stop_after,
+        "epochs": min(strategy.stop_after, strategy.passes),
         "step": strategy.step,
         "steps": strategy.steps,
     }

@@ -23,7 +23,8 @@ from vcl.subnet.ledger import Ledger, Subnetwork
 class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
     """Each session learns which weights it uses; weights of closed sessions do not move.
 
-    Fits any strategy whose model is a ``Backbone`` with a capacity.
+    Fits any strategy whose model is a ``Backbone`` with a capacity. Closing a session, by ``ledger.close``, is up to
+    the strategy: ours does, and in a script of one's own it is the line after ``train``.
 
     Args:
         ledger: entries of closed sessions.

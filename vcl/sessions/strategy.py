@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from vcl import backbones
 from vcl.backbones import Backbone
-from vcl.config import MethodConfig, RunConfig
+from vcl.config import MethodConfig, RunConfig, passes
 from vcl.layers import draw
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
@@ -177,10 +177,10 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         """Put the session's frames on the device."""
         self.step, self.seconds_before = 0, 0.0
         self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.remembering)
-        self.passes = max(1, round(self.epochs * self.train_mb_size / (self.train_mb_size + self._rehearsed)))
         frames = self.frames_to_train_on()
         self._only_own = self._rehearsed == 0 and set(frames.session) == {self.session}
         self._frames = self.frames_a_pass(frames)
+        self.passes = passes(self.epochs, self.train_mb_size, self._frames, self._rehearsed)
         self.dataloader = ResidentFrames(
             frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames
         )

@@ -66,6 +66,11 @@ class Trainer:
         """Frames that the latest session trained on, each counted every time."""
         return self._strategy.trained_on
 
+    @property
+    def passes(self) -> int:
+        """Passes that the latest session made over its video."""
+        return self._strategy.passes
+
     def train(self, session: int) -> Entry:
         """Train a session, or the rest of it, and close it.
 
@@ -78,15 +83,19 @@ class Trainer:
         assert self._strategy.entry is not None
         return self._strategy.entry
 
-    def train_from_scratch(self, session: int) -> None:
+    def train_from_scratch(self, session: int, passes: int) -> None:
         """Train another network on one session alone, for the first epochs, and emit what the probe measures.
 
         It is of the same kind, and learns by itself: what a method does with earlier videos has no place in it.
+
+        Args:
+            session: which.
+            passes: of the method's own session, so that both follow one schedule.
         """
         k, method = self._config.matrix.transfer_epochs, self._config.method
         alone = method if isinstance(method, WsnConfig | SingleConfig) else FinetuneConfig()
         strategy = build(
-            replace(self._config, method=alone),
+            replace(self._config, method=alone, train=replace(self._config.train, epochs=passes)),
             self._clips,
             _nowhere,
             self._device,

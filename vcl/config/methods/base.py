@@ -19,6 +19,10 @@ class MethodConfig:
     """Whether all videos are learned at once, when the last has arrived."""
     name: str
 
+    def rehearsed_at_most(self, session: int) -> int:
+        """Frames of earlier videos that a step of a session trains on beside its own."""
+        return 0
+
     def check(self, run: RunConfig) -> None:
         """Refuse a run that the method cannot do.
 

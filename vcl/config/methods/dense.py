@@ -63,6 +63,11 @@ class CumulativeConfig(MethodConfig):
     name: str = "cumulative"
     """Row of the method table."""
 
+    def check(self, run: RunConfig) -> None:
+        """Refuse what supposes that a pass is over the session's own video."""
+        k = run.matrix.transfer_epochs
+        require(k == 0, "matrix.transfer_epochs", "be 0 for cumulative, whose passes are over all videos so far", k)
+
 
 @dataclass(frozen=True)
 class EwcConfig(MethodConfig):

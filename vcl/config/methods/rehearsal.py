@@ -22,11 +22,9 @@ class RehearsalConfig(MethodConfig):
     def __post_init__(self) -> None:
         require(self.rehearse >= 1, "method.rehearse", "be 1 or more", self.rehearse)
 
-    def check(self, run: RunConfig) -> None:
-        """Refuse to measure forward transfer after more passes than a session has."""
-        k, passes = run.matrix.transfer_epochs, run.train.epochs * run.train.batch // (run.train.batch + self.rehearse)
-        rule = f"be at most {passes}, the passes of a session that rehearses"
-        require(k <= passes, "matrix.transfer_epochs", rule, k)
+    def rehearsed_at_most(self, session: int) -> int:
+        """As many as asked for; the first session has none to look at."""
+        return self.rehearse if session else 0
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ class BufferConfig(RehearsalConfig):
         return 3 * size[0] * size[1]
 
     def check(self, run: RunConfig) -> None:
-        """Refuse a buffer that is larger than allowed, too."""
-        super().check(run)
+        """Refuse a buffer that is larger than allowed."""
         each = self.frame_bytes(run.stream.size)
         fits = self.buffer_bytes is None or self.buffer * each <= self.buffer_bytes
         found = f"{self.buffer} frames of {each:,} bytes"
@@ -160,7 +157,7 @@ class AgemConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class GemConfig(BufferConfig):
-    """Gradient episodic memory: as agem, for each earlier video apart."""
+    """Gradient episodic memory: as agem, for each earlier video apart; ``rehearse`` frames are of each of them."""
 
     name: str = "gem"
     """Row of the method table."""
@@ -170,3 +167,7 @@ class GemConfig(BufferConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
+
+    def rehearsed_at_most(self, session: int) -> int:
+        """As many of each earlier video."""
+        return self.rehearse * session

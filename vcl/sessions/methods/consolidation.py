@@ -64,19 +64,20 @@ class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
         Summed over the pixels of a frame and divided by their number, so that strength 1 holds an earlier video as
         firmly as its own L2 loss would, near the weights it was left with.
         """
+        model.zero_grad()  # Of earlier heads too, which the optimiser does not hold.
         if self.config.importance == "gradient":
             return dict(super().compute_importances(model, criterion, optimizer, dataset, device, batch_size))
         importances: dict[str, ParamData] = dict(zerolike_params_dict(model))
         source = draw.generator(self.seed, "signs", len(self.ledger))
         for number in range(len(dataset)):
-            optimizer.zero_grad()
+            model.zero_grad()
             frames = model(dataset[number][0][None].to(device))
             signs = torch.randint(2, frames.shape, generator=source).to(device).mul_(2).sub_(1)
             ((frames * signs).sum() / math.sqrt(frames.numel())).backward()
             for name, parameter in model.named_parameters():
                 if parameter.grad is not None:
                     importances[name].data += parameter.grad.square() / len(dataset)
-        optimizer.zero_grad()
+        model.zero_grad()
         return importances
 
 

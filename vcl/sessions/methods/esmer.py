@@ -107,7 +107,7 @@ class ErrorSensitive(Reservoir):
             return
         assert self.stable is not None
         step = self._steps_before + strategy.step
-        # In its first steps the teacher is the mean of all networks so far, not the untrained one.
+        # In its first steps the teacher is about the mean of all networks so far, so that it leaves the untrained one.
         share = max(1 / step, 1 - self.config.decay)
         stable, working = ([p.detach() for p in network.parameters()] for network in (self.stable, strategy.model))
         torch._foreach_lerp_(stable, working, share)

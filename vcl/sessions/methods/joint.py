@@ -22,7 +22,9 @@ class Joint(FrameRegression):
         return self.session + 1 < len(self.clips)
 
     def frames_to_train_on(self) -> AvalancheDataset:
-        """All videos."""
+        """All videos, when all have come."""
+        if self.waiting:
+            return self.adapted_dataset
         stream = self.experience.origin_stream
         return concat_datasets([experience.dataset for experience in stream])
 

@@ -26,17 +26,19 @@ class SelfTaught(Rehearsal):
         self._places = torch.empty(0, 2)
 
     def available(self, session: int) -> int:
-        """All frames of earlier videos; a step of the first session has none to choose from."""
-        return len(self._places) or self.config.rehearse
+        """All frames of earlier videos."""
+        return len(self._places)
+
+    def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
+        """Find out what there is to rehearse, before anyone counts the session's steps."""
+        lengths = [len(clip.frames) for clip in strategy.clips[: strategy.session]]
+        asked = [places(session, torch.arange(length), length) for session, length in enumerate(lengths)]
+        self._places = torch.cat([torch.empty(0, 2), *asked]).to(strategy.device)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """Remember the network as it is now."""
-        if strategy.session == 0:
-            return
-        self._teacher = as_it_was(strategy.model, self.ledger)
-        lengths = [len(clip.frames) for clip in strategy.clips[: strategy.session]]
-        asked = [places(session, torch.arange(length), length) for session, length in enumerate(lengths)]
-        self._places = torch.cat(asked).to(strategy.device)
+        if strategy.session:
+            self._teacher = as_it_was(strategy.model, self.ledger)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
         """The session's own loss, towards decoded frames."""
