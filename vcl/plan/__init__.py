@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +19,6 @@ from vcl.plan.table import Plan
 from vcl.plan.work import work_of
 from vcl.video.cache import Clip, default_cache_dir
 from vcl.video.stream import ordered
-
-log = logging.getLogger(__name__)
 
 
 def plan(config: RunConfig, out: Path) -> Plan:
@@ -80,7 +77,6 @@ def plan(config: RunConfig, out: Path) -> Plan:
 
 def _calibrated(config: RunConfig, macs: int) -> tuple[Calibration | None, list[str]]:
     """What a short run took, or None and the warning that it could not be made."""
-    log.info("timing two short sessions on noise: half a minute for small frames, some minutes for large ones")
     try:
         return calibration_of(config, macs), []
     except MemoryError as error:
