@@ -171,6 +171,27 @@ def test_what_is_prepared_is_skipped_until_its_source_is_written_anew(source, tm
     assert set(seen) == {"dog"}
 
 
+def test_a_corrected_layout_is_prepared_anew(source, tmp_path):
+    (source / "bee.yuv").write_bytes(planes(4)[3])
+    own = tmp_path / "own.yaml"
+    out = tmp_path / "out"
+    for width in (32, 64):  # The second is as many bytes a frame: height 12.
+        own.write_text(f"videos: [{{name: bee, path: bee.yuv, raw: {{height: {768 // width}, width: {width}}}}}]")
+        made = prepare(str(own), source, out, SMALL)["bee"]
+        assert made.source_size == (768 // width, width)
+        assert read_prepared(out).videos == {"bee": made}
+        prepare(str(own), source, out, SMALL, progress=lambda *_: pytest.fail("is prepared already"))
+
+
+def test_a_record_that_says_no_layout_is_read(source, tmp_path, write_folder, clip):
+    write_folder("downloads/dog", clip[:4])
+    made = prepare("folder", source, tmp_path / "out", SMALL)
+    record = json.loads((tmp_path / "out" / "prepared.json").read_text())
+    del record["videos"]["dog"]["source_raw"]
+    (tmp_path / "out" / "prepared.json").write_text(json.dumps(record))
+    assert prepare("folder", source, tmp_path / "out", SMALL, progress=lambda *_: pytest.fail("again")) == made
+
+
 def test_a_killed_preparation_leaves_nothing_half_written_and_goes_on(source, tmp_path, benchmark, write_folder, clip):
     (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
     write_folder("downloads/dog", clip[:4, :24, :32])

@@ -16,7 +16,7 @@ from vcl.video.digest import content_digest, stamp
 from vcl.video.manifest import Entry
 from vcl.video.prepared import Made, Prepared, Progress, read_prepared
 from vcl.video.probe import Facts, probe
-from vcl.video.source import VideoSource
+from vcl.video.source import RAW_SUFFIXES, RawFormat, VideoSource
 from vcl.video.transform import Transform
 from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
 
@@ -181,12 +181,18 @@ def _held(out: Path) -> Iterator[None]:
 
 
 def _is_done(job: _Job, prepared: Prepared, out: Path) -> bool:
-    """Whether this very source is prepared, and neither it nor the array was written anew since."""
+    """Whether this very source is prepared so, and neither it nor the array was written anew since."""
     made = prepared.videos.get(job.entry.name)
     path = out / f"{job.entry.name}.npy"
     if made is None or not path.is_file():
         return False
-    return made.source_stamp == stamp(job.source.path) and made.stamp == stamp(path)
+    same = made.source_stamp == stamp(job.source.path) and made.source_raw == _layout(job.source)
+    return same and made.stamp == stamp(path)
+
+
+def _layout(source: VideoSource) -> RawFormat | None:
+    """How a source is read that does not say so itself; other sources do not look at it."""
+    return source.raw if source.path.suffix.lower() in RAW_SUFFIXES else None
 
 
 def _check_space(out: Path, jobs: list[_Job], transform: Transform) -> None:
@@ -210,4 +216,4 @@ def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Mad
     with whole_file(path) as draft:
         count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of))
     size = facts.height, facts.width
-    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate)
+    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate, _layout(source))

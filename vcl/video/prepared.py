@@ -14,7 +14,7 @@ from typing import Any
 from vcl.errors import VideoError
 from vcl.video.cache import Clip
 from vcl.video.read import frame_array
-from vcl.video.source import VideoSource, is_plain_name
+from vcl.video.source import RawFormat, VideoSource, is_plain_name
 from vcl.video.transform import Transform
 from vcl.whole_file import whole_file
 
@@ -37,6 +37,7 @@ class Made:
         source_stamp: what tells without reading it that it is still the same.
         source_size: height and width of its frames, pixels.
         rate: frames a second of the source, as its benchmark says; ``None`` where it does not.
+        source_raw: layout that it was read with, where it says none itself.
     """
 
     frames: int
@@ -47,6 +48,7 @@ class Made:
     source_stamp: str
     source_size: tuple[int, int]
     rate: int | None
+    source_raw: RawFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ def read_prepared(folder: Path) -> Prepared | None:
 
 def _made(content: dict[str, Any]) -> Made:
     height, width = content["source_size"]
-    made = Made(**{**content, "source_size": (int(height), int(width))})
+    raw = content.get("source_raw")  # Older records have none.
+    changed = {"source_size": (int(height), int(width)), "source_raw": None if raw is None else RawFormat(**raw)}
+    made = Made(**{**content, **changed})
     if not (isinstance(made.frames, int) and isinstance(made.sha256, str) and len(made.sha256) == 64):
         raise ValueError(f"frames must be a number and sha256 64 digits, got {made.frames!r} and {made.sha256!r}")
     return made
