@@ -214,6 +214,27 @@ prepare({benchmark!r}, Path({str(source)!r}), Path({str(out)!r}), Transform(12, 
     assert sorted(path.name for path in out.iterdir()) == [".lock", "bee.npy", "dog.npy", "prepared.json"]
 
 
+def test_new_frames_never_stand_under_the_digest_of_old_ones(source, tmp_path, benchmark):
+    raw, out = source / "HoneyBee_32x24_420_8bit.yuv", tmp_path / "out"
+    raw.write_bytes(planes(4)[3])
+    old = prepare(benchmark, source, out, SMALL, videos=["bee"])["bee"]
+    raw.write_bytes(planes(4)[3][::-1])
+    code = f"""
+import os, signal
+from pathlib import Path
+from vcl.video import prepare
+from vcl.video.transform import Transform
+prepare.Prepared.having = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+prepare.prepare({benchmark!r}, Path({str(source)!r}), Path({str(out)!r}), Transform(12, 16), videos=["bee"])
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    frames = np.load(out / "bee.npy")
+    assert hashlib.sha256(frames).hexdigest() != old.sha256
+    assert prepared_clip(resolve(benchmark, out, ["bee"])[0], SMALL) is None
+    new = prepare(benchmark, source, out, SMALL, videos=["bee"])["bee"]
+    assert new.sha256 == hashlib.sha256(frames).hexdigest()
+
+
 def test_all_that_is_missing_or_wrong_is_listed_at_once_before_anything_is_read(source, tmp_path, benchmark, clip):
     (source / "HoneyBee_16x12_420_8bit.yuv").write_bytes(bytes(12 * 16 * 3 // 2 * 4))
     with pytest.raises(VideoError) as refusal:

@@ -87,6 +87,10 @@ def prepare(
         _check_space(out, todo, transform)
         damaged = []
         for job in todo:
+            if job.entry.name in prepared.videos:
+                # Were it stopped between array and record, new frames would stand under the digest of old ones.
+                prepared = prepared.without(job.entry.name)
+                prepared.write(out)
             try:
                 made = _make(job, out, transform, progress)
             except VideoError as error:

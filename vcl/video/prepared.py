@@ -72,6 +72,10 @@ class Prepared:
         """The record with one more video."""
         return replace(self, videos={**self.videos, name: made})
 
+    def without(self, name: str) -> "Prepared":
+        """The record with one video less."""
+        return replace(self, videos={other: made for other, made in self.videos.items() if other != name})
+
 
 def read_prepared(folder: Path) -> Prepared | None:
     """Read a folder's record.
