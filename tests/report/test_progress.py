@@ -200,3 +200,18 @@ def test_counting_nothing_says_nothing(pipe, caplog):
     with counting(pipe):
         pass
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("name", ["clip [abc123]", "a[/b]", ":smile:"])
+def test_names_in_brackets_stand_as_they_are(name, terminal):
+    with counting(terminal) as tell:
+        tell(name, 1, 3)
+    assert name in terminal.file.getvalue()
+    terminal.file.truncate(0)
+    with Progress(terminal) as progress:
+        progress({**start(), "videos": [name] * 3})
+        progress(step(0, 1))
+        progress(row(0))
+    shown = terminal.file.getvalue()
+    assert f"session 0 {name}: 30.00 dB" in shown
+    assert f"session 0 {name} ━" in shown

@@ -2,6 +2,7 @@ import pytest
 from fake_run import TOGETHER, a_matrix
 
 from vcl.errors import VclError
+from vcl.report.tables import text_table
 from vcl.report.terminal import matrix_text, proof_line, table_text
 
 
@@ -23,6 +24,23 @@ def test_videos_whose_hashes_changed_are_named_with_what_they_lost():
     matrix = a_matrix()
     matrix["rows"][2]["sha256"][0] = "cd"
     assert proof_line(matrix) == "changed: bear 30.00 to 28.00 dB"
+
+
+ODD = ("clip [abc123]", "a[/b]", ":smile:")
+"""Names that rich would take as its markup and its emoji."""
+
+
+def test_names_in_brackets_stand_as_they_are():
+    lines = table_text(a_matrix(names=ODD)).splitlines()
+    assert all(name in lines[0] for name in ODD)
+    assert [name in line for name, line in zip(ODD, lines[2:5], strict=True)] == [True] * 3
+    assert text_table([("head [red]", "x"), *((name, "1") for name in ODD)]).splitlines() == [
+        "head [red]      x",
+        "─────────────────",
+        "clip [abc123]   1",
+        "a[/b]           1",
+        ":smile:         1",
+    ]
 
 
 def test_one_session_proves_nothing():

@@ -35,7 +35,7 @@ class Progress:
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or Console(stderr=True, markup=False, emoji=False)
         self._quiet = quiet
         self._tell: Listener = _nothing
         self._open = ExitStack()
@@ -69,7 +69,7 @@ def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int
     Yields:
         To be told a job's name, how many frames are done, and of how many if that is known.
     """
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, markup=False, emoji=False)
     with ExitStack() as stack:
         bars = stack.enter_context(_open_bars(console)) if console.is_terminal else None
         task: TaskID | None = None
@@ -143,10 +143,10 @@ def _bars(console: Console) -> Iterator[Listener]:
 @contextmanager
 def _open_bars(console: Console) -> Iterator[Bars]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         TaskProgressColumn(),
-        TextColumn("{task.fields[info]}"),
+        TextColumn("{task.fields[info]}", markup=False),
         TimeRemainingColumn(),
     )
     # A slow clock: drawing competes with training for the processor. Finished bars give way to what is said after.
@@ -191,7 +191,7 @@ class _Bars:
         elif kind == "session" and self._tasks is not None:
             self._bars.update(self._tasks[1], info="decoding all videos")
         elif kind == "row":
-            self._bars.console.print(_row_line(event, self._names), highlight=False, markup=False)
+            self._bars.console.print(_row_line(event, self._names), highlight=False, markup=False, emoji=False)
 
     def _move(self, event: Event) -> None:
         session, step, steps = event["session"], event["step"], event["steps"]

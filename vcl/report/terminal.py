@@ -95,7 +95,16 @@ def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: b
 
 
 def plain(table: Table) -> str:
-    """Render a table as text without colours, as wide as it needs to be."""
+    """Render a table as text without colours, as wide as it needs to be; its words stand as they are."""
     file = io.StringIO()
-    Console(file=file, width=10_000, color_system=None, force_terminal=False, force_jupyter=False).print(table)
+    console = Console(
+        file=file,
+        width=10_000,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        markup=False,
+        emoji=False,
+    )
+    console.print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
