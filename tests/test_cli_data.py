@@ -6,7 +6,9 @@ import shlex
 import numpy as np
 import pytest
 
+from vcl import config as configs
 from vcl.cli import main
+from vcl.video.stream import open_stream
 
 
 @pytest.fixture
@@ -53,6 +55,19 @@ def test_a_part_is_prepared_and_the_settings_name_it(downloads, capsys):
     said = capsys.readouterr().out
     assert "out: 1 video, 2 frames" in said
     assert said.endswith("'stream.size=[12,16]' 'stream.videos=[dog]'\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["01", "on", "Null", "a,b", "x[1]", "a: b", "a #b", "1e3", "12:30", 'a"b', "${x}", "é", "a b", "- a"]
+)
+def test_the_settings_that_are_printed_are_read_as_they_are_meant(name, downloads, capsys):
+    (downloads / "cat.npy").rename(downloads / f"{name}.npy")
+    words = ["--source", "downloads", f"--out={name}", "--size", "16x16", "--videos", "dog", f"{name}.npy"]
+    assert main(["data", "prepare", "folder", *words]) == 0
+    settings = shlex.split(capsys.readouterr().out.splitlines()[1].partition(": ")[2])
+    stream = configs.load(None, settings).stream
+    assert (stream.root, stream.videos) == (name, ("dog", name))
+    assert [clip.name for clip in open_stream(stream)] == ["dog", name]
 
 
 @pytest.mark.parametrize(

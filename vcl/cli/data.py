@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from vcl.video.manifest import Manifest
     from vcl.video.transform import Transform
 
+_PLAIN = re.compile(r"(\.{0,2}/|[A-Za-z_])[\w./-]*")
+_YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
 _PRESETS = ("pfnr720", "hnerv960", "hnerv480", "bunny640")
 
 
@@ -115,15 +119,20 @@ def _prepare(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
     settings = [
-        f"stream.benchmark={arguments.benchmark}",
-        f"stream.root={arguments.out}",
+        f"stream.benchmark={_quoted(arguments.benchmark)}",
+        f"stream.root={_quoted(str(arguments.out))}",
         f"stream.size=[{transform.height},{transform.width}]",
-        *([f"stream.videos=[{','.join(prepared)}]"] if arguments.videos else []),
+        *([f"stream.videos=[{','.join(map(_quoted, prepared))}]"] if arguments.videos else []),
     ]
     tell(
         f"{arguments.out}: {_videos(len(prepared))}, {sum(made.frames for made in prepared.values())} frames\n"
         f"Settings of an experiment: {shlex.join(settings)}"
     )
+
+
+def _quoted(name: str) -> str:
+    """A name as a setting says it: in quotes where YAML would take it for a number, a list or the like."""
+    return name if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS else json.dumps(name, ensure_ascii=False)
 
 
 def _videos(count: int) -> str:
