@@ -17,7 +17,7 @@ from vcl.config import StreamConfig
 from vcl.errors import ConfigError, VclError, VideoError
 from vcl.plan import plan
 from vcl.plan.calibrate import Calibration, calibration_of, measure, shortened
-from vcl.plan.frames import frame_counts
+from vcl.plan.frames import frame_counts, to_decode
 from vcl.plan.hours import seconds_of
 from vcl.plan.machine import peak_memory
 from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
@@ -26,6 +26,10 @@ from vcl.report.summary import stored_bytes
 from vcl.run import run_clips
 from vcl.sessions.methods import METHODS
 from vcl.video.cache import Clip
+from vcl.video.pixels import write_png
+from vcl.video.prepare import prepare
+from vcl.video.stream import open_stream
+from vcl.video.transform import Transform
 
 LENGTHS = (5, 4, 6)
 
@@ -224,6 +228,46 @@ def test_videos_that_are_here_are_counted_and_not_decoded(stream, tmp_path, monk
     raw.write_text(yaml.safe_dump({"raw": {"height": 4, "width": 4}, "videos": [{"name": "a", "path": "a.yuv"}]}))
     (tmp_path / "a.yuv").write_bytes(bytes(24 * 7))
     assert frame_counts(StreamConfig(benchmark=str(raw), root=str(tmp_path))) == {"a": 7}
+
+
+@pytest.mark.parametrize("form", ["prepared", "raw", "folder"])
+def test_frames_that_are_not_there_are_refused_as_the_run_would(form, tmp_path):
+    (tmp_path / "a.yuv").write_bytes(bytes(384 * 7))
+    path = "a" if form == "folder" else "a.yuv"
+    raw = {"height": 16, "width": 16}
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({"raw": raw, "videos": [{"name": "a", "path": path, "frames": 99}]}))
+    root = tmp_path
+    if form == "prepared":
+        root = tmp_path / "out"
+        prepare(str(own), tmp_path, root, Transform(16, 16), as_found=True)
+    elif form == "folder":
+        (tmp_path / "a").mkdir()
+        for t in range(7):
+            write_png(tmp_path / "a" / f"{t}.png", np.zeros((3, 16, 16), np.uint8))
+
+    def stream(**knobs):
+        return StreamConfig(str(own), str(root), size=(16, 16), cache=str(tmp_path / "cache"), **knobs)
+
+    for knobs in ({"frames": 7}, {"frames": 3, "start": 2, "stride": 2}):
+        assert frame_counts(stream(**knobs)) == {"a": len(open_stream(stream(**knobs))[0].frames)}
+    beyond = [{"frames": 8}, {"frames": 4, "start": 2, "stride": 2}]
+    for knobs in beyond if form == "prepared" else [*beyond, {}]:
+        for read in (open_stream, frame_counts):
+            with pytest.raises(VideoError, match=r"^a: "):
+                read(stream(**knobs))
+
+
+def test_whole_prepared_videos_are_not_read_to_plan(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", np.zeros((5, 3, 16, 16), np.uint8))
+    prepare("folder", tmp_path, tmp_path / "out", Transform(16, 16))
+    monkeypatch.setattr("vcl.video.prepared.frame_array", None)
+
+    def decoded(**knobs):
+        return to_decode(StreamConfig("folder", str(tmp_path / "out"), **{"size": (16, 16), **knobs}), ["a"])
+
+    assert decoded() == decoded(frames=3) == []
+    assert decoded(frames=3, start=1) == decoded(size=(16, 32)) == ["a"]
 
 
 def test_a_file_that_does_not_know_its_length_is_counted_by_packets(tmp_path):

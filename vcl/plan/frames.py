@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -10,17 +11,18 @@ import av
 from vcl.config import StreamConfig
 from vcl.errors import VideoError
 from vcl.video.benchmark import listed, resolve
-from vcl.video.prepared import prepared_clip
+from vcl.video.prepared import made_so
 from vcl.video.probe import probe
-from vcl.video.source import VideoSource
+from vcl.video.read import check_count
+from vcl.video.source import RAW_SUFFIXES, VideoSource
 from vcl.video.stream import transform_of
 
 
 def frame_counts(stream: StreamConfig) -> dict[str, int]:
     """Frames that a run trains on, by video, in the order of ``stream.videos`` or of the benchmark.
 
-    Where the videos are here, a length that neither the manifest nor ``stream.frames`` says is counted, by files or
-    packets; where they are not, the manifest and ``stream.frames`` are all there is.
+    Where the videos are here, lengths that show without decoding are looked at, and packets counted where neither the
+    manifest nor ``stream.frames`` says a length; where they are not, these two are all there is.
 
     Args:
         stream: the config's.
@@ -37,8 +39,7 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
             hint = "give stream.root, or stream.videos and stream.frames, to plan a run"
             raise VideoError(f"{error}; {hint}") from error
     else:
-        asked = stream.frames is not None
-        whole = {s.name: s.expected_frames or (None if asked else _counted(s)) for s in sources}
+        whole = {source.name: _length(source, stream) for source in sources}
     return {name: _kept(name, count, stream) for name, count in whole.items()}
 
 
@@ -54,7 +55,7 @@ def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
     except VideoError:
         return list(names)
     wanted = transform_of(stream)
-    return [source.name for source in sources if prepared_clip(source, wanted) is None]
+    return [source.name for source in sources if made_so(source, wanted) is None]
 
 
 def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:
@@ -72,10 +73,19 @@ def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:
     return stream.frames or there
 
 
-def _counted(source: VideoSource) -> int:
-    found = probe(source).frames
-    if found is not None:
+def _length(source: VideoSource, stream: StreamConfig) -> int | None:
+    """Frames of a video that is here; ``None`` where that is neither said nor asked for."""
+    if source.path.is_dir() or source.path.suffix.lower() in {".npy", *RAW_SUFFIXES}:
+        source = replace(source, allow_truncated=stream.allow_truncated)
+        found = probe(source).frames
+        if stream.frames is None and found is not None:
+            check_count(source, found)
         return found
+    return source.expected_frames or (None if stream.frames is not None else _counted(source))
+
+
+def _counted(source: VideoSource) -> int:
+    probe(source)
     try:
         with av.open(str(source.path.absolute())) as container:
             stream = container.streams.video[0]

@@ -125,21 +125,38 @@ def prepared_clip(source: VideoSource, transform: Transform) -> Clip | None:
     Raises:
         VideoError: the record or the array is damaged.
     """
-    prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
-    made = prepared.videos.get(source.path.stem) if prepared else None
-    if prepared is None or made is None:
+    made = made_so(source, transform)
+    if made is None:
         return None
-    size = transform.height, transform.width
     count = transform.frames or made.frames
-    leading = transform.start == 0 and transform.stride == 1 and count <= made.frames
-    if not leading or size != (prepared.transform.height, prepared.transform.width):
-        return None
     frames = frame_array(source.path)
-    if frames.shape != (made.frames, 3, *size):
+    if frames.shape != (made.frames, 3, transform.height, transform.width):
         raise VideoError(f"{source.path}: must be {made.frames} frames as {RECORD} says, found {frames.shape}")
     if count == made.frames:
         return Clip(source.name, frames, made.sha256)
     return Clip(source.name, frames[:count], hashlib.sha256(frames[:count].data).hexdigest())
+
+
+def made_so(source: VideoSource, transform: Transform) -> Made | None:
+    """The record of frames that were prepared just as an experiment wants them; their array is not looked at.
+
+    Args:
+        source: any source.
+        transform: what is wanted.
+
+    Returns:
+        The record; ``None`` where the source is none of a prepared folder, or was prepared otherwise.
+
+    Raises:
+        VideoError: the record is damaged.
+    """
+    prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
+    made = prepared.videos.get(source.path.stem) if prepared else None
+    if prepared is None or made is None:
+        return None
+    size = prepared.transform.height, prepared.transform.width
+    leading = transform.start == 0 and transform.stride == 1 and (transform.frames or 1) <= made.frames
+    return made if leading and size == (transform.height, transform.width) else None
 
 
 def verify(folder: Path, progress: Progress = lambda name, done, of: None) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,7 @@ def read_frames(
         if count == last:
             return
         count += 1
-    _check_count(source, count)
+    check_count(source, count)
     if last is not None or count <= start:
         asked = f"{start}..." if last is None else f"{start}..{last}"
         raise VideoError(f"{source.name}: asked for frames {asked} but the clip {source.path} has {count}")
@@ -123,7 +123,12 @@ def _array_pictures(path: Path) -> Iterator[Callable[[], NDArray[np.uint8]]]:
         yield partial(np.ascontiguousarray, frame.transpose(1, 2, 0))
 
 
-def _check_count(source: VideoSource, count: int) -> None:
+def check_count(source: VideoSource, count: int) -> None:
+    """Refuse a number of frames other than the whole video must have.
+
+    Raises:
+        VideoError: it is another, and not one of a cut file with ``source.allow_truncated``.
+    """
     expected = source.expected_frames
     if expected is None or count == expected:
         return
