@@ -128,6 +128,18 @@ def test_bench_prints_json_and_keeps_both_forms(pair, capsys, tmp_path):
     assert text.read_text().startswith("fourier: ")
 
 
+def test_a_result_that_cannot_be_kept_is_told_of_before_it_is_measured(pair, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("vcl.cli.bench.run_benchmark", None)
+    words = ["bench", "fourier", str(pair / "pfnr.yaml"), "--save", str(tmp_path / "kept")]
+    assert main([*words, f"stream.root={'a' * 250}"]) == 2
+    assert capsys.readouterr().err == (
+        f"vcl: --save must name a folder that can be written, got {tmp_path / 'kept'} (File name too long)\n"
+    )
+    (tmp_path / "kept" / f"fourier_{pair.name}_pfnr.json").mkdir()
+    assert main(words) == 2
+    assert "_pfnr.json is a folder)" in capsys.readouterr().err
+
+
 def test_bench_without_rounds_is_refused(pair, capsys):
     assert main(["bench", "loop", str(pair / "pfnr.yaml"), "--rounds", "0"]) == 2
     assert capsys.readouterr().err == "vcl: --rounds must be 1 or more, got 0\n"

@@ -51,7 +51,7 @@ def _bench(arguments: argparse.Namespace) -> None:
 
 
 def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
-    """A way to keep a result as NAME.txt and NAME.json; that the folder can be written is seen to first.
+    """A way to keep a result as NAME.txt and NAME.json; that these can be written is seen to first.
 
     Raises:
         VclError: it cannot.
@@ -60,16 +60,21 @@ def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
 
     if folder is None:
         return lambda text, data: None
+    paths = [folder / (name.replace("/", "-") + suffix) for suffix in (".txt", ".json")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
+        # One that is too long is refused by the file system here.
+        taken = [path for path in paths if path.is_dir()]
     except OSError as error:
         raise VclError(f"--save must name a folder that can be written, got {folder} ({error.strerror})") from error
+    if taken:
+        raise VclError(f"--save must name a folder that can be written, got {folder} ({taken[0].name} is a folder)")
 
     def keep(text: str, data: str) -> None:
-        for suffix, content in ((".txt", text), (".json", data)):
-            with whole_file(folder / (name.replace("/", "-") + suffix)) as draft:
+        for path, content in zip(paths, (text, data), strict=True):
+            with whole_file(path) as draft:
                 draft.file.write(f"{content}\n".encode())
 
     return keep
