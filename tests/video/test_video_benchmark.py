@@ -237,6 +237,12 @@ def test_a_root_without_the_folders_of_the_benchmark_is_refused(root, manifest):
         ("- a", "must be a mapping"),
         ("", "must be a mapping .*, got None"),
         ("a: [", r"own\.yaml: the benchmark cannot be read \(while parsing"),
+        ("about: 2001-99-99", r"own\.yaml: the benchmark cannot be read \(month must be in 1..12\)"),
+        (f"about: {'9' * 5000}", r"own\.yaml: the benchmark cannot be read \(Exceeds the limit"),
+        (f"of: {'a' * 300}", r"own\.yaml: of must name a benchmark beside it"),
+        (f"folders: [{'a' * 300}]", "must be where they can be seen .File name too long: .*/aaa"),
+        (f"videos: [{{name: {'a' * 300}}}]", "must be where they can be seen .File name too long: .*/aaa"),
+        (f"videos: [{{name: a, path: {'a' * 300}}}]", "must be where they can be seen .File name too long: .*/aaa"),
         ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
     ],
 )

@@ -159,7 +159,7 @@ def test_two_fillings_at_once_both_succeed(write_folder, clip, cache_dir, monkey
     assert len(clips_in(cache_dir)) == 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"not an array", None])
+@pytest.mark.parametrize("damage", [b"", b"not an array", b"\x93NUMPY\x01\x00\x04\x00[[[[", None])
 def test_a_damaged_cache_file_is_made_again(write_folder, clip, cache_dir, caplog, damage):
     source = VideoSource("noise", write_folder("clip", clip))
     load_clip(source, SAME, cache_dir)

@@ -23,6 +23,7 @@ from vcl.video import prepare as preparing
 from vcl.video.benchmark import resolve
 from vcl.video.prepare import PRESETS, prepare
 from vcl.video.prepared import prepared_clip, read_prepared, verify
+from vcl.video.read import frame_array
 from vcl.video.stream import open_stream
 from vcl.video.transform import Transform, fit
 
@@ -390,7 +391,17 @@ def test_verification_finds_what_is_missing_changed_or_strange(source, tmp_path,
         list(verify(source))
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"version": 2}', '{"version": 1, "videos": {}}', "[" * 9999])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "{",
+        '{"version": 2}',
+        '{"version": 1, "videos": {}}',
+        '{"version": 1, "videos": {"a": {"source_size": [1e999, 2]}}}',
+        "[" * 9999,
+    ],
+)
 def test_a_damaged_record_is_refused(tmp_path, content):
     (tmp_path / "prepared.json").write_text(content)
     with pytest.raises(VideoError, match=r"prepared\.json: the record of a prepared folder cannot be read"):
@@ -462,6 +473,22 @@ def test_an_array_file_that_is_none_is_refused_and_runs_nothing(source, tmp_path
     np.save(source / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read"):
         prepare("folder", source, tmp_path / "out", SMALL)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "[[[[",
+        "{[]: 1}",
+        "-" * 9000 + "1",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999, 3, 4, 4), }",
+    ],
+)
+def test_an_array_file_with_a_damaged_header_is_refused(source, header):
+    (source / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(99))
+    with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read \(.+\)$") as refusal:
+        frame_array(source / "a.npy")
+    assert "\n" not in str(refusal.value)
 
 
 def test_presets_have_the_sizes_of_the_literature_and_its_crops():

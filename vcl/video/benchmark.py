@@ -85,22 +85,27 @@ def locate(manifest: Manifest, root: Path | None = None, videos: Sequence[str] =
         Each video with the files or folders that bear its name: one, if it is there and nothing else is.
 
     Raises:
-        VideoError: as :func:`resolve`, but for videos that are not there or are there twice.
+        VideoError: as :func:`resolve`, but for videos that are not there or are there twice; a place that cannot be
+            looked at, such as one with too long a name.
     """
-    if manifest.videos:
-        chosen = _choose(manifest, list(manifest.videos), videos)
-        packed = root is None and all(entry.package for entry in chosen)
-        folders = [] if packed else _folders(manifest, root)
-    else:
-        folders = _folders(manifest, root)
-        chosen = _choose(manifest, _discover(manifest, folders), videos)
-    for places in ([folder] for folder in folders):
-        found = [_locate(entry, places, manifest.name) for entry in chosen]
-        if all(found):
-            break
-    else:
-        found = [_locate(entry, folders, manifest.name) for entry in chosen]
-    return list(zip(chosen, found, strict=True))
+    try:
+        if manifest.videos:
+            chosen = _choose(manifest, list(manifest.videos), videos)
+            packed = root is None and all(entry.package for entry in chosen)
+            folders = [] if packed else _folders(manifest, root)
+        else:
+            folders = _folders(manifest, root)
+            chosen = _choose(manifest, _discover(manifest, folders), videos)
+        for places in ([folder] for folder in folders):
+            found = [_locate(entry, places, manifest.name) for entry in chosen]
+            if all(found):
+                break
+        else:
+            found = [_locate(entry, folders, manifest.name) for entry in chosen]
+        return list(zip(chosen, found, strict=True))
+    except OSError as error:
+        rule = f"the {manifest.name} benchmark's videos must be where they can be seen"
+        raise VideoError(f"{rule} ({error.strerror}: {error.filename})") from error
 
 
 def unclear(entry: Entry, paths: Sequence[Path]) -> str:

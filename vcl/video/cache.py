@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vcl.errors import VideoError
 from vcl.video.digest import source_digest
+from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
 from vcl.whole_file import whole_file
@@ -91,7 +92,7 @@ def _find(name: str, transform: Transform, cache_dir: Path, key: str) -> Clip | 
     for path in sorted(cache_dir.glob(f"{key}.*.npy")):
         try:
             clip = _map(name, path)
-        except (OSError, EOFError, ValueError) as error:
+        except DAMAGED_ARRAY as error:
             logger.warning("%s: the cached clip is damaged (%s) and is made again", path, error)
             continue
         if clip.frames.dtype == np.uint8 and clip.frames.shape[1:] == (3, transform.height, transform.width):

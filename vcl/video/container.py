@@ -107,6 +107,8 @@ def frame_bytes(pixel_format: str, height: int, width: int) -> int:
         layout = VideoFormat(pixel_format, width, height)
     except ValueError as error:
         raise VideoError(f"pixel_format must be one that FFmpeg knows, got {pixel_format!r}") from error
+    except OverflowError as error:
+        raise VideoError(f"height and width must be below 2147483648, got {height}x{width}") from error
     planes = [part.plane for part in layout.components]
     if len(set(planes)) != len(planes):
         raise VideoError(f"pixel_format must have one plane for each component, got {pixel_format!r}")

@@ -137,7 +137,7 @@ def check_unique(names: list[str], where: str) -> None:
 def _content(path: Path) -> object:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise VideoError(f"{path}: the benchmark cannot be read ({reason})") from error
 
@@ -148,7 +148,7 @@ def _others(fields: Mapping[str, Any], path: Path) -> Manifest | None:
     if name is None:
         return None
     beside = path.parent / f"{name}.yaml"
-    content = _content(beside) if beside.parent == path.parent and beside.is_file() else None
+    content = _content(beside) if beside in path.parent.glob("*.yaml") else None
     if not isinstance(content, dict) or "of" in content:
         raise VideoError(f"{path}: of must name a benchmark beside it that is of no other itself, got {name!r}")
     return read_manifest(name, beside)

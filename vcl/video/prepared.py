@@ -98,7 +98,7 @@ def read_prepared(folder: Path) -> Prepared | None:
         if strange:
             raise ValueError(f"a name must be that of one file, got {strange[0]!r}")
         return Prepared(Transform(**content["transform"]), videos)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise VideoError(f"{path}: the record of a prepared folder cannot be read ({error!r})") from error
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,19 @@ from vcl.video.folder import folder_pictures
 from vcl.video.source import VideoSource
 
 logger = logging.getLogger(__name__)
+
+DAMAGED_ARRAY = (
+    OSError,
+    EOFError,
+    ValueError,
+    ArithmeticError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    RecursionError,
+)
+"""What NumPy raises where the header of a ``.npy`` file is not its own."""
 
 
 def read_frames(
@@ -109,8 +123,9 @@ def frame_array(path: Path) -> NDArray[np.uint8]:
     try:
         # Unlike np.load this reads nothing but arrays: no pickle, no zip.
         frames: NDArray[np.uint8] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, EOFError, ValueError, SyntaxError) as error:
-        raise VideoError(f"{path}: the array of frames cannot be read ({error})") from error
+    except DAMAGED_ARRAY as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise VideoError(f"{path}: the array of frames cannot be read ({reason})") from error
     fits = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[1] == 3
     if not fits or not frames.flags.c_contiguous or 0 in frames.shape:
         found = f"{frames.dtype} {frames.shape}"
