@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -157,6 +159,36 @@ def test_two_fillings_at_once_both_succeed(write_folder, clip, cache_dir, monkey
     loaded = load_clip(source, SAME, cache_dir)
     assert np.array_equal(loaded.frames, clip.transpose(0, 3, 1, 2))
     assert len(clips_in(cache_dir)) == 1
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(write_folder, clip, cache_dir):
+    folder = write_folder("clip", clip)
+    code = f"""
+import sys
+from pathlib import Path
+from vcl.video import cache
+from vcl.video.source import VideoSource
+from vcl.video.transform import Transform
+real = cache.transformed_frames
+def pausing(*args):
+    for frame in real(*args):
+        yield frame
+        print("one frame", flush=True)
+        sys.stdin.readline()
+cache.transformed_frames = pausing
+cache.load_clip(VideoSource("noise", Path({str(folder)!r})), Transform(24, 32), Path({str(cache_dir)!r}))
+"""
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout.readline() == b"one frame\n"
+        (draft,) = cache_dir.glob(".*.part")
+        load_clip(VideoSource("noise", folder), SAME, cache_dir)
+        assert draft.exists()
+        living.kill()
+    assert draft.exists()
+    load_clip(VideoSource("noise", folder), Transform(8, 8), cache_dir)
+    assert len(clips_in(cache_dir)) == 2
+    assert not draft.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an array", b"\x93NUMPY\x01\x00\x04\x00[[[[", None])

@@ -4,12 +4,13 @@ A cache file is a plain ``.npy`` array named ``<key>.<sha256 of the frames>.npy`
 everything else the frames depend on, so a stale file is never found; the second part saves hashing the frames again.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,12 +23,15 @@ from vcl.video.digest import source_digest
 from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
-from vcl.whole_file import whole_file
+from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
 
 logger = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
 """To be raised when the same source and transform give other pixels or another layout than before."""
+
+_DRAFTS = f".{'[0-9a-f]' * 64}.*{TEMPORARY_SUFFIX}"
+"""Clips that are being written, as :func:`whole_file` calls them; not the index of digests."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +112,29 @@ def _map(name: str, path: Path) -> Clip:
 
 def _fill(source: VideoSource, transform: Transform, cache_dir: Path, key: str) -> Path:
     """Decode a source into the cache, under a name that holds the digest of its frames."""
-    with whole_file(cache_dir / key) as draft:
+    with _filling(cache_dir), whole_file(cache_dir / key) as draft:
         _, sha256 = write_frames(source, transform, draft.file)
         draft.path = cache_dir / f"{key}.{sha256}.npy"
     return draft.path
+
+
+@contextmanager
+def _filling(cache_dir: Path) -> Iterator[None]:
+    """Hold the folder together with others that fill it; the first to come removes what killed processes left.
+
+    Nothing is removed where the file system has no locks.
+    """
+    folder = os.open(cache_dir, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in cache_dir.glob(_DRAFTS):
+                left.unlink()
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(folder)
 
 
 def write_frames(
