@@ -212,6 +212,10 @@ def test_a_sound_file_is_refused(tmp_path):
     [
         (RawFormat(4, 4, "yuv999p"), "raw pixel_format must be one that FFmpeg knows, got 'yuv999p'"),
         (RawFormat(4, 4, "yuyv422"), "raw pixel_format must have one plane for each component"),
+        *(
+            (RawFormat(4, 4, name), f"raw pixel_format must have 8 to 16 bits for each component, got '{name}'")
+            for name in ("gbrpf32le", "monow", "pal8", "cuda")
+        ),
         (RawFormat(99999999999, 4), "raw height and width must be below 2147483648, got 99999999999x4"),
         (RawFormat(0, 4), "raw height and width must be at least 1, got 0x4"),
         (RawFormat(4, 4), "whole number of frames of 24 bytes, found 2 and 1 bytes more"),

@@ -101,7 +101,7 @@ def frame_bytes(pixel_format: str, height: int, width: int) -> int:
         Bytes of all planes together.
 
     Raises:
-        VideoError: the format is unknown or not planar.
+        VideoError: the format is unknown, not planar, or not of 8 to 16 bits.
     """
     try:
         layout = VideoFormat(pixel_format, width, height)
@@ -112,6 +112,8 @@ def frame_bytes(pixel_format: str, height: int, width: int) -> int:
     planes = [part.plane for part in layout.components]
     if len(set(planes)) != len(planes):
         raise VideoError(f"pixel_format must have one plane for each component, got {pixel_format!r}")
+    if not planes or layout.has_palette or not all(8 <= part.bits <= 16 for part in layout.components):
+        raise VideoError(f"pixel_format must have 8 to 16 bits for each component, got {pixel_format!r}")
     return sum(part.height * part.width * (1 if part.bits <= 8 else 2) for part in layout.components)
 
 
