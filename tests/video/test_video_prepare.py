@@ -424,6 +424,18 @@ def test_a_video_shorter_than_the_range_is_taken_whole(source, tmp_path, benchma
     assert made["bee"].frames == 4
 
 
+@pytest.mark.parametrize(("most", "frames"), [(4, 4), (10, 10), (99, 10)])
+def test_a_compressed_video_shorter_than_the_range_is_taken_whole(source, tmp_path, write_video, clip, most, frames):
+    write_video("downloads/clip.mkv", clip)
+    made = prepare("folder", source, tmp_path / "out", Transform(12, 16, frames=most))["clip"]
+    assert made.frames == frames == len(np.load(tmp_path / "out" / "clip.npy"))
+    own = tmp_path / "own.yaml"
+    own.write_text("videos: [{name: clip, path: clip.mkv, frames: 11}]")
+    if most > 10:
+        with pytest.raises(VideoError, match=r"clip: the benchmark says 11 frames but the clip .* has 10"):
+            prepare(str(own), source, tmp_path / "own", Transform(12, 16, frames=most))
+
+
 def test_a_raw_file_in_a_folder_of_its_own_is_found_and_a_lossy_copy_beside_an_archive_is_not_chosen(source, tmp_path):
     (source / "Beauty_32x24_420_8bit").mkdir()
     raw = source / "Beauty_32x24_420_8bit" / "Beauty_32x24_420_8bit.yuv"

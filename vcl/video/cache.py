@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -138,7 +139,11 @@ def _filling(cache_dir: Path) -> Iterator[None]:
 
 
 def write_frames(
-    source: VideoSource, transform: Transform, file: BinaryIO, progress: Callable[[int], None] = lambda done: None
+    source: VideoSource,
+    transform: Transform,
+    file: BinaryIO,
+    progress: Callable[[int], None] = lambda done: None,
+    most: int | None = None,
 ) -> tuple[int, str]:
     """Decode a source into a ``.npy`` file, one frame in memory at a time.
 
@@ -150,6 +155,7 @@ def write_frames(
         transform: size and range.
         file: empty and writable.
         progress: told after every frame how many there are.
+        most: stop after so many; unlike ``transform.frames``, fewer are fine.
 
     Returns:
         How many frames, and the SHA-256 of their bytes.
@@ -163,7 +169,7 @@ def write_frames(
     # How many frames there are is known at the end only; NumPy pads the header so that the count can grow in place.
     _write_header(file, (0, *shape))
     count = 0
-    for count, frame in enumerate(transformed_frames(source, transform), start=1):
+    for count, frame in enumerate(islice(transformed_frames(source, transform), most), start=1):
         sha256.update(frame.data)
         file.write(frame.data)
         progress(count)

@@ -55,7 +55,7 @@ def prepare(
 ) -> dict[str, Made]:
     """Prepare the videos of a benchmark; those that are prepared already are left as they are.
 
-    ``transform.frames`` is the most that is taken of a video; one that is known to be shorter is taken whole.
+    ``transform.frames`` is the most that is taken of a video; a shorter one is taken whole.
 
     A video's array appears whole or not at all. All sources are looked at before the first is read, and one that turns
     out to be damaged while it is read does not keep the others from being prepared.
@@ -211,13 +211,12 @@ def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Mad
     name, source, facts = job.entry.name, job.source, job.facts
     total = facts.frames or source.expected_frames
     of = transform.count(total) if total else None
-    if of is not None and transform.frames is not None:
-        transform = replace(transform, frames=of)
+    most, transform = transform.frames, replace(transform, frames=None)
     progress(name, 0, of)
     before = stamp(source.path)
     digest = content_digest(source.path)
     path = out / f"{name}.npy"
     with whole_file(path) as draft:
-        count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of))
+        count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of), most)
     size = facts.height, facts.width
     return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate, _layout(source))
