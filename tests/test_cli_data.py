@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vcl import config as configs
-from vcl.cli import main
+from vcl.cli import data, main
+from vcl.video.prepare import PRESETS
 from vcl.video.stream import open_stream
 
 
@@ -68,6 +69,10 @@ def test_the_settings_that_are_printed_are_read_as_they_are_meant(name, download
     stream = configs.load(None, settings).stream
     assert (stream.root, stream.videos) == (name, ("dog", name))
     assert [clip.name for clip in open_stream(stream)] == ["dog", name]
+
+
+def test_the_presets_of_the_help_are_those_there_are():
+    assert set(data._PRESETS) == set(PRESETS)
 
 
 @pytest.mark.parametrize(
