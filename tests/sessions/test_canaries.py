@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import pytorch_msssim
 import torch
+from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metrics import loss_metrics
 from avalanche.logging import BaseLogger
 from avalanche.training import Naive
@@ -19,6 +20,7 @@ from vcl.sessions.plugins import Subnetworks
 from vcl.sessions.schedule import WarmupCosine, share_of_rate
 from vcl.sessions.strategy import FrameRegression, adam
 from vcl.sessions.stream import video_stream
+from vcl.sessions.trainer import build
 from vcl.subnet.ledger import Ledger
 
 
@@ -81,6 +83,23 @@ def test_the_device_loader_gives_what_the_stock_loader_gives(clips):
     assert torch.equal(ours[0], stock[0])
     assert torch.equal(ours[1], stock[1])
     assert ours[1].is_contiguous()
+
+
+def test_scores_learn_at_a_rate_of_their_own(tiny_config, clips):
+    strategy = build(tiny_config("wsn", train={"score_rate": 0.25}), clips, lambda _: None, torch.device("cpu"))
+    rates = []
+
+    class Noting(SupervisedPlugin):
+        def after_update(self, strategy, **_):
+            rates.append([group["lr"] for group in strategy.optimizer.param_groups])
+
+    strategy.plugins.append(Noting())
+    strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
+    assert all(of_scores == 0.25 * of_weights > 0 for of_weights, of_scores in rates)
+    held = [{id(p) for p in group["params"]} for group in strategy.optimizer.param_groups]
+    weights = strategy.model.weights().values()
+    assert held[1] == {id(weight.score) for weight in weights}
+    assert held[0] == {id(weight.value) for weight in weights} | {id(strategy.model.heads[0])}
 
 
 def test_the_strategy_does_what_a_bare_loop_does_to_the_bit(tiny_config, clips):

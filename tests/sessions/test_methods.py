@@ -160,9 +160,12 @@ def test_a_pass_is_told_as_one_of_those_that_there_are(ran, name):
     assert {e["epochs"] for e in folder.events("epoch") if e["session"] == 1} == {4}
 
 
-@pytest.mark.parametrize(("name", "method"), [("lwf", {"rehearse": 9}), ("ewc", {}), ("mas", {})])
-def test_a_third_session_that_breaks_off_ends_as_if_it_had_not(tmp_path, tiny_config, clips, name, method):
-    config = tiny_config(name, method=method, train={"epochs": 20, "batch": 2, "checkpoint_seconds": 0})
+@pytest.mark.parametrize(
+    ("name", "method", "train"),
+    [("lwf", {"rehearse": 9}, {}), ("ewc", {}, {}), ("mas", {}, {}), ("wsn", {}, {"score_rate": 0.3})],
+)
+def test_a_third_session_that_breaks_off_ends_as_if_it_had_not(tmp_path, tiny_config, clips, name, method, train):
+    config = tiny_config(name, method=method, train={"epochs": 20, "batch": 2, "checkpoint_seconds": 0, **train})
     whole = run_clips(config, clips, tmp_path / "whole")
 
     class BrokenOffError(Exception):

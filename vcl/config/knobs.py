@@ -59,6 +59,8 @@ class TrainConfig:
     """Frames a step."""
     lr: float = 5e-4
     """Highest learning rate."""
+    score_rate: float = 1.0
+    """Learning rate of the scores, as a share of that of the weights."""
     betas: tuple[float, float] = (0.5, 0.999)
     """Decay rates of Adam's two moments."""
     warmup: float = 0.2
@@ -82,6 +84,7 @@ class TrainConfig:
         for key in ("epochs", "batch"):
             require(getattr(self, key) >= 1, f"train.{key}", "be 1 or more", getattr(self, key))
         require(self.lr > 0, "train.lr", "be greater than 0", self.lr)
+        require(self.score_rate > 0, "train.score_rate", "be greater than 0", self.score_rate)
         require(all(0 <= beta < 1 for beta in self.betas), "train.betas", "lie in [0, 1)", list(self.betas))
         require(0 <= self.warmup < 1, "train.warmup", "lie in [0, 1)", self.warmup)
         require(0 < self.warmup_from <= 1, "train.warmup_from", "lie in (0, 1]", self.warmup_from)

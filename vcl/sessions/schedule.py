@@ -25,6 +25,8 @@ def share_of_rate(progress: float, warmup: float, warmup_from: float) -> float:
 class WarmupCosine(SupervisedPlugin):  # type: ignore[misc]
     """Sets the learning rate before every step.
 
+    A group of parameters that has a ``share`` gets that much of the rate.
+
     Args:
         lr: highest rate.
         warmup: as in ``share_of_rate``.
@@ -39,4 +41,5 @@ class WarmupCosine(SupervisedPlugin):  # type: ignore[misc]
         """Avalanche's hook between backward and step."""
         progress = strategy.step / strategy.steps
         for group in strategy.optimizer.param_groups:
-            group["lr"] = self.lr * share_of_rate(progress, self.warmup, self.warmup_from)
+            share = group.get("share", 1.0)
+            group["lr"] = self.lr * share * share_of_rate(progress, self.warmup, self.warmup_from)

@@ -23,8 +23,8 @@ from vcl.subnet.ledger import Entry, Keeps, Ledger
 from vcl.video.cache import Clip
 
 
-def adam(parameters: list[Tensor], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> Optimizer:
-    """Adam without weight decay, one kernel for all tensors."""
+def adam(parameters: list[Any], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> Optimizer:
+    """Adam of parameters, or of groups of them, without weight decay; one kernel for all tensors."""
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from vcl.config import FinetuneConfig, RunConfig, SingleConfig, WsnConfig
+from vcl.backbones import Backbone
+from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, WsnConfig
 from vcl.render import Renderer, read_ledger
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.loss import LOSSES
@@ -143,7 +145,7 @@ def build(
         model=network,
         clips=clips,
         loss=LOSSES[train.loss],
-        make_optimizer_of=lambda parameters: adam(parameters, train.lr, train.betas),
+        make_optimizer_of=lambda parameters: adam(_grouped(parameters, network, train), train.lr, train.betas),
         epochs=train.epochs,
         batch=train.batch,
         seed=train.seed,
@@ -158,6 +160,15 @@ def build(
         evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)]),
         device=device,
     )
+
+
+def _grouped(parameters: list[Tensor], network: Backbone, train: TrainConfig) -> list[Any]:
+    """Scores apart from weights and heads, where they have a rate of their own."""
+    if train.score_rate == 1:
+        return parameters
+    scores = {id(weight.score) for weight in network.weights().values()}
+    apart = [[p for p in parameters if (id(p) in scores) is own] for own in (False, True)]
+    return [{"params": apart[0]}, *([{"params": apart[1], "share": train.score_rate}] if apart[1] else [])]
 
 
 def _nowhere(_: dict[str, Any]) -> None:
