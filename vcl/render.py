@@ -12,7 +12,7 @@ from torch import Tensor
 from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import RunConfig
-from vcl.errors import RunFolderError
+from vcl.errors import RunFolderError, VideoError
 from vcl.rundir import RunFolder
 from vcl.subnet.ledger import Entry, Ledger, Subnetwork
 
@@ -146,16 +146,22 @@ class Decoder:
 
         Yields:
             Float frames ``(B, 3, H, W)`` in [0, 1].
+
+        Raises:
+            VideoError: there is no such video or frame.
         """
-        source = min(video, len(self._ledger) - 1)
-        if self._loaded != source:
-            self._renderer.load(self._subnetwork(source))
-            self._loaded = source
-        if video < len(self._lengths):
+        if 0 <= video < len(self._lengths):
             length = self._lengths[video]
-        assert length is not None, "a video that is still to come needs its length"
+        if video < 0 or length is None:
+            raise VideoError(f"video must lie in 0..{len(self._lengths) - 1}, or have a length, got {video}")
+        if only is not None and (only.start < 0 or only.stop > length):
+            raise VideoError(f"frames of video {video} must lie in 0..{length - 1}, got {only.start}..{only.stop - 1}")
+        source = min(video, len(self._ledger) - 1)
         batches = self._renderer.frames(video, length, only)
         while True:
+            if self._loaded != source:  # At each batch, for another video may have been asked for meanwhile.
+                self._renderer.load(self._subnetwork(source))
+                self._loaded = source
             started = time.perf_counter()
             batch = next(batches, None)
             if batch is None:
@@ -167,7 +173,7 @@ class Decoder:
             yield batch
 
     def frame(self, video: int, t: int) -> Tensor:
-        """One frame, ``(3, H, W)``."""
+        """One frame, ``(3, H, W)``; raises VideoError where there is none."""
         return next(self.frames(video, range(t, t + 1)))[0]
 
     def _subnetwork(self, session: int) -> Subnetwork:

@@ -103,7 +103,7 @@ def _run_sessions(
     )
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
 
-    trainer = Trainer(config, clips, folder, emit, device)
+    trainer, machine = Trainer(config, clips, folder, emit, device), _machine(device)
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with _stopping_gently(trainer):
@@ -119,7 +119,7 @@ def _run_sessions(
             matrix["rows"].append(
                 waiting_row(len(clips), session)
                 if waits
-                else measure_row(folder, clips, session, config.matrix, device)
+                else {**measure_row(folder, clips, session, config.matrix, device), "machine": machine}
             )
             if trainer.keeps != "latest":
                 check_nothing_forgotten(matrix["rows"], names)
@@ -171,6 +171,11 @@ def versions(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    """Of a machine and its settings, what can move the last bit of a frame."""
+    return {key: value for key, value in versions(device).items() if key in ("torch", "cpu", "threads", "device")}
 
 
 def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:

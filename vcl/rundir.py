@@ -161,6 +161,8 @@ class RunFolder:
                 if file.read(1) != b"\n":
                     file.write(b"\n")
             file.write(line)
+            file.flush()
+            os.fsync(file.fileno())  # What is written after it, such as a session, may not outlive it.
 
     def events(self, kind: str | None = None) -> list[Event]:
         """All events in order, or those of one kind; of an event told twice the later telling, at its own place.
@@ -226,6 +228,14 @@ class RunFolder:
         path = self.path / "checkpoint.safetensors"
         return self._read_tensors(path) if path.exists() else None
 
+    def checkpoint_notes(self) -> dict[str, Any] | None:
+        """The notes of the training state alone, or None before the first was written."""
+        path = self.path / "checkpoint.safetensors"
+        if not path.exists():
+            return None
+        with _explained(path), safetensors.safe_open(path, "pt") as file:
+            return _notes(file)
+
     def write_matrix(self, matrix: Mapping[str, Any]) -> None:
         """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
         self._write_text("matrix.json", json.dumps(matrix, indent=1, allow_nan=False) + "\n")
@@ -262,8 +272,7 @@ class RunFolder:
 
     def _read_tensors(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with _explained(path), safetensors.safe_open(path, "pt") as file:
-            notes = json.loads((file.metadata() or {}).get("notes", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, _notes(file)  # noqa: SIM118
 
     def _read_json(self, name: str) -> Any:
         path = self.path / name
@@ -286,6 +295,11 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
             raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
         found += within
     return [RunFolder.existing(path) for path in found]
+
+
+def _notes(file: Any) -> dict[str, Any]:
+    notes: dict[str, Any] = json.loads((file.metadata() or {}).get("notes", "{}"))
+    return notes
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingErr
 from vcl.metrics import quality
 from vcl.render import Decoder
 from vcl.report.summary import summarise
-from vcl.report.terminal import matrix_text
+from vcl.report.terminal import matrix_text, proof_line
 from vcl.run import choose_device, run, run_clips
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
@@ -70,6 +70,23 @@ def test_a_cell_is_what_numpy_finds_from_the_decoded_frames(finished, clips):
     pixels = np.rint(decoded.numpy().clip(0, 1) * 255) / 255
     errors = ((pixels - clips[1].frames / 255) ** 2).mean((1, 2, 3))
     assert folder.matrix()["rows"][2]["psnr"][1] == pytest.approx((-10 * np.log10(errors)).mean(), abs=1e-4)
+
+
+def test_videos_can_be_decoded_by_turns(finished):
+    _, folder = finished()
+    decoder = Decoder.of_run(folder, 2)
+    whole = [torch.cat(list(decoder.frames(video))) for video in (0, 2)]
+    by_turns = list(zip(decoder.frames(0), decoder.frames(2), strict=True))
+    assert len(by_turns) == 2
+    for video, frames in enumerate(zip(*by_turns, strict=True)):
+        assert torch.equal(torch.cat(frames), whole[video])
+
+
+@pytest.mark.parametrize(("video", "t"), [(-1, 0), (3, 0), (0, 5), (0, -1)])
+def test_a_frame_that_is_not_there_is_refused(finished, video, t):
+    _, folder = finished(train={"epochs": 1})
+    with pytest.raises(VideoError, match=r"must lie in 0\.\."):
+        Decoder.of_run(folder, 2).frame(video, t)
 
 
 def test_a_video_still_to_come_is_decoded_with_the_latest_mask_and_its_own_index(finished, clips):
@@ -150,6 +167,48 @@ def test_a_session_that_changed_on_disk_ends_the_run(finished):
     with pytest.raises(ForgettingError, match=r"video 0 \(clip0\) must decode after session 2 as it did"):
         run(config, folder.path)
     assert len(folder.matrix()["rows"]) == 2
+
+
+def test_a_run_that_goes_on_on_another_machine_is_held_to_its_numbers(finished, caplog):
+    config, folder = finished()
+    matrix = folder.matrix()
+    matrix["rows"].pop()
+    matrix["rows"][0]["machine"]["cpu"] = "another"
+    matrix["rows"][0]["sha256"][0] = "0" * 64
+    folder.write_matrix(matrix)
+    run(config, folder.path)
+    assert "clip0 was sealed on another machine, and its frames differ in bits here" in caplog.text
+    assert proof_line(folder.matrix()) == (
+        "nothing forgotten: the numbers of all earlier videos are as sealed; sealed on another machine: clip0"
+    )
+    matrix["rows"][0]["state_sha256"][0] = "0" * 64
+    folder.write_matrix(matrix)
+    with pytest.raises(ForgettingError, match="but the SHA-256 of its weights was 0000"):
+        run(config, folder.path)
+
+
+@pytest.mark.parametrize("method", ["pfnr", "finetune"])
+def test_a_run_whose_checkpoint_is_gone_does_not_go_on_from_nothing(tmp_path, tiny_config, stream, method):
+    class StoppedError(Exception):
+        pass
+
+    def stop(event):
+        if event["kind"] == "row" and event["session"] == 0:
+            raise StoppedError
+
+    config = tiny_config(method, stream=stream, train={"epochs": 1})
+    with pytest.raises(StoppedError):
+        run(config, tmp_path / "run", lambda _: [stop])
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    with pytest.raises(RunFolderError, match="must have the checkpoint of session 0 to train session 1, found none"):
+        run(config, tmp_path / "run")
+    assert RunFolder(tmp_path / "run").sessions() == 1
+
+
+@pytest.mark.parametrize("method", ["pfnr", "wsn", "packnet", "single"])
+def test_forward_transfer_and_samples_go_together(finished, method):
+    _, folder = finished(method, train={"epochs": 2}, matrix={"transfer_epochs": 1, "verify": "hash"})
+    assert len(folder.events("probe")) == 5
 
 
 def test_a_run_goes_on_where_its_videos_were_moved_but_not_where_they_changed(tmp_path, tiny_config, stream):

@@ -455,3 +455,9 @@ def test_a_reservoir_and_a_balanced_buffer_are_both_to_be_had(ran):
     assert sorted(balanced_run[:, 1].tolist()) == [0, 1]
     assert int(reservoir_run["buffer/seen"]) == 9
     assert ReplayConfig().policy == "balanced"
+
+
+def test_a_matched_network_whose_first_block_narrows_is_found(tiny_config):
+    config = tiny_config("single_matched", method={"session_bytes": 30_000}, backbone={"expansion": 0.4})
+    network = backbones.of_run(config, 1)
+    assert 20_000 < 4 * sum(shape.numel() for shape in network.shapes().values()) <= 30_000

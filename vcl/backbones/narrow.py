@@ -37,8 +37,12 @@ def narrowed(config: BackboneConfig, most_bytes: int, build: Callable[[BackboneC
         )
 
     def scaled(thousandths: int) -> BackboneConfig:
-        widths: dict[str, Any] = {key: max(1, getattr(config, key) * thousandths // 1000) for key in config.widths}
-        return replace(config, **widths)
+        while True:
+            widths: dict[str, Any] = {key: max(1, getattr(config, key) * thousandths // 1000) for key in config.widths}
+            try:
+                return replace(config, **widths)
+            except ConfigError:  # Too narrow for the rest of the config, such as ``expansion``.
+                thousandths += 1
 
     def widened(stem: int) -> BackboneConfig:
         first: dict[str, Any] = {config.widths[0]: stem}

@@ -24,12 +24,11 @@ def more_memory(
     """Bytes that a run holds and its calibration does not: frames, and what closed sessions leave, twice."""
     longest = max(done.frames for done in work) * frame_bytes(config)
     again = {IcarlConfig: 2, EsmerConfig: 1}.get(type(config.method), 0)  # Whole videos, when a session ends.
-    floats = 16 if config.matrix.transfer_epochs else 0  # Decoded and true, and their difference, of 4 bytes each.
     kept = 0
     if keeps != "latest":
         kinds = ("mask",) if keeps == "masks" else ("weight", "head")
         kept = 2 * sum(file.get(kind, 0) for file in files[2:] for kind in kinds)
-    return max(more_frames(config, work, found.frames) + longest * (again + floats) + kept, 0)
+    return max(more_frames(config, work, found.frames) + longest * again + kept, 0)
 
 
 def frame_bytes(config: RunConfig) -> int:

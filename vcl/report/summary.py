@@ -38,7 +38,7 @@ class Summary:
         backward_transfer: dB, None while there is one session only.
         forgetting: dB, None while there is one session only.
         forward_transfer: dB, None where it was not measured.
-        stored: bytes that decoding these videos needs, by kind.
+        stored: bytes that decoding these videos needs, by kind, and those of the buffer, which the next session needs.
         bits_per_pixel: of these videos.
         seconds: spent in training.
         last: PSNR of each of these videos after the last session, dB.
@@ -74,7 +74,7 @@ class Summary:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes that decoding needs, of all kinds."""
+        """Bytes of all kinds."""
         return sum(self.stored.values())
 
 
@@ -152,7 +152,7 @@ def session_matrix(matrix: Mapping[str, Any], metric: str) -> SessionMatrix:
 
 
 def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, int]:
-    """Count what decoding the videos so far needs.
+    """Count what is stored of the videos so far: what decoding needs, and the buffer that the next session needs.
 
     Every session's file counts whole, with one exception: a method that keeps only its latest network (a session's
     notes say so under ``keeps``) overwrites the weights and heads before, and needs none but the last session's. So

@@ -10,7 +10,7 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor
 
 from vcl.backbones import Backbone
-from vcl.errors import Interrupted, TrainingError
+from vcl.errors import Interrupted, RunFolderError, TrainingError
 from vcl.layers import draw
 from vcl.metrics import quality
 from vcl.render import Renderer
@@ -18,6 +18,7 @@ from vcl.rundir import Listener, RunFolder
 from vcl.sessions.metrics import EpochMeans
 from vcl.subnet.gate import Gate
 from vcl.subnet.ledger import Ledger, Subnetwork
+from vcl.video.pixels import to_uint8
 
 
 class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
@@ -96,12 +97,23 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             self._last = _place(found[1])
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Go back to the middle, or to the end, of this session if that is where the saved state is."""
+        """Go back to the middle, or to the end, of this session if that is where the saved state is.
+
+        Raises:
+            RunFolderError: the state that the session starts from is not there.
+        """
         self._saved_at = time.monotonic()
-        found = self.folder.read_checkpoint()
-        if found is None or found[1]["session"] != strategy.session:
+        notes = self.folder.checkpoint_notes()
+        if strategy.session and (notes is None or notes["session"] < strategy.session - 1):
+            found = "none" if notes is None else f"one of session {notes['session']}"
+            raise RunFolderError(
+                f"{self.folder.path} must have the checkpoint of session {strategy.session - 1} to train session "
+                f"{strategy.session}, found {found}; what is sealed can still be decoded"
+            )
+        kept = self.folder.read_checkpoint() if notes and notes["session"] == strategy.session else None
+        if kept is None:
             return
-        tensors, notes = found
+        tensors, notes = kept
         strategy.model.load_state_dict({name: tensors[name] for name in strategy.model.state_dict()})
         _load_optimizer(strategy, tensors)
         for plugin in strategy.remembering:
@@ -193,14 +205,17 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
         model, clip = strategy.decoding, strategy.clips[strategy.session]
         weights = {name: weight().detach() for name, weight in model.weights().items()}
         self.renderer.load(Subnetwork(weights, model.heads[strategy.session].detach()))
-        decoded = torch.cat([batch.cpu() for batch in self.renderer.frames(strategy.session, len(clip.frames))])
-        truth = quality.to_unit(torch.from_numpy(np.array(clip.frames)))
+        total, done = 0.0, 0
+        for batch in self.renderer.frames(strategy.session, len(clip.frames)):
+            truth = torch.from_numpy(np.array(clip.frames[done : done + len(batch)]))
+            done += len(batch)
+            total += float(quality.psnr(quality.to_unit(to_uint8(batch).cpu()), quality.to_unit(truth)).double().sum())
         self.emit(
             {
                 "kind": "probe",
                 "session": strategy.session,
                 "epoch": self.epochs,
-                "psnr": float(quality.psnr(decoded, truth).mean()),
+                "psnr": total / done,
                 "scratch": self.scratch,
             }
         )

@@ -97,7 +97,12 @@ class Trainer:
         k, method = self._config.matrix.transfer_epochs, self._config.method
         alone = method if isinstance(method, WsnConfig | SingleConfig) else FinetuneConfig()
         strategy = build(
-            replace(self._config, method=alone, train=replace(self._config.train, epochs=passes)),
+            replace(
+                self._config,
+                method=alone,
+                train=replace(self._config.train, epochs=passes),
+                matrix=replace(self._config.matrix, verify="decode"),  # Another method may not be able to do less.
+            ),
             self._clips,
             _nowhere,
             self._device,
