@@ -110,10 +110,9 @@ def _run_sessions(
                 entry = trainer.train(session)
             emit(_session_event(session, clip.name, trainer))
             notes = {"video": clip.name, "frames": len(clip.frames), "sessions": len(clips), "keeps": trainer.keeps}
-            folder.write_session(session, entry.tensors(), notes)
+            folder.write_session(session, entry.tensors(), {**notes, "passes": trainer.passes})
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
-            told_of = next(event for event in folder.events("session") if event["session"] == session)
-            trainer.train_from_scratch(session, told_of.get("passes", config.train.epochs))
+            trainer.train_from_scratch(session, folder.session_notes(session).get("passes", config.train.epochs))
         if session == len(matrix["rows"]):
             waits = config.method.together and session + 1 < len(clips)
             matrix["rows"].append(
@@ -194,7 +193,6 @@ def _session_event(session: int, video: str, trainer: Trainer) -> Event:
         "session": session,
         "video": video,
         "seconds": round(trainer.seconds, 3),
-        "passes": trainer.passes,
         "trained_on": trainer.trained_on,
         "layers": shares,
         "state_sha256": trainer.ledger.subnetwork(session).sha256(),

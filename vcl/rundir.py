@@ -200,6 +200,10 @@ class RunFolder:
         """Tensors and notes of ``write_session``."""
         return self._read_tensors(self._session_path(session))
 
+    def session_notes(self, session: int) -> dict[str, Any]:
+        """The notes of ``write_session`` alone."""
+        return _read_notes(self._session_path(session))
+
     def sessions(self) -> int:
         """How many sessions are stored; they have no gaps."""
         count = 0
@@ -231,10 +235,7 @@ class RunFolder:
     def checkpoint_notes(self) -> dict[str, Any] | None:
         """The notes of the training state alone, or None before the first was written."""
         path = self.path / "checkpoint.safetensors"
-        if not path.exists():
-            return None
-        with _explained(path), safetensors.safe_open(path, "pt") as file:
-            return _notes(file)
+        return _read_notes(path) if path.exists() else None
 
     def write_matrix(self, matrix: Mapping[str, Any]) -> None:
         """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
@@ -295,6 +296,11 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
             raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
         found += within
     return [RunFolder.existing(path) for path in found]
+
+
+def _read_notes(path: Path) -> dict[str, Any]:
+    with _explained(path), safetensors.safe_open(path, "pt") as file:
+        return _notes(file)
 
 
 def _notes(file: Any) -> dict[str, Any]:

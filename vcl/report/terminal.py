@@ -41,9 +41,11 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
     latest = rows[-1]
     hashes = "sample_sha256" if latest["sha256"][0] is None else "sha256"
     changed = [j for j in range(earlier) if latest[hashes][j] != rows[j][hashes][j]]
-    moved = [j for j in changed if rows[j].get("machine") != latest.get("machine")]
-    if moved and all(latest["state_sha256"][j] == rows[j]["state_sha256"][j] for j in changed):
-        names = ", ".join(matrix["videos"][j] for j in moved)
+    if changed and all(
+        rows[j].get("machine") != latest.get("machine") and rows[j]["state_sha256"][j] == latest["state_sha256"][j]
+        for j in changed
+    ):
+        names = ", ".join(matrix["videos"][j] for j in changed)
         return f"nothing forgotten: the numbers of all earlier videos are as sealed; sealed on another machine: {names}"
     if not changed:
         sampled = " (a sample of their frames)" if hashes == "sample_sha256" else ""
