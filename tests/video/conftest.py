@@ -73,3 +73,20 @@ def cut() -> Callable[[Path, float], Path]:
         return short
 
     return make
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def benchmark(tmp_path):
+    """A manifest of two videos of four frames, published at 24x32."""
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "sizes: [[24, 32]]\nvideos: [{name: bee, files: [HoneyBee], frames: 4, rate: 50}, {name: dog, frames: 4}]"
+    )
+    return str(path)
