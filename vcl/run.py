@@ -110,9 +110,10 @@ def _run_sessions(
                 entry = trainer.train(session)
             emit(_session_event(session, clip.name, trainer))
             notes = {"video": clip.name, "frames": len(clip.frames), "sessions": len(clips), "keeps": trainer.keeps}
-            folder.write_session(session, entry.tensors(), {**notes, "passes": trainer.passes})
+            folder.write_session(session, entry.tensors(), notes)
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
-            trainer.train_from_scratch(session, folder.session_notes(session).get("passes", config.train.epochs))
+            closed = {event["session"]: event for event in folder.events("session")}
+            trainer.train_from_scratch(session, closed.get(session, {}).get("passes", config.train.epochs))
         if session == len(matrix["rows"]):
             waits = config.method.together and session + 1 < len(clips)
             matrix["rows"].append(
@@ -193,6 +194,7 @@ def _session_event(session: int, video: str, trainer: Trainer) -> Event:
         "session": session,
         "video": video,
         "seconds": round(trainer.seconds, 3),
+        "passes": trainer.passes,
         "trained_on": trainer.trained_on,
         "layers": shares,
         "state_sha256": trainer.ledger.subnetwork(session).sha256(),
