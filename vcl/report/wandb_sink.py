@@ -223,7 +223,7 @@ def _has_key() -> bool:
         try:
             if netrc.netrc(Path(path).expanduser()).authenticators(server):
                 return True
-        except (OSError, netrc.NetrcParseError):
+        except (OSError, RuntimeError, netrc.NetrcParseError):  # RuntimeError where there is no home folder.
             continue
     return False
 
