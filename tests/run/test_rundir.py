@@ -29,7 +29,7 @@ def test_another_config_is_refused_by_the_first_key_that_differs(tmp_path, tiny_
 
 def test_two_runs_cannot_share_a_folder(folder, tiny_config):
     with (
-        pytest.raises(RunFolderError, match=rf"is in use by process {os.getpid()} on \S+$"),
+        pytest.raises(RunFolderInUseError, match=rf"is in use by process {os.getpid()} on \S+$"),
         RunFolder.opened(folder.path, tiny_config()),
     ):
         pass

@@ -12,7 +12,6 @@ from vcl import __version__
 from vcl.cli.bench import add_bench_command
 from vcl.cli.common import remark
 from vcl.cli.data import add_data_commands
-from vcl.cli.home import lend_home
 from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
 from vcl.cli.streams import prepare_streams, write_error, write_output
@@ -34,7 +33,6 @@ def main(words: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults a step.
     prepare_streams()
-    lend_home()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("vcl").setLevel(logging.INFO)
     try:
