@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -68,6 +69,8 @@ def _add_grid(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    _refuse_launchers()
+
     from vcl import config as configs
 
     config = configs.load(arguments.config, arguments.setting)
@@ -105,6 +108,8 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _grid(arguments: argparse.Namespace) -> None:
+    _refuse_launchers()
+
     from vcl.grid import read_grid, run_grid
     from vcl.run import keep_freed_memory
 
@@ -115,6 +120,20 @@ def _grid(arguments: argparse.Namespace) -> None:
     tell(f"Runs: {out}   Side by side: vcl compare {out}")
     if failed:
         raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
+
+
+def _refuse_launchers() -> None:
+    """Refuse to be one of several processes that should train together, as torchrun starts them.
+
+    Raises:
+        VclError: there are others.
+    """
+    world = os.environ.get("WORLD_SIZE", "")
+    if world.isdecimal() and int(world) > 1:
+        raise VclError(
+            f"a run is one process and trains on one device, got WORLD_SIZE = {world}; start vcl without torchrun "
+            "(several processes of vcl grid, each started by itself, share its cells)"
+        )
 
 
 @contextmanager
