@@ -22,20 +22,23 @@ import csv
 import fcntl
 import io
 import json
+import math
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import safetensors.torch
-from torch import Tensor
 
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Event = dict[str, Any]
 """A line of ``events.jsonl``: ``kind`` and whatever that kind tells."""
@@ -215,11 +218,11 @@ class RunFolder:
         """Bytes of a session's file by kind of tensor; ``container`` is the rest of the file."""
         path = self._session_path(session)
         sizes: dict[str, int] = {}
-        with _explained(path), safetensors.safe_open(path, "pt") as file:
+        with _explained(path), safetensors.safe_open(path, "np") as file:  # NumPy's form, to leave torch unloaded.
             for name in file.keys():  # noqa: SIM118 - the file is not a dict
-                tensor = file.get_tensor(name)
+                tensor = file.get_slice(name)
                 kind = name.split("/")[0]
-                sizes[kind] = sizes.get(kind, 0) + tensor.numel() * tensor.element_size()
+                sizes[kind] = sizes.get(kind, 0) + math.prod(tensor.get_shape()) * _item_bytes(tensor.get_dtype())
         sizes["container"] = path.stat().st_size - sum(sizes.values())
         return sizes
 
@@ -268,6 +271,8 @@ class RunFolder:
         _write(self.path / name, text.encode())
 
     def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        import safetensors.torch  # Loads torch, which those who only read reports do without.
+
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         _write(path, safetensors.torch.save(plain, {"notes": json.dumps(notes)}))
 
@@ -298,8 +303,14 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
     return [RunFolder.existing(path) for path in found]
 
 
+def _item_bytes(dtype: str) -> int:
+    """Bytes of a number, by the name that safetensors gives its type, such as BF16, F8_E4M3 or BOOL."""
+    bits = re.match(r"[A-Z]+(\d+)", dtype)
+    return int(bits[1]) // 8 if bits else 1
+
+
 def _read_notes(path: Path) -> dict[str, Any]:
-    with _explained(path), safetensors.safe_open(path, "pt") as file:
+    with _explained(path), safetensors.safe_open(path, "np") as file:
         return _notes(file)
 
 
