@@ -123,7 +123,8 @@ class _Lines:
         kind = event["kind"]
         if kind in ("step", "epoch") and event["session"] != self._session:
             self._session = event["session"]
-            log.info("%s: %d steps in %d epochs", _named(self._session, self._names), event["steps"], event["epochs"])
+            epochs = f"{event['epochs']} epoch{'s' * (event['epochs'] > 1)}"
+            log.info("%s: %d steps in %s", _named(self._session, self._names), event["steps"], epochs)
         if kind == "start":
             self._names = event["videos"]
             going_on = "going on: " if event["resumed"] else ""

@@ -19,6 +19,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+PACKAGE = "avalanche"
+
 NEEDED = (
     "avalanche.core",
     "avalanche.benchmarks.utils.data",
@@ -91,7 +93,7 @@ def import_avalanche() -> None:
 
     Where this fails, what it imported of Avalanche is forgotten, so that Avalanche is imported as a whole instead.
     """
-    if "avalanche" in sys.modules:
+    if PACKAGE in sys.modules:
         return
     finder = _DeferringFinder()
     sys.meta_path.insert(0, finder)
@@ -100,7 +102,7 @@ def import_avalanche() -> None:
             importlib.import_module(name)
     except Exception as error:
         log.debug("Avalanche is imported as a whole: %r", error)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "avalanche"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]
             finder.deferred.pop(name, None)
     finally:
