@@ -23,17 +23,16 @@ import csv
 import io
 import json
 import logging
+import math
 import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import safetensors.torch
-from torch import Tensor
 
 from vcl import config as configs
 from vcl.config import RunConfig
@@ -44,6 +43,9 @@ from vcl.run_records import check_event, check_matrix, check_versions
 from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts, whole_file
 
 logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Event = dict[str, Any]
 """A line of ``events.jsonl``: ``kind`` and whatever that kind tells."""
@@ -287,11 +289,11 @@ class RunFolder:
         """Bytes of a session's file by kind of tensor; ``container`` is the rest of the file."""
         path = self._session_path(session)
         sizes: dict[str, int] = {}
-        with _explained(path), safetensors.safe_open(path, "pt") as file:
+        with _explained(path), safetensors.safe_open(path, "np") as file:  # NumPy's form, to leave torch unloaded.
             for name in file.keys():  # noqa: SIM118 - the file is not a dict
-                tensor = file.get_tensor(name)
+                tensor = file.get_slice(name)
                 kind = name.split("/")[0]
-                sizes[kind] = sizes.get(kind, 0) + tensor.numel() * tensor.element_size()
+                sizes[kind] = sizes.get(kind, 0) + math.prod(tensor.get_shape()) * _item_bytes(tensor.get_dtype())
         sizes["container"] = path.stat().st_size - sum(sizes.values())
         return sizes
 
@@ -342,6 +344,8 @@ class RunFolder:
         _write(self.path / name, text.encode())
 
     def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        import safetensors.torch  # Loads torch, which those who only read reports do without.
+
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with _explained(path), whole_file(path) as draft:
             # Straight from the tensors into the draft: as bytes, a checkpoint would stand in memory twice.
@@ -392,8 +396,14 @@ def _refuse_unreadable(error: OSError) -> None:
         raise error
 
 
+def _item_bytes(dtype: str) -> int:
+    """Bytes of a number, by the name that safetensors gives its type, such as BF16, F8_E4M3 or BOOL."""
+    bits = re.match(r"[A-Z]+(\d+)", dtype)
+    return int(bits[1]) // 8 if bits else 1
+
+
 def _read_notes(path: Path) -> dict[str, Any]:
-    with _explained(path), safetensors.safe_open(path, "pt") as file:
+    with _explained(path), safetensors.safe_open(path, "np") as file:
         return _notes(file)
 
 

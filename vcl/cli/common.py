@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,3 +28,8 @@ def tell(text: str) -> None:
 def remark(text: str) -> None:
     """Print what the user should know beside it."""
     write_error(f"vcl: {text}\n")
+
+
+def terminal_width() -> int:
+    """Columns of the terminal that is printed to; 100 where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100

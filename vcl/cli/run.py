@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_config, tell
+from vcl.cli.common import Commands, add_config, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
     from vcl.rundir import Listener, RunFolder
+
+log = logging.getLogger(__name__)
 
 
 def add_run_commands(commands: Commands) -> None:
@@ -75,6 +78,11 @@ def _run(arguments: argparse.Namespace) -> None:
 
     config = configs.load(arguments.config, arguments.setting)
     path = arguments.out or Path("runs", arguments.config.stem)
+    if arguments.quiet:
+        logging.getLogger("vcl").setLevel(logging.WARNING)
+    height, width = config.stream.size
+    # Before torch is loaded, which takes seconds.
+    log.info("%s on %s, frames of %d x %d, into %s", config.method.name, config.stream.benchmark, width, height, path)
 
     from vcl.report.progress import Progress
     from vcl.report.terminal import matrix_text
@@ -83,14 +91,14 @@ def _run(arguments: argparse.Namespace) -> None:
 
     keep_freed_memory()
     finished_before = RunFolder(path).finished()
-    with Progress(quiet=arguments.quiet) as progress, ExitStack() as stack:
+    with Progress(quiet=arguments.quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
             return [progress, *stack.enter_context(_sinks(folder, config))]
 
         folder = run(config, path, listeners)
     if not arguments.quiet:
-        tell(matrix_text(folder))
+        tell(matrix_text(folder, width=terminal_width()))
         if finished_before:
             tell("This run had come to its end before; nothing was trained.")
         tell(f"Run folder: {path}   Figures: vcl plot {path}")

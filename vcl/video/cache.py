@@ -126,6 +126,7 @@ def _map(name: str, path: Path) -> Clip:
 
 def _fill(source: VideoSource, transform: Transform, cache_dir: Path, key: str) -> Path:
     """Decode a source into the cache, under a name that holds the digest of its frames."""
+    logger.info("decoding %s", source.name)
     with shared_lock(cache_dir, _CLIPS), whole_file(cache_dir / key) as draft:
         _, sha256 = write_frames(source, transform, draft.file)
         draft.path = cache_dir / f"{key}.{sha256}.npy"
