@@ -7,6 +7,8 @@
     events.jsonl             what happened, a line each; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row a session
     sessions/000.safetensors what session 0 added: new weights, packed masks, head, buffer
+    frames/000_true.png      the middle frame of session 0's video, to be shown; not needed to decode
+    frames/000_decoded.png   the same as decoded when that video was measured for the first time
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
     wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
@@ -68,6 +70,7 @@ class RunFolder:
         self.path = path
         self.events_path = path / "events.jsonl"
         self.figures = path / "figures"
+        self.frames = path / "frames"
 
     @classmethod
     @contextlib.contextmanager
@@ -91,8 +94,9 @@ class RunFolder:
                 folder._check_ours(config)
                 if not (path / "config.yaml").exists():
                     folder._write_text("config.yaml", configs.to_yaml(config))
-                (path / "sessions").mkdir(exist_ok=True)
-                for place in (path, path / "sessions", folder.figures):
+                for place in (path / "sessions", folder.frames):
+                    place.mkdir(exist_ok=True)
+                for place in (path, path / "sessions", folder.figures, folder.frames):
                     for left in place.glob(_DRAFTS):
                         left.unlink()  # By a process that was killed while it wrote.
             yield folder
@@ -253,6 +257,10 @@ class RunFolder:
         found: dict[str, Any] | None = self._read_json("matrix.json")
         return found
 
+    def frame_path(self, session: int, kind: str) -> Path:
+        """Where the middle frame of a session's video is, ``true`` or ``decoded``; older runs have none."""
+        return self.frames / f"{session:03d}_{kind}.png"
+
     def wandb_id(self) -> str:
         """Name of this run on Weights & Biases; made up once, so that a run that goes on stays one run there."""
         path = self.path / "wandb_id"
@@ -265,7 +273,8 @@ class RunFolder:
         return self.path / "sessions" / f"{session:03d}.safetensors"
 
     def _write_text(self, name: str, text: str) -> None:
-        _write(self.path / name, text.encode())
+        # A name need not be Unicode: in JSON and YAML it is escaped by now, in a CSV it is so here.
+        _write(self.path / name, text.encode(errors="backslashreplace"))
 
     def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
+from vcl.report.summary import METRICS, label, measured, numbers_line, printable, session_matrix
 from vcl.rundir import RunFolder
 
 
@@ -26,7 +26,8 @@ def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
         VclError: no session is measured yet, or there is no such metric.
     """
     matrix = measured(folder)
-    heading = f"{folder.path.name}: {label(folder.config().method)}, {METRICS.get(metric, metric)} after each session"
+    run, method = printable(folder.path.name), label(folder.config().method)
+    heading = f"{run}: {method}, {METRICS.get(metric, metric)} after each session"
     return "\n".join(filter(None, (heading, table_text(matrix, metric), proof_line(matrix))))
 
 
