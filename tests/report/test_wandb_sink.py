@@ -4,6 +4,8 @@ import os
 import socket
 import struct
 import time
+from collections import Counter
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,8 +13,12 @@ import wandb
 from fake_run import SIZE, TOGETHER, a_matrix, closed, epoch, probe
 from wandb.proto import wandb_internal_pb2
 
+import vcl.render
+import vcl.video.stream
 from vcl.config import FinetuneConfig, WandbConfig
+from vcl.report.plot import plot_run
 from vcl.report.wandb_sink import wandb_sink
+from vcl.run import run
 from vcl.video.pixels import write_png
 
 
@@ -390,6 +396,37 @@ def test_nothing_reports_on_the_machine(make_run):
     files = {path.name for path in (folder.path / "wandb").rglob("*") if path.is_file()}
     assert files.isdisjoint({"requirements.txt", "wandb-metadata.json", "output.log"})
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+
+
+def test_a_watched_run_and_its_figures_open_the_stream_once(tiny_config, stream, tmp_path, monkeypatch):
+    calls = Counter()
+
+    def counted(path):
+        module, name = path.rsplit(".", 1)
+        original = getattr(import_module(module), name)
+
+        def call(*args):
+            calls[name] += 1
+            return original(*args)
+
+        monkeypatch.setattr(path, call)
+
+    counted("vcl.video.stream.difficulty")
+    monkeypatch.setattr("vcl.report.frames.open_stream", vcl.video.stream.open_stream)
+    monkeypatch.setattr("vcl.report.frames.Decoder", vcl.render.Decoder)
+    counted("vcl.report.frames.open_stream")
+    counted("vcl.run.open_stream")
+    config = tiny_config(
+        stream={**stream, "order": "easy_to_hard"},
+        wandb={"mode": "offline"},
+        train={"epochs": 1},
+        matrix={"upper": False},
+    )
+    folder = run(config, tmp_path / "run", lambda folder: wandb_sink(folder, config))
+    rows = with_key(history(offline_files(folder)[0]), "matrix/session")
+    assert sum(key.startswith("frames/") for line in rows for key in line) == 3
+    assert {"frames.png", "first_video.png"} <= {path.name for path in plot_run(folder)}
+    assert calls == {"open_stream": 1, "difficulty": 3}
 
 
 def test_videos_that_wait_for_the_last_have_no_pictures(make_run):
