@@ -1,8 +1,10 @@
 """The command as a person meets it: real processes, real files."""
 
 import json
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,31 @@ def test_progress_is_plain_where_there_is_no_terminal(pair):
     assert "\x1b" not in logged
     assert "\r" not in logged
     assert 3 * 2 <= logged.count("\n") <= 3 * 13
+
+
+def test_an_offline_run_says_how_to_send_it(pair, tmp_path, caplog):
+    words = ["run", str(pair / "pfnr.yaml"), "train.epochs=1", "wandb.mode=offline", "--out", str(tmp_path / "a b")]
+    assert main(words) == 0
+    (line,) = [record.message for record in caplog.records if "wandb sync" in record.message]
+    sent = shlex.split(line)[-1]
+    assert list(Path(sent).glob("*.wandb"))
+    caplog.clear()
+    assert main([*words, "--quiet"]) == 0
+    assert "wandb sync" not in caplog.text
+
+
+def test_a_backend_of_figures_that_is_not_there_is_no_matter(pair, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "module://gone_inline")
+    for words in (["plot", pair / "pfnr"], ["run", pair / "pfnr.yaml", "train.epochs=1", "--out", pair / "backend"]):
+        made = vcl(*words)
+        assert made.returncode == 0, made.stderr
+
+
+def test_plot_takes_a_folder_of_runs(pair, capsys):
+    assert main(["plot", str(pair)]) == 0
+    drawn = capsys.readouterr().out
+    for run in ("pfnr", "finetune"):
+        assert f"{pair / run / 'figures'}: " in drawn
 
 
 def test_plot_draws_every_figure_as_png_and_pdf(pair):

@@ -3,11 +3,14 @@
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vcl.config import MatrixConfig
 from vcl.errors import ForgettingError, RunFolderError
@@ -15,11 +18,10 @@ from vcl.metrics import quality
 from vcl.render import BATCH, Decoder
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
-from vcl.video.pixels import to_uint8
+from vcl.video.pixels import to_uint8, write_png
 
 log = logging.getLogger(__name__)
 
-_METRICS = ("psnr", "ssim", "ms_ssim")
 _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
 
@@ -29,7 +31,8 @@ def measure_row(
     """Decode every video from the state that was saved after session ``state``, and measure it.
 
     What is measured is what a viewer gets: the decoded frames, rounded to uint8 once, against the true uint8 frames,
-    both on [0, 1].
+    both on [0, 1]. The middle frame of a video that is measured for the first time is kept in the folder, true and as
+    decoded, so that whoever shows the run needs no videos.
 
     Args:
         folder: the run.
@@ -37,7 +40,7 @@ def measure_row(
         state: the latest closed session.
         how: whether videos that are still to come are decoded, and whether earlier ones are measured or, but for the
             last row, sampled.
-        device: where to decode.
+        device: where to decode and measure.
 
     Returns:
         ``session``; by video ``psnr`` (dB), ``ssim`` and ``ms_ssim`` (None where not measured or not defined),
@@ -47,7 +50,8 @@ def measure_row(
     """
     started = time.perf_counter()
     decoder = Decoder.of_run(folder, state, device)
-    row: dict[str, Any] = {"session": state, **{key: [] for key in (*_METRICS, *_HASHES)}}
+    together = folder.config().method.together
+    row: dict[str, Any] = {"session": state, **{key: [] for key in (*quality.METRICS, *_HASHES)}}
     for video, clip in enumerate(clips):
         cell: dict[str, Any] = {}
         if video <= state:
@@ -55,10 +59,11 @@ def measure_row(
             if how.verify == "hash":
                 cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, how.verify_frames)
             if how.verify == "decode" or video == state or state == len(clips) - 1:
-                cell.update(_measure_cell(decoder, clip, video))
+                picture_path = partial(folder.frame_path, video) if video == state or together else None
+                cell.update(measure_video(decoder.frames(video), clip, picture_path))
         elif how.upper:
-            cell.update(_measure_cell(decoder, clip, video), sha256=None)
-        for key in (*_METRICS, *_HASHES):
+            cell.update(measure_video(decoder.frames(video, length=len(clip.frames)), clip), sha256=None)
+        for key in (*quality.METRICS, *_HASHES):
             row[key].append(cell.get(key))
     spent = {"seconds": time.perf_counter() - started, "decode_seconds": decoder.seconds}
     return {**row, **{name: round(seconds, 3) for name, seconds in spent.items()}, "decoded": decoder.decoded}
@@ -66,7 +71,7 @@ def measure_row(
 
 def waiting_row(videos: int, state: int) -> dict[str, Any]:
     """The row of a session after which there is nothing to measure yet: all its cells are empty."""
-    return {"session": state, **{key: [None] * videos for key in (*_METRICS, *_HASHES)}, "seconds": 0.0}
+    return {"session": state, **{key: [None] * videos for key in (*quality.METRICS, *_HASHES)}, "seconds": 0.0}
 
 
 def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
@@ -126,18 +131,35 @@ def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> st
     return digest.hexdigest()
 
 
-def _measure_cell(decoder: Decoder, clip: Clip, video: int) -> dict[str, Any]:
-    sums: dict[str, float | None] = {"psnr": 0.0, "ssim": 0.0, "ms_ssim": 0.0}
+def measure_video(
+    batches: Iterable[Tensor], clip: Clip, picture_path: Callable[[str], Path] | None = None
+) -> dict[str, Any]:
+    """Measure a whole decoded video on the device that decodes it, once.
+
+    Args:
+        batches: all its frames in order, float ``(B, 3, H, W)`` in [0, 1].
+        clip: the true video.
+        picture_path: where to write the middle frame, ``true`` and ``decoded``; default nowhere.
+
+    Returns:
+        The mean of each metric over the frames, None where it is undefined, and ``sha256`` of the decoded uint8 frames.
+    """
     digest = hashlib.sha256()
-    done = 0
-    for frames in decoder.frames(video, length=len(clip.frames)):
-        decoded = to_uint8(frames).cpu()
-        digest.update(decoded.contiguous().numpy().tobytes())
-        truth = torch.from_numpy(np.array(clip.frames[done : done + len(decoded)]))
-        done += len(decoded)
-        pair = quality.to_unit(decoded), quality.to_unit(truth)
-        for name, measure in (("psnr", quality.psnr), ("ssim", quality.ssim), ("ms_ssim", quality.ms_ssim)):
-            value, total = measure(*pair), sums[name]
-            sums[name] = None if value is None or total is None else total + float(value.double().sum())
-    means = {name: None if total is None else total / done for name, total in sums.items()}
+    values: dict[str, list[Tensor]] = {name: [] for name in quality.METRICS}
+    length, done = len(clip.frames), 0
+    for frames in batches:
+        decoded = to_uint8(frames).contiguous()
+        pixels = decoded.cpu().numpy()
+        # A copy, as the stored frames cannot be written to, and torch shares only what can.
+        truth = np.array(clip.frames[done : done + len(pixels)])
+        # Nothing waits for these numbers before the end: a GPU works them out while the hash is taken here.
+        for name, of_frames in quality.measure(decoded, torch.from_numpy(truth).to(decoded.device)).items():
+            if of_frames is not None:
+                values[name].append(of_frames)
+        digest.update(pixels.tobytes())
+        if picture_path is not None and done <= length // 2 < done + len(pixels):
+            for kind, picture in (("true", truth), ("decoded", pixels)):
+                write_png(picture_path(kind), picture[length // 2 - done])
+        done += len(pixels)
+    means = {name: torch.cat(each).double().mean().item() if each else None for name, each in values.items()}
     return {**means, "sha256": digest.hexdigest()}

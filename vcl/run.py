@@ -178,7 +178,7 @@ def choose_device(name: str) -> torch.device:
 
 def versions(device: torch.device) -> dict[str, Any]:
     """Libraries and machine, as far as they can change a bit of a frame."""
-    names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "pytorch-msssim", "safetensors", "wandb")
+    names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb")
     return {
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in names},

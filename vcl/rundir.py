@@ -8,6 +8,8 @@
     events.jsonl             what happened, a line each; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row a session
     sessions/000.safetensors what session 0 added: new weights, packed masks, head, buffer
+    frames/000_true.png      the middle frame of session 0's video, to be shown; not needed to decode
+    frames/000_decoded.png   the same as decoded when that video was measured for the first time
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
     wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
@@ -106,6 +108,7 @@ class RunFolder:
         self.path = path
         self.events_path = path / "events.jsonl"
         self.figures = path / "figures"
+        self.frames = path / "frames"
 
     @classmethod
     @contextlib.contextmanager
@@ -128,7 +131,7 @@ class RunFolder:
                 folder._check_ours(config, alone=True)
                 folder._begin(config)
                 if alone:
-                    for place in (path, path / "sessions"):
+                    for place in (path, path / "sessions", folder.frames):
                         remove_drafts(place)
             yield folder
 
@@ -171,16 +174,16 @@ class RunFolder:
 
     def _begin(self, config: RunConfig) -> None:
         """Write the config, unless the folder has it."""
+        for place in (self.path / "sessions", self.frames):
+            place.mkdir(exist_ok=True)
         if (self.path / "config.yaml").exists():
             different = configs.first_difference(self.config(), config)
             if different is None:
-                (self.path / "sessions").mkdir(exist_ok=True)
                 return
             logger.info("%s had %s = %s; nothing was trained with it, so it is begun anew", self.path, *different[:2])
-            for name in ("events.jsonl", "versions.json", "wandb_id"):
+            for name in ("events.jsonl", "resolved.yaml", "versions.json", "wandb_id"):
                 (self.path / name).unlink(missing_ok=True)
         self._write_text("config.yaml", configs.to_yaml(config))
-        (self.path / "sessions").mkdir(exist_ok=True)
 
     def _trained(self) -> bool:
         """Whether there is anything of a run that another config may not go on from."""
@@ -329,6 +332,10 @@ class RunFolder:
         matrix: dict[str, Any] | None = self._read_json("matrix.json", check_matrix)
         return matrix
 
+    def frame_path(self, session: int, kind: str) -> Path:
+        """Where the middle frame of a session's video is, ``true`` or ``decoded``; older runs have none."""
+        return self.frames / f"{session:03d}_{kind}.png"
+
     def wandb_id(self) -> str:
         """Name of this run on Weights & Biases; made up once, so that a run that goes on stays one run there."""
         path = self.path / "wandb_id"
@@ -341,7 +348,8 @@ class RunFolder:
         return self.path / "sessions" / f"{session:03d}.safetensors"
 
     def _write_text(self, name: str, text: str) -> None:
-        _write(self.path / name, text.encode())
+        # A name need not be Unicode: in JSON and YAML it is escaped by now, in a CSV it is so here.
+        _write(self.path / name, text.encode(errors="backslashreplace"))
 
     def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
         import safetensors.torch  # Loads torch, which those who only read reports do without.

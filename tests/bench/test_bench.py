@@ -26,6 +26,7 @@ from vcl.video.cache import Clip
         ("mask", ["step", "ranking", "masked weights, both ways"]),
         ("fourier", ["convolution", "operator, dense", "operator, masked"]),
         ("decode", ["plain dense", "wsn", "pfnr"]),
+        ("evaluate", ["decode", "decode, round, hash", "decode, round, hash, measure"]),
         ("loader", ["step", "its batch", "command to first step"]),
         ("sessions", ["a step of session 0", "a step of session 2", "session 0", "session 1", "session 2"]),
     ],
@@ -51,7 +52,7 @@ def test_a_session_before_leaves_what_the_method_learns_from(tiny_config):
 
 
 def test_the_table_of_benchmarks_is_whole():
-    assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "loader", "sessions"}
+    assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "evaluate", "loader", "sessions"}
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,13 @@ def test_pfnr_without_an_operator_and_wsn_with_one_are_refused():
         configs.load(None, ["method.name=wsn", "backbone.operator_block=1"])
 
 
+@pytest.mark.parametrize("tag", ["", "x" * 65])
+def test_tags_that_wandb_does_not_take_are_refused(tag):
+    with pytest.raises(ConfigError, match=r"wandb.tags must have 1 to 64 characters each"):
+        configs.from_dict({"wandb": {"tags": ["short", tag]}})
+    assert configs.from_dict({"wandb": {"tags": ["x" * 64]}}).wandb.tags == ("x" * 64,)
+
+
 def test_ms_ssim_as_a_loss_is_refused_for_small_frames():
     with pytest.raises(ConfigError, match=r"train.loss must not be l1_ms_ssim .* got \[90, 160\]"):
         configs.load(None, ["train.loss=l1_ms_ssim", "stream.size=[90,160]"])

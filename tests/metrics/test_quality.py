@@ -2,13 +2,22 @@ import json
 import math
 
 import pytest
+import pytorch_msssim
 import torch
 
-from vcl.metrics.quality import PSNR_CAP, ms_ssim, psnr, ssim, to_unit
+from vcl.metrics import quality
+from vcl.metrics.quality import PSNR_CAP, mean_ms_ssim, mean_ssim, measure, ms_ssim, psnr, similarity, ssim, to_unit
 
 
 def flat(value, size=(16, 16), batch=1):
     return torch.full((batch, 3, *size), value)
+
+
+def noisy(shape, noise=0.2):
+    """A random truth and the same with noise, both in [0, 1]."""
+    source = torch.Generator().manual_seed(0)
+    truth = torch.rand(shape, generator=source)
+    return (truth + noise * (torch.rand(shape, generator=source) - 0.5)).clamp(0, 1), truth
 
 
 def test_psnr_of_an_error_of_a_tenth_everywhere_is_20_db():
@@ -56,8 +65,8 @@ def test_similarity_is_a_number_a_frame():
     truth = torch.rand(2, 3, 176, 176, generator=torch.Generator().manual_seed(0))
     decoded = truth.clone()
     decoded[1] = 1 - decoded[1]
-    for measure in (ssim, ms_ssim):
-        values = measure(decoded, truth)
+    for metric in (ssim, ms_ssim):
+        values = metric(decoded, truth)
         assert values.shape == (2,)
         assert values[0] > 0.99 > 0.5 > values[1]
 
@@ -69,6 +78,94 @@ def test_ms_ssim_is_undefined_where_a_side_is_160_pixels_or_less(size):
 
 def test_ms_ssim_is_defined_from_161_pixels_on():
     assert ms_ssim(flat(0.3, (161, 162)), flat(0.3, (161, 162))) is not None
+
+
+@pytest.mark.parametrize("size", [(11, 11), (12, 40), (31, 24), (27, 43), (58, 75), (90, 161)])
+@pytest.mark.parametrize("noise", [0.02, 0.2, 1.0])
+def test_ssim_is_that_of_pytorch_msssim(size, noise):
+    decoded, truth = noisy((2, 3, *size), noise)
+    expected = pytorch_msssim.ssim(decoded.double(), truth.double(), data_range=1, size_average=False)
+    assert ssim(decoded, truth).tolist() == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [(161, 161), (162, 177), (176, 190), (203, 164)])
+@pytest.mark.parametrize("noise", [0.02, 0.2, 1.0])
+def test_ms_ssim_is_that_of_pytorch_msssim_and_comes_with_the_same_ssim(size, noise):
+    decoded, truth = noisy((2, 3, *size), noise)
+    expected = pytorch_msssim.ms_ssim(decoded.double(), truth.double(), data_range=1, size_average=False)
+    whole, over_scales = similarity(decoded, truth)
+    assert over_scales.tolist() == pytest.approx(expected.tolist(), abs=5e-6)
+    assert torch.equal(whole, ssim(decoded, truth))
+
+
+def test_a_value_of_flat_frames_with_a_single_wrong_pixel_is_that_of_pytorch_msssim():
+    decoded, truth = flat(0.5, (170, 181)), flat(0.5, (170, 181))
+    decoded[0, 1, 80, 90] = 0.9
+    found = [value.item() for value in similarity(decoded, truth)]
+    reference = pytorch_msssim.ssim, pytorch_msssim.ms_ssim
+    assert found == pytest.approx([float(of(decoded, truth, data_range=1)) for of in reference], abs=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 400])
+def test_how_many_rows_are_computed_at_once_changes_no_value(rows, monkeypatch):
+    decoded, truth = noisy((2, 3, 61, 50))
+    expected = ssim(decoded, truth).tolist()
+    monkeypatch.setattr(quality, "_CPU_ROWS", rows)
+    assert ssim(decoded, truth).tolist() == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_frame_has_the_same_values_alone_and_in_a_batch():
+    decoded, truth = noisy((3, 3, 165, 170))
+    together, alone = similarity(decoded, truth), similarity(decoded[1:2], truth[1:2])
+    assert [value[1].item() for value in together] == [value.item() for value in alone]
+
+
+def test_a_batch_of_stored_pixels_is_measured_by_every_metric():
+    decoded, truth = (frames.mul(255).to(torch.uint8) for frames in noisy((2, 3, 170, 161)))
+    pair = to_unit(decoded), to_unit(truth)
+    found = measure(decoded, truth)
+    assert list(found) == ["psnr", "ssim", "ms_ssim"]
+    for name, metric in (("psnr", psnr), ("ssim", ssim), ("ms_ssim", ms_ssim)):
+        assert torch.equal(found[name], metric(*pair))
+    assert measure(decoded[..., :160], truth[..., :160])["ms_ssim"] is None
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 24, 31), (1, 3, 11, 11), (3, 1, 40, 12)])
+def test_ssim_to_train_with_and_its_gradient_are_those_of_pytorch_msssim(shape):
+    assert_same_gradient(shape, mean_ssim, pytorch_msssim.ssim)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 161, 170), (1, 1, 175, 162)])
+def test_ms_ssim_to_train_with_and_its_gradient_are_those_of_pytorch_msssim(shape):
+    assert_same_gradient(shape, mean_ms_ssim, pytorch_msssim.ms_ssim)
+
+
+def assert_same_gradient(shape, ours, theirs):
+    decoded, truth = noisy(shape)
+    mine, other = decoded.clone().requires_grad_(), decoded.clone().requires_grad_()
+    found, expected = ours(mine, truth), theirs(other, truth, data_range=1)
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    found.backward()
+    expected.backward()
+    assert float((mine.grad - other.grad).norm() / other.grad.norm()) < 1e-3
+
+
+def test_ms_ssim_to_train_with_has_a_finite_gradient_where_frames_are_opposites():
+    truth = noisy((1, 3, 162, 161))[1]
+    decoded = (1 - truth).requires_grad_()
+    value = mean_ms_ssim(decoded, truth)
+    value.backward()
+    assert value.item() == 0
+    assert decoded.grad.isfinite().all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_measures_as_a_cpu_does():
+    decoded, truth = noisy((2, 3, 300, 333))
+    on_gpu = similarity(decoded.cuda(), truth.cuda())
+    for found, expected in zip(on_gpu, similarity(decoded, truth), strict=True):
+        assert found.tolist() == pytest.approx(expected.tolist(), abs=2e-6)
 
 
 def test_frames_in_channels_last_order_give_the_same_similarity():

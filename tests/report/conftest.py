@@ -44,13 +44,14 @@ def videos(monkeypatch):
         clip.frames.flags.writeable = False
 
     class FakeDecoder:
-        def __init__(self, state):
+        def __init__(self, folder, state):
             self.state = state
+            self.videos = [folder.session_notes(session) for session in range(state + 1)]
 
         @classmethod
         def of_run(cls, folder, state):
             assert state < folder.sessions()
-            return cls(state)
+            return cls(folder, state)
 
         def frame(self, video, t):
             truth = torch.from_numpy(np.array(clips[video].frames[t])).float() / 255

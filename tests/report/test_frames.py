@@ -1,7 +1,11 @@
+import numpy as np
 import pytest
 import torch
+from fake_run import SIZE, T
 
-from vcl.report.frames import Shown, first_video, frame_of, frames_figure, gain_for, latest_frames
+from vcl.errors import VideoError
+from vcl.report.frames import Shown, first_video, frames_figure, gain_for, kept_frame, latest_frames
+from vcl.video.pixels import write_png
 
 
 def shown(error, size=(18, 32), label="bear"):
@@ -19,15 +23,59 @@ def test_the_middle_frame_of_every_video_is_decoded_from_one_state(masked, video
 
 
 def test_decoded_frames_are_rounded_as_they_are_for_the_matrix(masked, videos):
-    levels = frame_of(masked, 0, 2, "bear").decoded * 255
+    levels = latest_frames(masked, 2)[0].decoded * 255
     assert torch.allclose(levels, levels.round(), atol=1e-4)
 
 
 def test_the_first_video_is_shown_as_it_was_and_as_it_is(masked, videos):
-    was, now = first_video(masked, 2)
+    was, now = first_video(masked, 2, latest_frames(masked, 2)[0])
     assert (was.label, now.label) == ("after its own session", "after session 2")
     assert was.psnr > now.psnr + 5
     assert torch.equal(was.truth, now.truth)
+
+
+@pytest.fixture
+def kept(masked, videos, monkeypatch):
+    """A run that kept its middle frames; opening the videos again fails."""
+    for session, clip in enumerate(videos):
+        write_png(masked.frame_path(session, "true"), clip.frames[T // 2])
+        write_png(masked.frame_path(session, "decoded"), np.full((3, *SIZE), 10 + session, np.uint8))
+
+    def gone(config):
+        raise VideoError("the videos are gone")
+
+    monkeypatch.setattr("vcl.report.frames.open_stream", gone)
+    return masked
+
+
+def test_true_frames_are_those_that_the_run_kept(kept, videos):
+    found = latest_frames(kept, 2)
+    assert [frame.label for frame in found] == ["bear", "camel", "swan"]
+    for video, frame in enumerate(found):
+        assert torch.equal(frame.truth, torch.from_numpy(videos[video].frames[2].copy()) / 255)
+    assert [round(frame.error.mean().item() * 255) for frame in found] == [38, 25, 13]
+
+
+def test_a_video_after_its_own_session_is_the_frame_that_the_run_kept(kept):
+    was, now = first_video(kept, 2, latest_frames(kept, 2)[0])
+    assert was.decoded.mul(255).unique().tolist() == [10]
+    assert now.error.mean() < was.error.mean()
+    assert kept_frame(kept, 1, "camel").decoded.mul(255).unique().tolist() == [11]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+def test_a_kept_frame_that_is_damaged_is_named(kept, content):
+    kept.frame_path(1, "true").write_bytes(content)
+    with pytest.raises(VideoError, match=r"001_true\.png: the PNG cannot be read"):
+        latest_frames(kept, 2)
+
+
+def test_a_kept_frame_of_another_size_is_named(kept):
+    write_png(kept.frame_path(1, "true"), np.zeros((3, 4, 4), np.uint8))
+    with pytest.raises(
+        VideoError, match=r"001_true\.png must have the size of the run's frames, \(18, 32\), got \(4, 4\)"
+    ):
+        latest_frames(kept, 2)
 
 
 @pytest.mark.parametrize(("error", "gain"), [(0.001, 50), (0.03, 20), (0.09, 10), (0.15, 5), (0.3, 2), (0.6, 1)])

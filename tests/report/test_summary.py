@@ -5,7 +5,18 @@ from fake_run import PSNR, SIZE, T, a_matrix, epoch, probe
 
 from vcl.config import FinetuneConfig, PfnrConfig, WsnConfig
 from vcl.errors import VclError
-from vcl.report.summary import label, numbers_line, session_matrix, stored_bytes, summarise, train_seconds
+from vcl.report.compare import compare_runs
+from vcl.report.summary import (
+    label,
+    numbers_line,
+    printable,
+    read_matrix,
+    session_matrix,
+    stored_bytes,
+    summarise,
+    train_seconds,
+)
+from vcl.report.terminal import matrix_text
 from vcl.rundir import SessionNotes
 
 # Weights of 400, 300 and 200 bytes, a mask of 13 and a head of 36 bytes a session.
@@ -119,3 +130,17 @@ def test_the_line_of_averages_leaves_out_what_is_not_there():
 
 def test_summaries_are_values(masked):
     assert summarise(masked) == dataclasses.replace(summarise(masked), last=tuple(PSNR[-1]))
+
+
+def test_names_are_shown_with_escapes_for_what_no_terminal_or_file_takes():
+    assert printable("caf\udce9 \ud800") == r"caf\udce9 \ud800"
+    assert printable("a\nb\x1b[31m\x00\u2028") == r"a\nb\x1b[31m\x00\u2028"
+    for name in ("비디오 日本.mp4", "ca$h^$", "a\u3000b", "é", r"back\slash", "👩\u200d🚀"):
+        assert printable(name) == name
+
+
+def test_a_matrix_is_read_with_names_that_can_be_shown(make_run):
+    folder = make_run(names=["caf\udce9", "camel", "swan"])
+    assert read_matrix(folder)["videos"][0] == r"caf\udce9"
+    assert matrix_text(folder).encode()
+    assert compare_runs([folder]).to_csv().encode()

@@ -4,18 +4,37 @@ import os
 import socket
 import struct
 import time
+from collections import Counter
+from importlib import import_module
 
+import numpy as np
 import pytest
 import wandb
-from fake_run import TOGETHER, a_matrix, closed, epoch, probe
+from fake_run import SIZE, TOGETHER, a_matrix, closed, epoch, probe
 from wandb.proto import wandb_internal_pb2
 
+import vcl.render
+import vcl.video.stream
 from vcl.config import FinetuneConfig, WandbConfig
-from vcl.errors import VclError
+from vcl.report.plot import plot_run
 from vcl.report.wandb_sink import wandb_sink
+from vcl.run import run
 from vcl.rundir import SessionNotes
+from vcl.video.pixels import write_png
 
-pytestmark = pytest.mark.usefixtures("videos")
+
+@pytest.fixture
+def make_run(make_run):
+    """A run that has kept the middle frames of its three videos already."""
+
+    def make(*args, **kwargs):
+        folder = make_run(*args, **kwargs)
+        for session in range(3):
+            for kind, level in (("true", 100), ("decoded", 90)):
+                write_png(folder.frame_path(session, kind), np.full((3, *SIZE), level, np.uint8))
+        return folder
+
+    return make
 
 
 @pytest.fixture(autouse=True)
@@ -221,17 +240,56 @@ def test_sessions_of_different_lengths_follow_each_other_on_one_axis(make_run):
     ]
 
 
-def test_frames_that_cannot_be_had_do_not_stop_the_run(make_run, monkeypatch, caplog):
-    def gone(config):
-        raise VclError("video bear is missing")
+def test_a_run_that_kept_no_frames_is_told_without_them(make_run, caplog):
+    folder = make_run(done=1)
+    folder.frame_path(0, "decoded").unlink()
+    (sink,) = wandb_sink(folder, folder.config())
+    sink.close()
+    (row,) = with_key(history(offline_files(folder)[0]), "matrix/session")
+    assert row["matrix/average"] == 30
+    assert "matrix/figure" in row
+    assert "W&B gets no frames of session 0: " in caplog.text
+    assert "000_decoded.png" in caplog.text
 
-    monkeypatch.setattr("vcl.report.frames.open_stream", gone)
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_numbers(make_run, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("no font\nat all")
+
+    monkeypatch.setattr("vcl.report.wandb_sink.matrix_figure", fail)
     folder = make_run(done=1)
     (sink,) = wandb_sink(folder, folder.config())
     sink.close()
     (row,) = with_key(history(offline_files(folder)[0]), "matrix/session")
     assert row["matrix/average"] == 30
-    assert "W&B gets no frames of session 0: video bear is missing" in caplog.text
+    assert said(caplog) == ["W&B gets no frames of session 0: no font at all"]
+
+
+def test_pictures_come_from_the_frames_that_the_run_kept(make_run, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("a stream or a decoder was opened")
+
+    monkeypatch.setattr("vcl.report.frames.open_stream", never)
+    monkeypatch.setattr("vcl.report.frames.Decoder.of_run", never)
+    folder = make_run(done=1)
+    (sink,) = wandb_sink(folder, folder.config())
+    sink.close()
+    (row,) = with_key(history(offline_files(folder)[0]), "matrix/session")
+    assert "frames/bear" in row
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_a_run_is_called_as_its_folder_and_a_cell_of_a_grid_by_its_choices(make_run, monkeypatch, grid):
+    asked = {}
+
+    def start(**arguments):
+        asked.update(arguments)
+        raise wandb.Error("not in a test")
+
+    monkeypatch.setattr(wandb, "init", start)
+    folder = make_run("grids/pfnr/seed0", done=0)
+    wandb_sink(folder, folder.config(), folder.path.parents[1] if grid else None)
+    assert (asked["name"], asked["group"]) == (("pfnr/seed0", "grids") if grid else ("seed0", None))
 
 
 def test_disabled_opens_nothing(make_run):
@@ -271,29 +329,65 @@ def test_online_with_a_key_goes_online(make_run, monkeypatch, tmp_path, where):
     assert asked["resume"] == "allow"
 
 
-def test_a_client_that_does_not_start_does_not_stop_the_run(make_run, monkeypatch, caplog):
+ERRORS = [wandb.Error("no service"), OSError(28, "no space"), ValueError("a tag"), TypeError("x\ny"), RuntimeError()]
+"""What the client was seen to raise, or might."""
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_client_that_does_not_start_does_not_stop_the_run(make_run, monkeypatch, caplog, error):
     def start(**_):
-        raise wandb.Error("no service")
+        raise error
 
     monkeypatch.setattr(wandb, "init", start)
     folder = make_run(done=1)
     assert wandb_sink(folder, folder.config()) == []
-    assert "W&B does not start, the run goes on without it: no service" in caplog.text
+    (line,) = said(caplog)
+    assert line.startswith("W&B does not start, the run goes on without it: ")
+    assert "\n" not in line
 
 
-def test_a_client_that_fails_later_does_not_stop_the_run(make_run, monkeypatch, caplog):
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("method", ["log", "finish"])
+def test_a_client_that_fails_later_does_not_stop_the_run(make_run, monkeypatch, caplog, error, method):
     folder = make_run(done=0)
     (sink,) = wandb_sink(folder, folder.config())
     run = sink._run
 
     def fail(*_):
-        raise wandb.Error("service gone")
+        raise error
 
-    monkeypatch.setattr(run, "log", fail)
-    sink(epoch(0, 0))
-    sink(epoch(0, 1))
-    assert said(caplog) == ["W&B stopped, the run goes on without it: service gone"]
+    with monkeypatch.context() as patched:
+        patched.setattr(run, method, fail)
+        sink(epoch(0, 0))
+        sink(epoch(0, 1))
+        sink({"kind": "end", "time": 1.0})
+        sink.close()
+    (line,) = said(caplog)
+    assert line.startswith("W&B stopped, the run goes on without it: ")
     run.finish()
+
+
+def test_the_user_can_stop_while_the_client_works(make_run, monkeypatch):
+    folder = make_run(done=0)
+    (sink,) = wandb_sink(folder, folder.config())
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sink._run, "log", stop)
+        with pytest.raises(KeyboardInterrupt):
+            sink(epoch(0, 0))
+    sink.close()
+
+
+def test_names_that_are_not_unicode_are_logged(make_run):
+    folder = make_run(names=["caf\udce9", "a\tb", "swan"], done=1)
+    (sink,) = wandb_sink(folder, folder.config())
+    sink.close()
+    (row,) = with_key(history(offline_files(folder)[0]), "matrix/session")
+    assert row["matrix/psnr/caf\\udce9"] == 30
+    assert "frames/caf\\udce9" in row
 
 
 def test_nothing_reports_on_the_machine(make_run):
@@ -303,6 +397,37 @@ def test_nothing_reports_on_the_machine(make_run):
     files = {path.name for path in (folder.path / "wandb").rglob("*") if path.is_file()}
     assert files.isdisjoint({"requirements.txt", "wandb-metadata.json", "output.log"})
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+
+
+def test_a_watched_run_and_its_figures_open_the_stream_once(tiny_config, stream, tmp_path, monkeypatch):
+    calls = Counter()
+
+    def counted(path):
+        module, name = path.rsplit(".", 1)
+        original = getattr(import_module(module), name)
+
+        def call(*args):
+            calls[name] += 1
+            return original(*args)
+
+        monkeypatch.setattr(path, call)
+
+    counted("vcl.video.stream.difficulty")
+    monkeypatch.setattr("vcl.report.frames.open_stream", vcl.video.stream.open_stream)
+    monkeypatch.setattr("vcl.report.frames.Decoder", vcl.render.Decoder)
+    counted("vcl.report.frames.open_stream")
+    counted("vcl.run.open_stream")
+    config = tiny_config(
+        stream={**stream, "order": "easy_to_hard"},
+        wandb={"mode": "offline"},
+        train={"epochs": 1},
+        matrix={"upper": False},
+    )
+    folder = run(config, tmp_path / "run", lambda folder: wandb_sink(folder, config))
+    rows = with_key(history(offline_files(folder)[0]), "matrix/session")
+    assert sum(key.startswith("frames/") for line in rows for key in line) == 3
+    assert {"frames.png", "first_video.png"} <= {path.name for path in plot_run(folder)}
+    assert calls == {"open_stream": 1, "difficulty": 3}
 
 
 def test_videos_that_wait_for_the_last_have_no_pictures(make_run):

@@ -11,6 +11,7 @@ import torch
 
 from vcl.config import RunConfig
 from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingError, VideoError
+from vcl.evaluate import measure_video
 from vcl.metrics import quality
 from vcl.render import Decoder
 from vcl.report.summary import summarise
@@ -18,7 +19,7 @@ from vcl.report.terminal import matrix_text, proof_line
 from vcl.run import choose_device, run, run_clips
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
-from vcl.video.pixels import to_uint8, write_png
+from vcl.video.pixels import read_png, to_uint8, write_png
 
 METRICS = ("psnr", "ssim", "ms_ssim")
 
@@ -70,6 +71,28 @@ def test_a_cell_is_what_numpy_finds_from_the_decoded_frames(finished, clips):
     pixels = np.rint(decoded.numpy().clip(0, 1) * 255) / 255
     errors = ((pixels - clips[1].frames / 255) ** 2).mean((1, 2, 3))
     assert folder.matrix()["rows"][2]["psnr"][1] == pytest.approx((-10 * np.log10(errors)).mean(), abs=1e-4)
+
+
+@pytest.mark.parametrize("method", ["pfnr", "finetune", "joint"])
+def test_middle_frames_are_kept_true_and_as_decoded_when_their_video_was_learned(finished, clips, method):
+    _, folder = finished(method)
+    assert len(list(folder.frames.iterdir())) == 2 * len(clips)
+    for video, clip in enumerate(clips):
+        t = len(clip.frames) // 2
+        decoded = to_uint8(Decoder.of_run(folder, 2 if method == "joint" else video).frame(video, t))
+        assert np.array_equal(read_png(folder.frame_path(video, "true")), clip.frames[t])
+        assert np.array_equal(read_png(folder.frame_path(video, "decoded")), decoded)
+
+
+def test_every_metric_of_a_cell_is_the_mean_over_its_frames(clips):
+    truth = torch.from_numpy(clips[2].frames)
+    decoded = truth.roll(1, dims=3)
+    cell = measure_video(decoded.float().div(255).split(4), clips[2])
+    pair = quality.to_unit(decoded), quality.to_unit(truth)
+    assert cell["psnr"] == pytest.approx(quality.psnr(*pair).double().mean().item())
+    assert cell["ssim"] == pytest.approx(quality.ssim(*pair).double().mean().item())
+    assert cell["ms_ssim"] is None
+    assert cell["sha256"] == hashlib.sha256(decoded.numpy().tobytes()).hexdigest()
 
 
 def test_videos_can_be_decoded_by_turns(finished):

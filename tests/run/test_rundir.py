@@ -150,6 +150,13 @@ def test_the_matrix_is_a_table_too(folder):
     assert lines == ["metric,after session,a,b", "psnr,0,30.0,", "ssim,0,0.9,", "ms_ssim,0,,"]
 
 
+def test_a_name_that_is_not_unicode_is_escaped_in_the_table_and_kept_in_the_matrix(folder):
+    row = {"session": 0, "psnr": [30.0], "ssim": [0.9], "ms_ssim": [None]}
+    folder.write_matrix({"videos": ["caf\udce9"], "rows": [row]})
+    assert (folder.path / "matrix.csv").read_text().startswith("metric,after session,caf\\udce9\n")
+    assert folder.matrix()["videos"] == ["caf\udce9"]
+
+
 def test_versions_are_kept_once_for_starts_that_are_alike(folder):
     for torch_version in ("1", "1", "2"):
         folder.add_versions({"torch": torch_version})

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from vcl.errors import VideoError
-from vcl.video.pixels import to_uint8, write_png
+from vcl.video.pixels import read_png, to_uint8, write_png
 
 
 def test_levels_are_rounded_with_halves_to_even_and_clamped():
@@ -27,6 +27,23 @@ def test_a_png_holds_the_frame(tmp_path, clip):
     write_png(tmp_path / "frame.png", clip[0].transpose(2, 0, 1))
     assert np.array_equal(np.asarray(Image.open(tmp_path / "frame.png")), clip[0])
     assert [path.name for path in tmp_path.iterdir()] == ["frame.png"]
+
+
+def test_a_png_is_read_as_it_was_written(tmp_path, clip):
+    frame = clip[0].transpose(2, 0, 1)
+    write_png(tmp_path / "frame.png", frame)
+    assert np.array_equal(read_png(tmp_path / "frame.png"), frame)
+
+
+def test_a_png_without_three_colours_is_refused(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "frame.png")
+    with pytest.raises(VideoError, match=r"frame\.png: must be an 8-bit RGB PNG, got mode L"):
+        read_png(tmp_path / "frame.png")
+
+
+def test_a_png_that_is_missing_is_one_line(tmp_path):
+    with pytest.raises(VideoError, match=r"frame\.png: the PNG cannot be read \(No such file or directory\)"):
+        read_png(tmp_path / "frame.png")
 
 
 @pytest.mark.parametrize("frame", [np.zeros((4, 4, 3), np.uint8), np.zeros((3, 4, 4)), np.zeros((3, 4), np.uint8)])

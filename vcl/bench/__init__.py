@@ -19,6 +19,7 @@ BENCHMARKS = {
     "mask": "ranking all scores, beside a training step",
     "fourier": "the operator, forward and backward, against the convolution path of its block",
     "decode": "frames a second of a session, against the plain dense network",
+    "evaluate": "measuring a video for the matrix, against decoding it",
     "loader": "the input side beside a training step, and the time from the command to the first step",
     "sessions": "what a session costs when many came before it",
 }

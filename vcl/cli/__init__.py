@@ -33,6 +33,9 @@ def main(words: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults a step.
     prepare_streams()
+    # Figures are written to files: no display is needed, and what a notebook left behind here could not be loaded.
+    os.environ["MPLBACKEND"] = "agg"
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # Where it keeps its cache is no matter.
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("vcl").setLevel(logging.INFO)
     try:

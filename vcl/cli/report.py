@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_report_commands(commands: Commands) -> None:
     """Give ``vcl`` the subcommands that show what runs came to."""
     plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
-    plot.add_argument("run", nargs="+", type=Path, help="a run folder")
+    plot.add_argument("run", nargs="+", type=Path, help="a run folder, or a folder of runs such as a grid's")
     plot.set_defaults(do=_plot)
 
     compare = commands.add_parser("compare", help="put runs side by side: quality, forgetting, stored bytes, time")
@@ -40,10 +40,9 @@ def add_report_commands(commands: Commands) -> None:
 
 def _plot(arguments: argparse.Namespace) -> None:
     from vcl.report.plot import plot_run
-    from vcl.rundir import RunFolder
+    from vcl.rundir import run_folders
 
-    for path in arguments.run:
-        folder = RunFolder.existing(path)
+    for folder in run_folders(arguments.run):
         names = ", ".join(dict.fromkeys(figure.stem for figure in plot_run(folder)))
         tell(f"{folder.figures}: {names} (each as .png and .pdf)")
 

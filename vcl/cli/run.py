@@ -8,7 +8,9 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, add_config, tell, terminal_width
@@ -94,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> None:
     with Progress(quiet=arguments.quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
-            return [progress, *stack.enter_context(_sinks(folder, config))]
+            return [progress, *stack.enter_context(_sinks(folder, config, quiet=arguments.quiet))]
 
         folder = run(config, path, listeners)
     if not arguments.quiet:
@@ -124,7 +126,7 @@ def _grid(arguments: argparse.Namespace) -> None:
     keep_freed_memory()
     cells = read_grid(arguments.grid, arguments.setting)
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
-    failed = run_grid(cells, out, _sinks)
+    failed = run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
     tell(f"Runs: {out}   Side by side: vcl compare {out}")
     if failed:
         raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
@@ -145,13 +147,17 @@ def _refuse_launchers() -> None:
 
 
 @contextmanager
-def _sinks(folder: RunFolder, config: RunConfig) -> Iterator[Sequence[Listener]]:
+def _sinks(
+    folder: RunFolder, config: RunConfig, grid: Path | None = None, quiet: bool = False
+) -> Iterator[Sequence[Listener]]:
     """Who gets a run's events beside the one who waits for it."""
     from vcl.report.wandb_sink import wandb_sink
 
-    sinks = wandb_sink(folder, config)
+    sinks = wandb_sink(folder, config, grid)
     try:
         yield sinks
     finally:
         for sink in sinks:
             sink.close()
+            if sink.offline_folder is not None and not quiet:
+                log.info("W&B: logged offline; to send it: wandb sync %s", quote(str(sink.offline_folder)))

@@ -138,7 +138,11 @@ class WandbConfig:
     project: str = "vcl"
     """Project that the run belongs to."""
     tags: tuple[str, ...] = ()
-    """Labels to find the run by."""
+    """Labels to find the run by, of 1 to 64 characters each."""
+
+    def __post_init__(self) -> None:
+        for tag in self.tags:
+            require(1 <= len(tag) <= 64, "wandb.tags", "have 1 to 64 characters each, as W&B asks", tag)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from vcl import config as configs
 from vcl.config import RunConfig, SingleMatchedConfig
-from vcl.report.summary import KINDS, Summary, measured, summarise
+from vcl.report.summary import KINDS, Summary, measured, printable, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
 
@@ -227,7 +227,7 @@ def _are_seeds(run: _Run, other: _Run) -> bool:
 
 def names_of(folders: Sequence[RunFolder]) -> list[str]:
     """Name runs by their folders, with as many folders above as it takes to tell them apart."""
-    paths = [folder.path.resolve().parts for folder in folders]
+    paths = [tuple(map(printable, folder.path.resolve().parts)) for folder in folders]
     for length in range(1, max(map(len, paths)) + 1):
         names = ["/".join(parts[-length:]) for parts in paths]
         if len(set(names)) == len(set(paths)):

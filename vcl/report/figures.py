@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentForma
 
 from vcl.errors import VclError
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.style import BLUE, DIM, GREY, INK, ORANGE, PALE, SKY, styled
+from vcl.report.style import BLUE, DIM, INK, ORANGE, PALE, SKY, ink_on, styled
 from vcl.report.summary import METRICS, UNITS, numbers_line, session_matrix
 from vcl.rundir import Event
 
@@ -88,7 +88,6 @@ def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, si
                 axes.add_patch(Rectangle((j, s), 1, 1, fc=PALE, ec="#dddddd", hatch="////", lw=0, zorder=1))
             else:
                 axes.add_patch(Rectangle((j, s), 1, 1, fc=(red, green, blue), ec="white", lw=0.8, zorder=2))
-            light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.42
             axes.text(
                 j + 0.5,
                 s + 0.5,
@@ -96,7 +95,7 @@ def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, si
                 ha="center",
                 va="center",
                 fontsize=size - (j > s),
-                color=GREY if j > s else INK if light else "white",
+                color=DIM if j > s else ink_on((red, green, blue)),
                 fontweight="bold" if j == s else "normal",
                 bbox={"fc": PALE, "ec": "none", "pad": 1.0} if j > s else None,
                 zorder=3,
@@ -120,7 +119,7 @@ def _matrix_axes(axes: Axes, names: Sequence[str]) -> None:
         ha="left" if slanted else "center",
         rotation_mode="anchor",
     )
-    axes.set_yticks([s + 0.5 for s in range(count)], [f"{name}  {s}" for s, name in enumerate(names)])
+    axes.set_yticks([s + 0.5 for s in range(count)], [f"{s} {name}" for s, name in enumerate(names)])
     axes.set_ylabel("after session")
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

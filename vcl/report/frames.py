@@ -1,13 +1,14 @@
 """What a run's frames look like: truth, decoded and the error between them.
 
-Frames are decoded from the run folder through ``vcl.render``, as anyone who has the folder could.
+Decoded frames come from the run folder through ``vcl.render``, as anyone who has the folder could decode them; true
+ones are those that the run kept.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,17 +16,17 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from vcl.errors import VideoError
 from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import psnr, to_unit
 from vcl.render import Decoder
 from vcl.report.style import DIM, bare, styled
+from vcl.report.summary import printable
 from vcl.rundir import RunFolder
-from vcl.video.cache import Clip
-from vcl.video.pixels import to_uint8
+from vcl.video.pixels import read_png, to_uint8
 from vcl.video.stream import open_stream
 
 GAINS = (50, 20, 10, 5, 2, 1)
@@ -64,35 +65,63 @@ class Shown:
 
 
 def latest_frames(folder: RunFolder, state: int) -> list[Shown]:
-    """Decode the middle frame of every video so far from the state after session ``state``."""
-    clips = _stream(folder)[: state + 1]
-    decoder = Decoder.of_run(folder, state)
-    return [_shown(clip.name, clip.frames, decoder, video) for video, clip in enumerate(clips)]
+    """Decode the middle frame of every video so far from the state after session ``state``.
+
+    Raises:
+        VclError: something in the folder is damaged; or, of a run that kept no true frames, the videos are gone.
+    """
+    truths, decoder = _truths(folder, state + 1), Decoder.of_run(folder, state)
+    return [
+        Shown(printable(notes.video), truth, _decoded(decoder, video))
+        for video, (notes, truth) in enumerate(zip(decoder.videos, truths, strict=True))
+    ]
 
 
-def frame_of(folder: RunFolder, video: int, state: int, label: str) -> Shown:
-    """Decode the middle frame of one video from the state after session ``state``."""
-    clip = _stream(folder)[video]
-    return _shown(label, clip.frames, Decoder.of_run(folder, state), video)
+def kept_frame(folder: RunFolder, session: int, label: str) -> Shown:
+    """The middle frame of a session's video as the run kept it when that video was measured for the first time.
+
+    Raises:
+        VideoError: the run kept none.
+    """
+    return Shown(label, _kept(folder, session, "true"), _kept(folder, session, "decoded"))
 
 
-def first_video(folder: RunFolder, state: int) -> list[Shown]:
-    """Decode the first video as it was after its own session, and as it is after session ``state``."""
-    names = {0: "after its own session", state: f"after session {state}"}
-    return [frame_of(folder, 0, s, name) for s, name in names.items()]
+def first_video(folder: RunFolder, state: int, now: Shown) -> list[Shown]:
+    """The first video as it was after its own session, and as it is after session ``state``.
+
+    Args:
+        folder: the run.
+        state: the latest session.
+        now: its frame as it is, from ``latest_frames``.
+    """
+    if folder.frame_path(0, "decoded").exists():
+        was = _kept(folder, 0, "decoded")
+    else:
+        was = _decoded(Decoder.of_run(folder, 0), 0)
+    return [Shown("after its own session", now.truth, was), replace(now, label=f"after session {state}")]
 
 
-def _stream(folder: RunFolder) -> list[Clip]:
+def _truths(folder: RunFolder, count: int) -> list[Tensor]:
+    """The true middle frames of the first videos; older runs kept none, so that the stream has to be opened."""
+    if all(folder.frame_path(video, "true").exists() for video in range(count)):
+        return [_kept(folder, video, "true") for video in range(count)]
     clips = open_stream(folder.config().stream)
     check_same_frames(folder, clips)
-    return clips
+    # Copies, as the stored frames cannot be written to.
+    return [to_unit(torch.from_numpy(np.array(clip.frames[len(clip.frames) // 2]))) for clip in clips[:count]]
 
 
-def _shown(label: str, frames: NDArray[np.uint8], decoder: Decoder, video: int) -> Shown:
-    t = len(frames) // 2
-    # A copy, as the stored frames cannot be written to; rounded, as it is the rounded frames that are measured.
-    truth = to_unit(torch.from_numpy(np.array(frames[t])))
-    return Shown(label, truth, to_unit(to_uint8(decoder.frame(video, t).cpu())))
+def _kept(folder: RunFolder, session: int, kind: str) -> Tensor:
+    path, size = folder.frame_path(session, kind), folder.config().stream.size
+    frame = read_png(path)
+    if frame.shape[1:] != size:
+        raise VideoError(f"{path} must have the size of the run's frames, {size}, got {frame.shape[1:]}")
+    return to_unit(torch.from_numpy(frame))
+
+
+def _decoded(decoder: Decoder, video: int) -> Tensor:
+    t = decoder.videos[video].frames // 2
+    return to_unit(to_uint8(decoder.frame(video, t).cpu()))  # Rounded, as it is rounded frames that are measured.
 
 
 def gain_for(shown: Sequence[Shown]) -> int:

@@ -14,7 +14,7 @@ from vcl.report.compare import grouped, names_of
 from vcl.report.figures import curves_figure, matrix_figure, shares_figure
 from vcl.report.frames import first_video, frames_figure, latest_frames
 from vcl.report.style import write_figure
-from vcl.report.summary import METRICS, label, measured, session_matrix, summarise
+from vcl.report.summary import METRICS, label, measured, printable, read_matrix, session_matrix, summarise
 from vcl.report.versus import bytes_figure, forgetting_figure, sessions_figure
 from vcl.rundir import RunFolder
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 def plot_run(folder: RunFolder) -> list[Path]:
     """Draw what a run has so far, as PNG and as PDF, into its ``figures`` folder.
 
-    What there is no data for yet is left out, and figures of frames are left out with a warning where the videos are
-    not to be had.
+    What there is no data for yet is left out, and figures of frames are left out with a warning where the run kept no
+    frames and its videos are gone.
 
     Args:
         folder: the run, finished or not.
@@ -77,10 +77,10 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
 def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
     """Draw one figure after the other, so that only one is in memory."""
     title = label(folder.config().method)
-    matrix = folder.matrix()
+    matrix = read_matrix(folder)
     epochs, sessions = folder.events("epoch"), folder.events("session")
     if epochs:
-        videos = {event["session"]: event["video"] for event in (*epochs, *sessions) if "video" in event}
+        videos = {event["session"]: printable(event["video"]) for event in (*epochs, *sessions) if "video" in event}
         names = (
             matrix["videos"] if matrix else [videos.get(s, f"session {s}") for s in range(max(videos, default=-1) + 1)]
         )
@@ -105,4 +105,5 @@ def _frame_figures(folder: RunFolder, matrix: Mapping[str, Any], title: str) -> 
     shown = latest_frames(folder, state)
     yield "frames", frames_figure(shown, f"{title}: middle frames after session {state}")
     if state > 0 and matrix["rows"][0]["psnr"][0] is not None:
-        yield "first_video", frames_figure(first_video(folder, state), f"{title}: the first video, {shown[0].label}")
+        before_and_after = first_video(folder, state, shown[0])
+        yield "first_video", frames_figure(before_and_after, f"{title}: the first video, {shown[0].label}")

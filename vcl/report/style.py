@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from vcl.errors import RunFolderError
 from vcl.folder_lock import shared_lock
+from vcl.report.fonts import add_fallback_fonts
 from vcl.whole_file import whole_file
 
 DPI = 150
@@ -26,9 +29,11 @@ INK, DIM, GREY, PALE = "#222222", "#5a5a5a", "#8a8a8a", "#f3f3f3"
 BLUE, SKY, ORANGE = "#3465a4", "#c3cfe0", "#d9822b"
 """Colours of lines and bars, told apart in print and by colour-blind readers."""
 
+_FONT = "DejaVu Sans"
+"""Comes with matplotlib, so that figures are equal everywhere."""
+
 _RC: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.family": [_FONT],
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -38,6 +43,7 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
+    "text.parse_math": False,  # A dollar sign in a name is a dollar sign.
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": 7.5,
@@ -55,6 +61,9 @@ _RC: dict[Any, Any] = {
 
 P = ParamSpec("P")
 
+Colour = tuple[float, float, float]
+"""Red, green and blue, each in [0, 1]."""
+
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw in the house look, whatever the user's own matplotlib settings are."""
@@ -62,17 +71,44 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _house_look():
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            add_fallback_fonts(figure, _FONT)
+            return figure
 
     return drawn
 
 
 @contextmanager
 def _house_look() -> Iterator[None]:
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # Logged once, and not for every drawing.
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
         yield
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """Contrast of two colours, from 1 to 21; text is easy to read from 4.5 on.
+
+    Args:
+        one: red, green and blue in [0, 1].
+        other: likewise.
+
+    Source:
+        Web Content Accessibility Guidelines 2.1, relative luminance of sRGB.
+    """
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def ink_on(ground: Colour) -> str:
+    """Black or white, whichever is easier to read on a ground: their contrast is 4.5 or more on every colour."""
+    return max("black", "white", key=lambda ink: contrast(to_rgb(ink), ground))
+
+
+def _luminance(colour: Colour) -> float:
+    linear = [level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4 for level in colour]
+    return sum(weight * level for weight, level in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:

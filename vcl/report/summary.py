@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 from vcl.config import MethodConfig, RunConfig
 from vcl.errors import VclError
@@ -93,7 +94,7 @@ def summarise(folder: RunFolder) -> Summary:
     stored = stored_bytes(folder, sessions)
     height, width = matrix["size"]
     return Summary(
-        run=folder.path.resolve().name,
+        run=printable(folder.path.resolve().name),
         method=config.name,
         capacity=capacity_of(config),
         videos=tuple(matrix["videos"][:sessions]),
@@ -123,13 +124,29 @@ def _per(amount: float, whole: float) -> float | None:
     return amount / whole if amount and whole else None
 
 
+def printable(text: str) -> str:
+    """A name as every terminal, figure and file can show it, with escapes for what none can.
+
+    Names are as the file system gives them: they may hold control characters, and bytes that are not UTF-8, which
+    Python keeps as lone surrogates and no encoder takes.
+    """
+    unshown = ("Cc", "Cs", "Zl", "Zp")
+    return "".join(c.encode("unicode_escape").decode() if category(c) in unshown else c for c in text)
+
+
+def read_matrix(folder: RunFolder) -> dict[str, Any] | None:
+    """Read the matrix of a run, with the videos' names as they can be shown; None before the first row."""
+    matrix = folder.matrix()
+    return None if matrix is None else {**matrix, "videos": [printable(name) for name in matrix["videos"]]}
+
+
 def measured(folder: RunFolder) -> dict[str, Any]:
     """Read the matrix of a run that has one.
 
     Raises:
         VclError: no session has a row yet.
     """
-    matrix = folder.matrix()
+    matrix = read_matrix(folder)
     if matrix is None or not matrix["rows"]:
         raise VclError(f"{folder.path} has nothing to report yet: its first session is not measured")
     return matrix

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
+from vcl.report.summary import METRICS, label, measured, numbers_line, printable, session_matrix
 from vcl.rundir import RunFolder
 
 WIDTH = 100
@@ -43,9 +43,9 @@ def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> 
         VclError: no session is measured yet, or there is no such metric.
     """
     matrix = measured(folder)
-    heading = f"{folder.path.name}: {label(folder.config().method)}, {METRICS.get(metric, metric)} after each session"
-    keeps = folder.session_notes(0)["keeps"]
-    table = table_text(matrix, metric, width, keeps, folder.path / "matrix.csv")
+    run, method = printable(folder.path.name), label(folder.config().method)
+    heading = f"{run}: {method}, {METRICS.get(metric, metric)} after each session"
+    table = table_text(matrix, metric, width, folder.session_notes(0).keeps, folder.path / "matrix.csv")
     return "\n".join(filter(None, (_wrapped(heading, width), table, _wrapped(proof_line(matrix), width))))
 
 

@@ -2,6 +2,8 @@
 
 Every number comes from an event that the run folder has as well. So a run that goes on is told from its beginning, and
 what the server already has is left out. Nothing is sent unless the config says online and there is a key.
+
+A watcher never ends a run that trains: whatever the client raises, the run goes on without it, after one warning.
 """
 
 from __future__ import annotations
@@ -20,12 +22,11 @@ from PIL import Image
 
 from vcl import config as configs
 from vcl.config import RunConfig
-from vcl.errors import VclError
 from vcl.home import lend_home
 from vcl.report.figures import matrix_figure, shares_of
-from vcl.report.frames import frame_of, frames_figure
+from vcl.report.frames import frames_figure, kept_frame
 from vcl.report.style import figure_bytes
-from vcl.report.summary import METRICS, label, session_matrix
+from vcl.report.summary import METRICS, label, printable, read_matrix, session_matrix
 from vcl.rundir import Event, RunFolder
 
 if TYPE_CHECKING:
@@ -44,34 +45,31 @@ _AXES = {
 a checkpoint would lose numbers; these may be told again, and are left out where they were told before."""
 
 
-def wandb_sink(folder: RunFolder, config: RunConfig) -> list[WandbSink]:
+def wandb_sink(folder: RunFolder, config: RunConfig, grid: Path | None = None) -> list[WandbSink]:
     """Open the listener that a config asks for.
 
     Args:
         folder: the run.
         config: its config; ``wandb.mode`` online becomes offline where there is no API key.
+        grid: folder of the grid that the run is a cell of. Its name becomes the group on W&B, and the run is called by
+            its choices, ``pfnr/seed0``; a run of its own is called as its folder.
 
     Returns:
         The listener, or nothing where the mode is disabled or W&B does not start.
-
-    Raises:
-        RunFolderError: the id cannot be written to the folder.
     """
     if config.wandb.mode == "disabled":
         return []
     lend_home()
     # Must be set before its service starts: without it, crash reports would go out even offline.
     os.environ["WANDB_ERROR_REPORTING"] = "false"
-    import wandb
-
     mode = config.wandb.mode
-    if mode == "online" and not _has_key():
-        log.info("W&B has no API key: the run is logged offline, into its own folder")
-        mode = "offline"
     try:
-        return [WandbSink(folder, config, mode)]
-    except (wandb.Error, OSError) as error:
-        log.warning("W&B does not start, the run goes on without it: %s", error)
+        if mode == "online" and not _has_key():
+            log.info("W&B has no API key: the run is logged offline, into its own folder")
+            mode = "offline"
+        return [WandbSink(folder, config, mode, grid)]
+    except Exception as error:
+        log.warning("W&B does not start, the run goes on without it: %s", _line(error))
         return []
 
 
@@ -85,13 +83,18 @@ class WandbSink:
         folder: the run.
         config: its config.
         mode: offline or online.
+        grid: as ``wandb_sink`` has it.
     """
 
-    def __init__(self, folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"]) -> None:
+    def __init__(
+        self, folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"], grid: Path | None = None
+    ) -> None:
         self._folder = folder
         self._title = label(config.method)
         self._steps: dict[int, int] = {}
-        self._run: wandb.Run | None = _start(folder, config, mode)
+        self._run: wandb.Run | None = _start(folder, config, mode, grid)
+        self.offline_folder = Path(self._run.dir).parent if mode == "offline" else None
+        """What ``wandb sync`` sends."""
         for axis in _AXES.values():
             self._run.define_metric(axis, hidden=True)
             self._run.define_metric(f"{axis.split('/')[0]}/*", step_metric=axis)
@@ -106,22 +109,26 @@ class WandbSink:
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run; its end closes the sink."""
-        import wandb
-
         try:
             self._take(event, pictures=True)
-            if event["kind"] == "end":
-                self.close()
-        except wandb.Error as error:
-            log.warning("W&B stopped, the run goes on without it: %s", error)
-            self._run = None
+        except Exception as error:
+            self._lose(error)
+        if event["kind"] == "end":
+            self.close()
 
     def close(self) -> None:
         """Write what is left and let go of the run; a second time does nothing."""
         if self._run is not None:
             run: Any = self._run
-            run.finish()
             self._run = None
+            try:
+                run.finish()
+            except Exception as error:
+                self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        log.warning("W&B stopped, the run goes on without it: %s", _line(error))
+        self._run = None
 
     def _take(self, event: Event, pictures: bool) -> None:
         kind = "scratch" if event.get("scratch") else event["kind"]
@@ -149,7 +156,7 @@ class WandbSink:
         """Tell the matrix as it was after a session: its numbers, itself, and what it and the new video look like."""
         import wandb
 
-        whole = self._folder.matrix()
+        whole = read_matrix(self._folder)
         assert whole is not None, "a row is told after it is in the matrix"
         matrix = {**whole, "rows": whole["rows"][: session + 1]}
         values: dict[str, Any] = {}
@@ -168,18 +175,22 @@ class WandbSink:
         return values | (self._pictures(matrix, session) if pictures and learned else {})
 
     def _pictures(self, matrix: dict[str, Any], session: int) -> dict[str, Any]:
-        values = {"matrix/figure": _image(matrix_figure(matrix, "psnr", self._title))}
+        """The matrix, and the middle frame of the new video from what the run kept: nothing is decoded here."""
         name = matrix["videos"][session]
+        values = {}
         try:
-            shown = frame_of(self._folder, session, session, name)
+            values["matrix/figure"] = _image(matrix_figure(matrix, "psnr", self._title))
+            shown = kept_frame(self._folder, session, name)
             values[f"frames/{name}"] = _image(frames_figure([shown], f"{self._title}: {name} after session {session}"))
-        except VclError as error:
-            log.warning("W&B gets no frames of session %d: %s", session, error)
+        except Exception as error:
+            log.warning("W&B gets no frames of session %d: %s", session, _line(error))
         return values
 
 
-def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"]) -> wandb.Run:
+def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"], grid: Path | None) -> wandb.Run:
     import wandb
+
+    name = folder.path.resolve().name if grid is None else folder.path.relative_to(grid).as_posix()
 
     # Numbers of the run and nothing else: no console, code, machine, packages or system load.
     wished: dict[str, Any] = {
@@ -197,7 +208,8 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
     run = wandb.init(
         project=config.wandb.project,
         tags=config.wandb.tags,
-        name=folder.path.resolve().name,
+        name=printable(name),
+        group=None if grid is None else printable(grid.resolve().name),
         id=folder.wandb_id(),
         dir=folder.path,
         config=configs.to_dict(config),
@@ -213,6 +225,11 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
     return run
 
 
+def _line(error: Exception) -> str:
+    """What an error says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _has_key() -> bool:
     """Look where the client looks for an API key, without asking anyone for one."""
     import wandb
@@ -225,8 +242,8 @@ def _has_key() -> bool:
         try:
             if netrc.netrc(Path(path).expanduser()).authenticators(server):
                 return True
-        except (OSError, RuntimeError, netrc.NetrcParseError):  # RuntimeError where there is no home folder.
-            continue
+        except (OSError, RuntimeError, ValueError, netrc.NetrcParseError):
+            continue  # Among them: no home folder, and a file that is not text.
     return False
 
 

@@ -45,3 +45,24 @@ def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
             Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0))).save(draft.file, format="PNG")
     except OSError as error:
         raise VideoError(f"{path}: the PNG cannot be written ({error.strerror or error})") from error
+
+
+def read_png(path: Path) -> NDArray[np.uint8]:
+    """Read what ``write_png`` wrote.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        ``(3, H, W)`` uint8.
+
+    Raises:
+        VideoError: the file is missing, damaged or not an 8-bit RGB PNG.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            if picture.mode != "RGB":
+                raise VideoError(f"{path}: must be an 8-bit RGB PNG, got mode {picture.mode}")
+            return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise VideoError(f"{path}: the PNG cannot be read ({getattr(error, 'strerror', None) or error})") from error
