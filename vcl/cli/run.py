@@ -61,7 +61,7 @@ def _add_grid(commands: Commands) -> None:
         "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
-    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid.py says what it holds")
+    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid_file.py says what it holds")
     grid.add_argument("setting", nargs="*", help="key=value for every cell; wins over the file")
     grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
     grid.set_defaults(do=_grid)
@@ -105,11 +105,14 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _grid(arguments: argparse.Namespace) -> None:
-    from vcl.grid import read_grid, run_grid
+    from vcl.grid_file import read_grid
+
+    cells = read_grid(arguments.grid, arguments.setting)
+
+    from vcl.grid import run_grid
     from vcl.run import keep_freed_memory
 
     keep_freed_memory()
-    cells = read_grid(arguments.grid, arguments.setting)
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
     failed = run_grid(cells, out, _sinks)
     tell(f"Runs: {out}   Side by side: vcl compare {out}")

@@ -3,6 +3,7 @@
 Each dataclass refuses values out of range by itself: a config that exists can run.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,6 +44,8 @@ class StreamConfig:
     """Folder of decoded frames; null means $VCL_CACHE or ~/.cache/vcl."""
 
     def __post_init__(self) -> None:
+        for key in ("root", "cache"):
+            require(getattr(self, key) != "", f"stream.{key}", "be the path of a folder, or null", "")
         require(min(self.size) >= 16, "stream.size", "be at least 16 pixels on each side", list(self.size))
         require(self.start >= 0, "stream.start", "be 0 or more", self.start)
         require(self.frames is None or self.frames >= 1, "stream.frames", "be 1 or more, or null", self.frames)
@@ -92,7 +95,7 @@ class TrainConfig:
         require(0 <= self.seed < 2**32, "train.seed", "lie in [0, 2^32)", self.seed)
         require(self.threads is None or self.threads >= 1, "train.threads", "be 1 or more, or null", self.threads)
         require(self.checkpoint_seconds >= 0, "train.checkpoint_seconds", "be 0 or more", self.checkpoint_seconds)
-        known = self.device in ("auto", "cpu", "cuda") or self.device.removeprefix("cuda:").isdecimal()
+        known = re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]?))?", self.device) is not None
         require(known, "train.device", "be auto, cpu, cuda or cuda:N", self.device)
 
 

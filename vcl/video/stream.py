@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from vcl.config import StreamConfig
+from vcl.errors import VideoError
+from vcl.user_path import user_path
 from vcl.video.benchmark import resolve
 from vcl.video.cache import Clip, default_cache_dir, load_clip
 from vcl.video.prepared import prepared_clip
@@ -17,10 +19,13 @@ def open_stream(config: StreamConfig) -> list[Clip]:
     """All clips in the order of their sessions; decoded now unless they are prepared or the cache has them.
 
     Raises:
+        ConfigError: the root or the cache lies in a home that does not exist.
         VideoError: a video is missing or cannot be read as asked.
     """
-    root = Path(config.root).expanduser() if config.root is not None else None
-    cache = Path(config.cache).expanduser() if config.cache is not None else default_cache_dir()
+    root = root_of(config)
+    if root is not None and not root.is_dir():
+        raise VideoError(f"stream.root must be a folder that exists, got {root}")
+    cache = cache_of(config)
     transform = transform_of(config)
     sources = resolve(config.benchmark, root, config.videos)
     clips = [
@@ -29,6 +34,16 @@ def open_stream(config: StreamConfig) -> list[Clip]:
         for source in sources
     ]
     return ordered(clips, config)
+
+
+def root_of(config: StreamConfig) -> Path | None:
+    """Where its videos lie, if it says so; raises ConfigError as ``user_path`` does."""
+    return user_path(config.root, "stream.root") if config.root is not None else None
+
+
+def cache_of(config: StreamConfig) -> Path:
+    """Where its decoded frames are kept; raises ConfigError as ``user_path`` does."""
+    return user_path(config.cache, "stream.cache") if config.cache is not None else default_cache_dir()
 
 
 def transform_of(config: StreamConfig) -> Transform:

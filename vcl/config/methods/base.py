@@ -17,6 +17,9 @@ class MethodConfig:
     """Whether later sessions may change how earlier videos decode."""
     together: ClassVar[bool] = False
     """Whether all videos are learned at once, when the last has arrived."""
+    excludes: ClassVar[tuple[str, ...]] = ()
+    """Settings of other sections that the method does not go with, such as ``backbone.operator_block``. A file's are
+    left out where the method is named on the command line."""
     name: str
 
     def rehearsed_at_most(self, session: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vcl.config.methods.base import MethodConfig
 from vcl.config.rules import require
@@ -17,6 +17,7 @@ class WsnConfig(MethodConfig):
     """Winning subnetworks: a learned mask a session, no Fourier operator."""
 
     forgets = False
+    excludes: ClassVar[tuple[str, ...]] = ("backbone.operator_block",)
     name: str = "wsn"
     """Row of the method table."""
     capacity: float = 0.3
@@ -37,6 +38,7 @@ class WsnConfig(MethodConfig):
 class PfnrConfig(WsnConfig):
     """Progressive Fourier neural representation: winning subnetworks with a Fourier operator in one block."""
 
+    excludes = ()
     name: str = "pfnr"
     """Row of the method table."""
     signed_operator_scores: bool = False
