@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from vcl.bench import BENCHMARKS, run_benchmark
-from vcl.cli.common import Commands, tell
+from vcl.cli.common import Commands, add_settings, tell
 from vcl.errors import VclError
 
 
@@ -25,7 +25,7 @@ def add_bench_command(commands: Commands) -> None:
     )
     bench.add_argument("what", choices=tuple(BENCHMARKS), help="see below")
     bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
-    bench.add_argument("setting", nargs="*", help="key=value; wins over the file")
+    add_settings(bench, "key=value; wins over the file")
     bench.add_argument(
         "--rounds", type=int, help="turns of each (default: 3 to 9); for sessions, how many (default: 50)"
     )

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_config, tell
+from vcl.cli.common import Commands, add_config, add_settings, tell
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ def _add_run(commands: Commands) -> None:
         help="train on a stream of videos, one after the other, and measure the session matrix",
         description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
         "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
-        epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
+        epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try. Settings used most: "
+        "stream.benchmark, stream.root, stream.videos, stream.size, stream.frames, method.name, method.capacity, "
+        "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, wandb.mode. 'vcl config' lists "
+        "every setting with its type, default and meaning.",
     )
     add_config(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/ and the config's name)")
@@ -62,7 +65,7 @@ def _add_grid(commands: Commands) -> None:
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
     grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid_file.py says what it holds")
-    grid.add_argument("setting", nargs="*", help="key=value for every cell; wins over the file")
+    add_settings(grid, "key=value for every cell; wins over the file")
     grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
     grid.set_defaults(do=_grid)
 

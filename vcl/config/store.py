@@ -25,6 +25,15 @@ _UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.r
 """Settings that cannot change a result, so that two runs may differ in them and be the same run. Where the videos lie
 is one of them: a run knows its frames by their hash."""
 
+_SECTIONS: dict[str, type[Any]] = {
+    "stream": StreamConfig,
+    "backbone": NervConfig,
+    "method": FinetuneConfig,
+    "train": TrainConfig,
+    "matrix": MatrixConfig,
+    "wandb": WandbConfig,
+}
+
 _DEFAULT_NAMES = {"backbone": NervConfig.name, "method": FinetuneConfig.name}
 """Sections whose knobs depend on a name, and the name where none is given."""
 
@@ -150,21 +159,23 @@ def _leave_out(section: str, default: str, given: dict[str, Any], typed: Mapping
 
 def _build(given: Mapping[str, Any]) -> RunConfig:
     """Lay the given values over the defaults; the dataclasses check ranges."""
-    kinds = section_kinds({name: _values(name, given).get("name", default) for name, default in _DEFAULT_NAMES.items()})
+    named = {
+        section: _kind(section, _values(section, given).get("name", default))
+        for section, default in _DEFAULT_NAMES.items()
+    }
+    kinds = {section: named.get(section, kind) for section, kind in _SECTIONS.items()}
     _refuse_unknown("", given, kinds)
     return RunConfig(**{section: _section(section, kind, given) for section, kind in kinds.items()})
 
 
-def section_kinds(names: Mapping[str, Any] = _DEFAULT_NAMES) -> dict[str, type[Any]]:
-    """The dataclass of each section, where the sections in ``names`` go by these names."""
-    return {
-        "stream": StreamConfig,
-        "backbone": _kind("backbone", names["backbone"]),
-        "method": _kind("method", names["method"]),
-        "train": TrainConfig,
-        "matrix": MatrixConfig,
-        "wandb": WandbConfig,
-    }
+def every_kind() -> list[tuple[str, str, type[Any]]]:
+    """Section, name and dataclass of all there is to set: of each section, of each backbone and of each method."""
+    tables: dict[str, Mapping[str, type[Any]]] = {"backbone": BACKBONES, "method": METHODS}
+    return [
+        (section, name, kind)
+        for section, own in _SECTIONS.items()
+        for name, kind in tables.get(section, {section: own}).items()
+    ]
 
 
 def _kind(section: str, value: object) -> type[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any, TypeVar, get_type_hints
 
 from vcl.config.methods.base import MethodConfig
@@ -102,13 +102,18 @@ def register_method(strategy: Strategy) -> Strategy:
     return strategy
 
 
+def installed_methods(name: str | None = None) -> EntryPoints:
+    """Entry points of methods in installed packages, of all or of one name; nothing is imported."""
+    return entry_points(group=ENTRY_POINTS) if name is None else entry_points(group=ENTRY_POINTS, name=name)
+
+
 def find_method(name: str) -> type[MethodConfig] | None:
     """The knobs of a method: of vcl, registered by a program, or the entry point of an installed package.
 
     Raises:
         ConfigError: the package's method cannot be loaded.
     """
-    for point in entry_points(group=ENTRY_POINTS, name=name) if name not in METHODS else ():
+    for point in installed_methods(name) if name not in METHODS else ():
         try:
             strategy = register_method(point.load())
             if name not in METHODS:
@@ -119,4 +124,4 @@ def find_method(name: str) -> type[MethodConfig] | None:
     return METHODS.get(name)
 
 
-__all__ = ["ENTRY_POINTS", "METHODS", "REFUSED", "REGISTERED", "find_method", "register_method"]
+__all__ = ["ENTRY_POINTS", "METHODS", "REFUSED", "REGISTERED", "find_method", "installed_methods", "register_method"]
