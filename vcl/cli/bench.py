@@ -36,13 +36,15 @@ def add_bench_command(commands: Commands) -> None:
 
 def _bench(arguments: argparse.Namespace) -> None:
     from vcl import config as configs
-    from vcl.run import keep_freed_memory
 
     if arguments.rounds is not None and arguments.rounds < 1:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
     config = configs.load(arguments.config, arguments.setting)
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
     keep = _keeper(arguments.save, "_".join(names))
+
+    from vcl.run import keep_freed_memory
+
     keep_freed_memory()
     table = run_benchmark(arguments.what, config, arguments.rounds)
     text, data = table.to_text(), json.dumps(table.to_json(), indent=1)

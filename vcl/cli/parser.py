@@ -56,5 +56,5 @@ def complete_setting(prefix: str, **_: object) -> list[str]:
 
     from vcl.config.store import every_kind
 
-    keys = {f"{section}.{knob.name}=" for section, kind in every_kind() for knob in fields(kind)}
+    keys = {f"{section}.{knob.name}=" for section, _, kind in every_kind() for knob in fields(kind)}
     return sorted(key for key in keys if key.startswith(prefix))

@@ -1,5 +1,6 @@
 """How a setting is read, and how it is refused."""
 
+import re
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
@@ -81,6 +82,7 @@ def shown(value: object) -> str:
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _PLURALS = {int: "whole numbers", float: "numbers", str: "words"}
+_NAMES_IN_BRACKETS = re.compile(r"\[([^][{}\"',]+(?:,[^][{}\"',]+)*)\]")
 _READERS = {bool: truth, int: whole_number, float: number}
 
 
@@ -93,9 +95,10 @@ def _read(value: object, hint: Any) -> Any:
         return None if is_null(value) else _read(value, _other_than_none(hint))
     if hint is str:
         return _text(value)
-    if isinstance(value, Typed):
-        value = parse_yaml(value)
     options = get_args(hint)
+    if isinstance(value, Typed):
+        names = str in options and _NAMES_IN_BRACKETS.fullmatch(value)
+        value = [Plain(name.strip()) for name in names[1].split(",")] if names else parse_yaml(value)
     if get_origin(hint) is Literal:
         if isinstance(value, str) and value in options:
             return str(value)

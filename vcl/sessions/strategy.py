@@ -80,6 +80,8 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         device: where to train.
     """
 
+    config_class: ClassVar[type[MethodConfig]]
+    """Knobs of a method that ``register_method`` registers."""
     keeps: ClassVar[Keeps] = "latest"
     overflow_hint: ClassVar[str] = "try a lower train.lr"
 

@@ -23,8 +23,8 @@ def open_stream(config: StreamConfig) -> list[Clip]:
         VideoError: a video is missing or cannot be read as asked.
     """
     root = root_of(config)
-    if root is not None and not root.is_dir():
-        raise VideoError(f"stream.root must be a folder that exists, got {root}")
+    if root is not None:
+        _check_folder(root)
     cache = cache_of(config)
     transform = transform_of(config)
     sources = resolve(config.benchmark, root, config.videos)
@@ -44,6 +44,16 @@ def root_of(config: StreamConfig) -> Path | None:
 def cache_of(config: StreamConfig) -> Path:
     """Where its decoded frames are kept; raises ConfigError as ``user_path`` does."""
     return user_path(config.cache, "stream.cache") if config.cache is not None else default_cache_dir()
+
+
+def _check_folder(root: Path) -> None:
+    reason = ""
+    try:
+        there = root.is_dir()
+    except OSError as error:
+        there, reason = False, f" ({error.strerror})"
+    if not there:
+        raise VideoError(f"stream.root must be a folder that exists, got {root}{reason}")
 
 
 def transform_of(config: StreamConfig) -> Transform:
