@@ -11,8 +11,6 @@ from typing import Any
 from vcl.cli.common import Commands, add_settings, tell
 from vcl.errors import VclError
 
-LISTED = ("methods", "backbones", "benchmarks", "losses")
-
 
 def add_config_commands(commands: Commands) -> None:
     """Give ``vcl`` the subcommands that show its settings and its tables."""
@@ -30,7 +28,7 @@ def add_config_commands(commands: Commands) -> None:
     config.set_defaults(do=_config)
 
     listing = commands.add_parser("list", help="list methods, backbones, benchmarks or losses")
-    listing.add_argument("table", choices=LISTED, help="what to list")
+    listing.add_argument("table", choices=tuple(_TABLES), help="what to list")
     listing.set_defaults(do=_list)
 
 
@@ -75,8 +73,7 @@ def _section(section: str, name: str, kind: type[Any]) -> str:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    rows = {"methods": _methods, "backbones": _backbones, "benchmarks": _benchmarks, "losses": _losses}
-    table = rows[arguments.table]()
+    table = _TABLES[arguments.table]()
     width = max(map(len, table))
     tell("\n".join(f"{name:<{width}}  {about}".rstrip() for name, about in table.items()))
 
@@ -106,6 +103,9 @@ def _losses() -> dict[str, str]:
     from vcl.config.knobs import LOSSES
 
     return LOSSES
+
+
+_TABLES = {"methods": _methods, "backbones": _backbones, "benchmarks": _benchmarks, "losses": _losses}
 
 
 def _hint(word: str, known: list[str]) -> str:

@@ -29,7 +29,7 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argpa
     Raises:
         VclError: a setting is written as an option.
     """
-    complete(parser)
+    _complete(parser)
     arguments, rest = parser.parse_known_args(words)
     for word in rest if hasattr(arguments, "setting") else ():
         if re.match(r"--?\w+\.\w+", word):
@@ -42,11 +42,13 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argpa
     return arguments
 
 
-def complete(parser: argparse.ArgumentParser) -> None:
+def _complete(parser: argparse.ArgumentParser) -> None:
     """Answer the shell and exit, where it asks what a word may become."""
     if "_ARGCOMPLETE" in os.environ:
-        import argcomplete
-
+        try:
+            import argcomplete
+        except ImportError:
+            return
         argcomplete.autocomplete(parser)
 
 

@@ -6,6 +6,11 @@ from typing import ClassVar, Literal
 
 from vcl.config.rules import require
 
+_WIDEST = 65536
+"""Far more channels than any network has; larger numbers are slips that would overflow in torch."""
+
+_FLOAT32_MAX = 3.4e38
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
@@ -55,9 +60,13 @@ class NervConfig(BackboneConfig):
     def __post_init__(self) -> None:
         for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):
             require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
+            require(getattr(self, key) <= _WIDEST, f"backbone.{key}", f"be at most {_WIDEST}", getattr(self, key))
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
-        wide = 1 <= self.channels * self.expansion < math.inf
-        require(wide, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
+        in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
+        require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
+        wide = self.channels * self.expansion
+        require(wide >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
+        require(wide <= _WIDEST, "backbone.expansion", f"give at most {_WIDEST} channels", self.expansion)
         strides_hold = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
         require(strides_hold, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
         last = len(self.strides)

@@ -54,6 +54,7 @@ class StreamConfig:
         for key in ("root", "cache"):
             require(getattr(self, key) != "", f"stream.{key}", "be the path of a folder, or null", "")
         require(min(self.size) >= 16, "stream.size", "be at least 16 pixels on each side", list(self.size))
+        require(max(self.size) <= 65536, "stream.size", "be at most 65536 pixels on each side", list(self.size))
         require(self.start >= 0, "stream.start", "be 0 or more", self.start)
         require(self.frames is None or self.frames >= 1, "stream.frames", "be 1 or more, or null", self.frames)
         require(self.stride >= 1, "stream.stride", "be 1 or more", self.stride)
@@ -101,6 +102,7 @@ class TrainConfig:
         require(self.loss in LOSSES, "train.loss", f"be one of {', '.join(LOSSES)}", self.loss)
         require(0 <= self.seed < 2**32, "train.seed", "lie in [0, 2^32)", self.seed)
         require(self.threads is None or self.threads >= 1, "train.threads", "be 1 or more, or null", self.threads)
+        require((self.threads or 1) <= 1024, "train.threads", "be at most 1024", self.threads)
         require(self.checkpoint_seconds >= 0, "train.checkpoint_seconds", "be 0 or more", self.checkpoint_seconds)
         known = re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]?))?", self.device) is not None
         require(known, "train.device", "be auto, cpu, cuda or cuda:N", self.device)
