@@ -1,15 +1,20 @@
 """The command as a person meets it: real processes, real files."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from vcl import config as configs
 from vcl.cli import main
+from vcl.cli.parser import complete_setting
+from vcl.config.store import every_kind
 
 
 def vcl(*words):
@@ -34,7 +39,7 @@ def pair(tmp_path_factory, tiny_config, stream):
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["compare", "--help"]])
 def test_help_loads_neither_torch_nor_avalanche(words):
     script = "import sys, vcl.cli\ntry: vcl.cli.main(sys.argv[1:])\nexcept SystemExit: pass\n"
-    script += "heavy = {'torch', 'avalanche', 'numpy', 'matplotlib', 'omegaconf'} & set(sys.modules)\n"
+    script += "heavy = {'torch', 'avalanche', 'numpy', 'matplotlib'} & set(sys.modules)\n"
     script += "assert not heavy, heavy"
     asked = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
     assert (asked.returncode, asked.stderr) == (0, "")
@@ -170,3 +175,122 @@ def test_a_result_that_cannot_be_kept_is_told_of_before_it_is_measured(pair, cap
 def test_bench_without_rounds_is_refused(pair, capsys):
     assert main(["bench", "loop", str(pair / "pfnr.yaml"), "--rounds", "0"]) == 2
     assert capsys.readouterr().err == "vcl: --rounds must be 1 or more, got 0\n"
+
+
+WITHOUT_TORCH = [
+    (["config"], 0),
+    (["config", "pfnr"], 0),
+    (["config", "{yaml}", "train.epochs=7"], 0),
+    *((["list", table], 0) for table in ("methods", "backbones", "benchmarks", "losses")),
+    (["run", "{yaml}", "train.epochs=0"], 2),
+    (["plan", "{yaml}", "train.epochs=0"], 2),
+    (["bench", "loop", "{yaml}", "train.epochs=0"], 2),
+    (["grid", "{yaml}"], 2),
+]
+
+
+def test_what_trains_nothing_loads_no_torch(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("train: {epochs: 3}\n")
+    script = "import sys\nfrom vcl.cli import main\n"
+    for words, status in WITHOUT_TORCH:
+        words = [word.replace("{yaml}", str(path)) for word in words]
+        script += f"assert main({words!r}) == {status}, {words!r}\n"
+        script += f"assert not {{'torch', 'avalanche', 'numpy'}} & set(sys.modules), {words!r}\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_config_lists_every_setting_of_what_is_asked_for(capsys):
+    assert main(["config", "wsn"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("method wsn: Winning subnetworks")
+    assert "  method.capacity=0.3  (a number)\n      Share of each layer's weights" in said
+    assert main(["config"]) == 0
+    said = capsys.readouterr().out
+    for section, _, kind in every_kind():
+        for knob in fields(kind):
+            assert f"  {section}.{knob.name}=" in said
+
+
+def test_config_shows_what_a_file_and_settings_come_to(tmp_path, capsys):
+    path = tmp_path / "run.yaml"
+    path.write_text("method: {name: wsn}\n")
+    assert main(["config", str(path), "train.epochs=7"]) == 0
+    path.write_text(capsys.readouterr().out)
+    assert configs.load(path) == configs.load(None, ["method.name=wsn", "train.epochs=7"])
+
+
+def test_list_shows_the_names_of_a_table_and_what_they_are(capsys):
+    for table, line in (
+        ("methods", "wsn             Winning subnetworks"),
+        ("backbones", "nerv  NeRV"),
+        ("benchmarks", "bunny    Big Buck Bunny"),
+        ("losses", "l1          mean absolute error"),
+    ):
+        assert main(["list", table]) == 0
+        assert line in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["run", "a.yaml", "--train.epochs=3"], "settings are written without dashes, as train.epochs=3, got --train"),
+        (["run", "a.yaml", "--train.epochs", "3"], "settings are written without dashes, as train.epochs=VALUE"),
+        (["config", "wsm"], "did you mean wsn?"),
+        (["config", "wsn", "train.epochs=3"], "settings go with a YAML file, got wsn train.epochs=3"),
+        (["config", "nowhere.yaml"], "config nowhere.yaml cannot be read: No such file or directory"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(words, line, capsys):
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["rnu", "a.yaml"], "there is no 'rnu'; did you mean run?"),
+        (["data", "lst"], "there is no 'lst'; did you mean list?"),
+        (["list", "methds"], "there is no 'methds'; did you mean methods?"),
+        (["list", "xyz"], "there is no 'xyz'; choose from methods, backbones, benchmarks, losses"),
+        (["run"], "the following arguments are required: config\n"),
+        (["plan"], "the following arguments are required: config\n"),
+        (["grid"], "the following arguments are required: grid\n"),
+        (["bench", "loop"], "the following arguments are required: config\n"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_missing_or_meant(words, line, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert line in capsys.readouterr().err
+
+
+def test_help_of_run_says_where_the_settings_stand(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "'vcl config' lists every setting" in said
+    named = re.search("used most: (.*?)\\. 'vcl", said)[1].split(", ")
+    known = {f"{section}.{knob.name}" for section, _, kind in every_kind() for knob in fields(kind)}
+    assert set(named) <= known
+
+
+def test_a_shell_completes_commands_and_settings():
+    assert complete_setting("train.e") == ["train.epochs="]
+    assert complete_setting("method.cap") == ["method.capacity="]
+
+
+def test_a_shell_that_asks_for_completions_is_answered_by_argcomplete(monkeypatch):
+    class AskedError(Exception):
+        pass
+
+    def autocomplete(parser):
+        raise AskedError(parser.prog)
+
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    monkeypatch.setitem(sys.modules, "argcomplete", SimpleNamespace(autocomplete=autocomplete))
+    with pytest.raises(AskedError, match="vcl"):
+        main(["run"])

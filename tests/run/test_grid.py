@@ -55,9 +55,12 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
             {"method": {"wsn": "method.name=wsn"}},
             "axes.method.wsn must be a list of key=value settings, got method.name",
         ),
-        ({"method": {"a/b": []}}, "axes.method must hold names of folders that differ, got 'a/b'"),
-        ({"method": {"..": []}}, "axes.method must hold names of folders that differ, got '..'"),
-        ({"seed": {1: [], "1": []}}, "axes.seed must hold names of folders that differ, got '1'"),
+        ({"method": {"a/b": []}}, "axes.method must hold names of folders, got 'a/b'"),
+        ({"method": {"..": []}}, "axes.method must hold names of folders, got '..'"),
+        ({"seed": {1: [], "1": []}}, "is not YAML: line 5: the key '1' is there twice, first in line 4"),
+        ({"method": {"wsn": {"settings": [], "bytes": "pfnr"}}}, "nothing else, got bytes"),
+        ({"method": {"wsn": {"settings": [], "bytes_of": None}}}, "bytes_of must name a choice .*, got null"),
+        ({"seed": {"a": [["train.seed=1"]]}}, r"axes.seed.a must be a list of .* settings, got \[\[train.seed=1\]\]"),
         (
             {"method": {"wsn": [], "finetune": {"settings": ["method.name=finetune"], "bytes_of": "wsn"}}},
             "finetune: method.session_bytes is not a setting",
@@ -78,9 +81,32 @@ def test_a_file_that_is_no_grid_is_refused_with_its_place(grid, axes, line):
 
 
 def test_a_grid_without_the_path_of_a_config_is_refused(tmp_path):
-    (tmp_path / "a.grid.yaml").write_text("{config: 5, axes: {seed: {a: []}}}")
-    with pytest.raises(ConfigError, match="config must be the path of a YAML file, got 5"):
+    for config, found in (("[5]", r"\[5\]"), ("null", "null"), ("", "nothing")):
+        (tmp_path / "a.grid.yaml").write_text(f"config: {config}\naxes: {{seed: {{a: []}}}}\n")
+        with pytest.raises(ConfigError, match=f"config must be the path of a YAML file, got {found}"):
+            read_grid(tmp_path / "a.grid.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("config: a.yaml\naxes: {}\nseeds: 3\n", "must hold config and axes, and nothing else, got seeds"),
+        ("config: a.yaml\naxes: {}\n", "must hold config and axes, and axes a choice or more"),
+        ("axes:\n  seed: {a: []}\n  seed: {b: []}\n", "line 3: the key 'seed' is there twice, first in line 2"),
+        ("axes:\n  seed:\n    a: []\n    a: [x=1]\n", "line 4: the key 'a' is there twice, first in line 3"),
+        ("", "must hold config and axes, and nothing else$"),
+    ],
+)
+def test_a_grid_names_what_is_there_twice_or_too_much(tmp_path, text, line):
+    (tmp_path / "a.grid.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=line):
         read_grid(tmp_path / "a.grid.yaml")
+
+
+def test_a_choice_keeps_the_name_it_was_given(grid):
+    path = grid({"seed": {"placeholder": ["train.seed=1"]}})
+    path.write_text(path.read_text().replace("placeholder", "007"))
+    assert [cell.name for cell in read_grid(path)] == ["007"]
 
 
 def test_a_cell_that_another_process_has_in_hand_waits_without_opening_its_videos(grid, tmp_path, monkeypatch):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from vcl.config import StreamConfig
+from vcl.errors import ConfigError, VideoError
 from vcl.video.cache import Clip
-from vcl.video.stream import difficulty, ordered
+from vcl.video.stream import difficulty, open_stream, ordered
 
 
 def clip(name, frames):
@@ -39,3 +40,24 @@ def test_a_shuffle_depends_on_its_seed_and_not_on_the_order_before():
 @pytest.mark.parametrize("frames", [1, 3])
 def test_difficulty_of_clips_of_any_length_is_a_number(frames):
     assert difficulty(clip("one", np.zeros((frames, 3, 2, 2)))) == 0
+
+
+@pytest.mark.parametrize(
+    ("root", "line"),
+    [
+        ("@x", "stream.root must be a folder that exists, got @x"),
+        ("a.mp4", "stream.root must be a folder that exists, got a.mp4"),
+        ("a" * 300, "stream.root must be a folder that exists, got a.* .File name too long."),
+    ],
+)
+def test_a_root_that_is_no_folder_is_refused_by_the_name_of_its_setting(tmp_path, monkeypatch, root, line):
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VideoError, match=line):
+        open_stream(StreamConfig(benchmark="folder", root=root))
+
+
+@pytest.mark.parametrize("key", ["root", "cache"])
+def test_a_root_or_a_cache_in_the_home_of_nobody_is_refused(tmp_path, key):
+    with pytest.raises(ConfigError, match=f"stream.{key} must lie in a home that exists; .* got ~nosuchuser/x"):
+        open_stream(StreamConfig(benchmark="folder", **{"root": str(tmp_path), key: "~nosuchuser/x"}))

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from vcl import __version__
 from vcl.cli.bench import add_bench_command
 from vcl.cli.common import remark
+from vcl.cli.config import add_config_commands
 from vcl.cli.data import add_data_commands
+from vcl.cli.parser import Parser, parse
 from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
 from vcl.cli.streams import prepare_streams, write_error, write_output
@@ -66,22 +68,16 @@ def _run(words: Sequence[str] | None) -> None:
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
-    """Settings may stand anywhere, which argparse alone allows only before the first option."""
-    parser = _parser()
-    arguments, rest = parser.parse_known_args(words)
-    if rest and (not hasattr(arguments, "setting") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
-        arguments.setting = [*arguments.setting, *rest]
-    return arguments
+    return parse(_parser(), words)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="vcl", description="Sequential neural video representation: many videos, one network, nothing forgotten."
     )
     parser.add_argument("--version", action="version", version=f"vcl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
+    add_config_commands(commands)
     for add in (add_run_commands, add_report_commands, add_data_commands, add_bench_command):
         add(commands)
     return parser

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from vcl.bench import BENCHMARKS, run_benchmark
-from vcl.cli.common import Commands, tell
+from vcl.cli.common import Commands, add_settings, tell
 from vcl.errors import VclError
 
 
@@ -25,7 +25,7 @@ def add_bench_command(commands: Commands) -> None:
     )
     bench.add_argument("what", choices=tuple(BENCHMARKS), help="see below")
     bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
-    bench.add_argument("setting", nargs="*", help="key=value; wins over the file")
+    add_settings(bench, "key=value; wins over the file")
     bench.add_argument(
         "--rounds", type=int, help="turns of each (default: 3 to 9); for sessions, how many (default: 50)"
     )
@@ -36,13 +36,15 @@ def add_bench_command(commands: Commands) -> None:
 
 def _bench(arguments: argparse.Namespace) -> None:
     from vcl import config as configs
-    from vcl.run import keep_freed_memory
 
     if arguments.rounds is not None and arguments.rounds < 1:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
     config = configs.load(arguments.config, arguments.setting)
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
     keep = _keeper(arguments.save, "_".join(names))
+
+    from vcl.run import keep_freed_memory
+
     keep_freed_memory()
     table = run_benchmark(arguments.what, config, arguments.rounds)
     text, data = table.to_text(), json.dumps(table.to_json(), indent=1)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TypeAlias
 
+from vcl.cli.parser import complete_setting
 from vcl.cli.streams import write_error, write_output
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -17,7 +18,13 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Give a subcommand a config and settings that win over it."""
     parser.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
-    parser.add_argument("setting", nargs="*", help="key=value, such as train.epochs=20; wins over the file")
+    add_settings(parser, "key=value, such as train.epochs=20; wins over the file; vcl config lists every key")
+
+
+def add_settings(parser: argparse.ArgumentParser, text: str) -> None:
+    """Give a subcommand settings."""
+    action = parser.add_argument("setting", nargs="*", default=[], help=text)
+    action.completer = complete_setting  # type: ignore[attr-defined]
 
 
 def tell(text: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_config, tell, terminal_width
+from vcl.cli.common import Commands, add_config, add_settings, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def _add_run(commands: Commands) -> None:
         help="train on a stream of videos, one after the other, and measure the session matrix",
         description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
         "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
-        epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
+        epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try. Settings used most: "
+        "stream.benchmark, stream.root, stream.videos, stream.size, stream.frames, method.name, method.capacity, "
+        "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, wandb.mode. 'vcl config' lists "
+        "every setting with its type, default and meaning.",
     )
     add_config(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/ and the config's name)")
@@ -67,8 +70,8 @@ def _add_grid(commands: Commands) -> None:
         "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
-    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid.py says what it holds")
-    grid.add_argument("setting", nargs="*", help="key=value for every cell; wins over the file")
+    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid_file.py says what it holds")
+    add_settings(grid, "key=value for every cell; wins over the file")
     grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
     grid.set_defaults(do=_grid)
 
@@ -120,11 +123,14 @@ def _plan(arguments: argparse.Namespace) -> None:
 def _grid(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
-    from vcl.grid import read_grid, run_grid
+    from vcl.grid_file import read_grid
+
+    cells = read_grid(arguments.grid, arguments.setting)
+
+    from vcl.grid import run_grid
     from vcl.run import keep_freed_memory
 
     keep_freed_memory()
-    cells = read_grid(arguments.grid, arguments.setting)
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
     failed = run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
     tell(f"Runs: {out}   Side by side: vcl compare {out}")

@@ -5,6 +5,7 @@ A setting comes from the default in the dataclasses, then the YAML file, then ``
 
 from vcl.config.backbones import BackboneConfig, NervConfig
 from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig, passes
+from vcl.config.methods import register_method
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import (
     CumulativeConfig,
@@ -61,6 +62,7 @@ __all__ = [
     "from_dict",
     "load",
     "passes",
+    "register_method",
     "to_dict",
     "to_yaml",
 ]

@@ -6,56 +6,67 @@ from typing import ClassVar, Literal
 
 from vcl.config.rules import require
 
+_WIDEST = 65536
+"""Far more channels than any network has; larger numbers are slips that would overflow in torch."""
+
+_FLOAT32_MAX = 3.4e38
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """What every network has."""
+    """Settings of every backbone."""
 
     widths: ClassVar[tuple[str, ...]] = ()
     """Knobs that make the network wider, the stem's first."""
     name: str
+    """Name of the backbone."""
     initial: Literal["paper", "scaled"] = "paper"
-    """Range of the first weights: the paper's, or wide enough that signals keep their size in spite of the masks."""
+    """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
 
 
 @dataclass(frozen=True)
 class NervConfig(BackboneConfig):
-    """NeRV with a session-indexed input and, where asked for, a Fourier subneural operator."""
+    """NeRV with a session-indexed input and, optionally, a Fourier subneural operator."""
 
     widths = ("stem_width", "channels", "lower_width")
     name: str = "nerv"
-    """Row of the backbone table."""
+    """Name of the backbone."""
     levels: int = 40
-    """Frequencies of the frame embedding and of the session embedding; each gives a sine and a cosine."""
+    """Frequencies of the frame embedding and of the session embedding, each with a sine and a cosine."""
     base: float = 1.25
-    """Ratio of one embedding frequency to the one before."""
+    """Ratio of successive embedding frequencies."""
     stem_width: int = 512
     """Width of the first linear layer."""
     channels: int = 112
-    """Channels that the stem hands to block 1."""
+    """Channels from the stem to block 1."""
     strides: tuple[int, ...] = (5, 2, 2, 2, 2)
-    """Up-scaling of each block; the frame's height and width must be multiples of their product."""
+    """Upscaling factor of each block; height and width of a frame must be multiples of their product."""
     expansion: float = 1.0
-    """Channels of block 1 as a multiple of the stem's."""
+    """Channels of block 1, relative to ``channels``."""
     reduction: int = 2
-    """From block 2 on, each block has this many times fewer channels than the one before."""
+    """Factor by which each block from block 2 on reduces the channels."""
     lower_width: int = 96
-    """No block after the first has fewer channels than this."""
+    """Fewest channels of a block after the first."""
     operator_block: int = 0
-    """Block, from 1, that gets the Fourier operator; 0 means none. f-NeRV2 is block 1, f-NeRV3 is block 2."""
+    """Block with the Fourier operator, counted from 1; 0 means none. f-NeRV2 is block 1, f-NeRV3 is block 2."""
     operator_path: Literal["sum", "only"] = "sum"
-    """Add the operator to the convolution's path, or put it in its place."""
+    """Add the operator to the convolution, or replace the convolution by it."""
     operator_spectrum: Literal["centred", "packed"] = "centred"
-    """Where negative vertical frequencies go in the larger output: to its end, or (parity) where they were."""
+    """Where negative vertical frequencies go in the upscaled spectrum: to its end, or (as in the paper's code) where
+    they were."""
     session_embedding: Literal["open", "fraction"] = "open"
-    """Place of a session: needs no number of sessions, or (parity) (s + 1) / (N + 1)."""
+    """Position of a session: independent of the number of sessions, or (as in the paper's code) (s + 1) / (N + 1)."""
 
     def __post_init__(self) -> None:
         for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):
             require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
+            require(getattr(self, key) <= _WIDEST, f"backbone.{key}", f"be at most {_WIDEST}", getattr(self, key))
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
-        wide = 1 <= self.channels * self.expansion < math.inf
-        require(wide, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
+        in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
+        require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
+        wide = self.channels * self.expansion
+        require(wide >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
+        require(wide <= _WIDEST, "backbone.expansion", f"give at most {_WIDEST} channels", self.expansion)
         strides_hold = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
         require(strides_hold, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
         last = len(self.strides)

@@ -1,9 +1,20 @@
-"""How a setting is refused."""
+"""How a setting is read, and how it is refused."""
 
+import re
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from vcl.errors import ConfigError
+from vcl.yaml_text import Plain, YamlError, is_null, number, parse_yaml, truth, whole_number
+
+_LONGEST = 200
+"""Characters of a value in a message."""
+
+
+class Typed(Plain):
+    """A value as it was typed on the command line, its YAML not read yet."""
+
+    __slots__ = ()
 
 
 def require(holds: bool, key: str, rule: str, found: object) -> None:
@@ -13,25 +24,117 @@ def require(holds: bool, key: str, rule: str, found: object) -> None:
         ConfigError: unless ``holds``.
     """
     if not holds:
-        raise ConfigError(f"{key} must {rule}, got {'null' if found is None else found}")
+        _refuse(key, rule, found)
+
+
+def read_value(key: str, value: object, hint: Any) -> Any:
+    """The value of a knob.
+
+    Text is what was typed: on the command line all of it, unless it stands in quotes; in YAML a scalar, whatever YAML
+    would make of it. Null, numbers, true and false are read where the knob's type has them.
+
+    Args:
+        key: names the knob in messages.
+        value: text as YAML or the command line have it, or a plain Python value.
+        hint: the knob's type, see ``type_in_words``.
+
+    Raises:
+        ConfigError: it is not of the knob's type.
+    """
+    try:
+        return _read(value, hint)
+    except YamlError as error:
+        _refuse(key, rule_of(hint), f"{shown(value)}, which is not YAML ({error})")
+    except ValueError as error:
+        _refuse(key, str(error) or rule_of(hint), value)
 
 
 def rule_of(hint: Any) -> str:
-    """What a value must be, in words, for a type that knobs have.
+    """What a value must be, in words, for a type that knobs have."""
+    return f"be {type_in_words(hint)}"
+
+
+def type_in_words(hint: Any) -> str:
+    """A type that knobs have.
 
     Args:
-        hint: bool, int, float, str, a Literal, a tuple of such, or one of these or None.
+        hint: bool, int, float, str, a Literal of texts, a tuple of such, or one of these or None.
+
+    Raises:
+        KeyError: it is none of these.
     """
     options = get_args(hint)
     if get_origin(hint) is Literal:
-        return f"be one of {', '.join(options)}"
-    if get_origin(hint) is UnionType:
-        return f"{rule_of(next(option for option in options if option is not NoneType))} or null"
+        return f"one of {', '.join(options)}"
+    if get_origin(hint) in (Union, UnionType):
+        return f"{type_in_words(_other_than_none(hint))} or null"
     if get_origin(hint) is tuple:
         count = "" if Ellipsis in options else f"{len(options)} "
-        return f"be {count}{_PLURALS[options[0]]} in brackets"
-    return f"be {_NAMES[hint]}"
+        return f"{count}{_PLURALS[options[0]]} in brackets"
+    return _NAMES[hint]
+
+
+def shown(value: object) -> str:
+    """A value in one line, much as it would be typed; cut where it is long."""
+    text = _shown(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _PLURALS = {int: "whole numbers", float: "numbers", str: "words"}
+_NAMES_IN_BRACKETS = re.compile(r"\[([^][{}\"',]+(?:,[^][{}\"',]+)*)\]")
+_READERS = {bool: truth, int: whole_number, float: number}
+
+
+def _refuse(key: str, rule: str, found: object) -> NoReturn:
+    raise ConfigError(f"{key} must {rule}, got {shown(found)}")
+
+
+def _read(value: object, hint: Any) -> Any:
+    if get_origin(hint) in (Union, UnionType):
+        return None if is_null(value) else _read(value, _other_than_none(hint))
+    if hint is str:
+        return _text(value)
+    options = get_args(hint)
+    if isinstance(value, Typed):
+        names = str in options and _NAMES_IN_BRACKETS.fullmatch(value)
+        value = [Plain(name.strip()) for name in names[1].split(",")] if names else parse_yaml(value)
+    if get_origin(hint) is Literal:
+        if isinstance(value, str) and value in options:
+            return str(value)
+        raise ValueError
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple) or (Ellipsis not in options and len(value) != len(options)):
+            raise ValueError
+        return tuple(_read(item, options[0]) for item in value)
+    return _READERS[hint](value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Typed) and len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        try:
+            unquoted = parse_yaml(value)
+        except YamlError:
+            unquoted = value
+        value = value if isinstance(unquoted, Plain) else unquoted
+    if not isinstance(value, str) or (isinstance(value, Plain) and not value):
+        raise ValueError
+    if "\0" in value or value.encode(errors="ignore").decode() != value:
+        raise ValueError("be text that UTF-8 can hold, without NUL characters")
+    return str(value)
+
+
+def _other_than_none(hint: Any) -> Any:
+    return next(option for option in get_args(hint) if option is not NoneType)
+
+
+def _shown(value: object) -> str:
+    if value is None or (isinstance(value, Plain) and not value):
+        return "null" if value is None else "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_shown(key)}: {_shown(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)) or "''"

@@ -1,45 +1,66 @@
-"""Configs from YAML and ``key=value`` words, and back. The only file that uses OmegaConf."""
+"""Configs from YAML and ``key=value`` words, and back."""
 
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from vcl.config.backbones import BACKBONES
+from vcl.config.backbones import BACKBONES, NervConfig
 from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
-from vcl.config.methods import METHODS, REFUSED
-from vcl.config.rules import require, rule_of
+from vcl.config.methods import METHODS, REFUSED, find_method
+from vcl.config.methods.dense import FinetuneConfig
+from vcl.config.rules import Typed, read_value, require, shown
 from vcl.errors import ConfigError
+from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
+
+log = logging.getLogger(__name__)
 
 _UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
 """Settings that cannot change a result, so that two runs may differ in them and be the same run. Where the videos lie
 is one of them: a run knows its frames by their hash."""
 
+_SECTIONS: dict[str, type[Any]] = {
+    "stream": StreamConfig,
+    "backbone": NervConfig,
+    "method": FinetuneConfig,
+    "train": TrainConfig,
+    "matrix": MatrixConfig,
+    "wandb": WandbConfig,
+}
 
-def load(path: Path | None, overrides: Sequence[str] = ()) -> RunConfig:
+_DEFAULT_NAMES = {"backbone": NervConfig.name, "method": FinetuneConfig.name}
+"""Sections whose knobs depend on a name, and the name where none is given."""
+
+
+def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = False) -> RunConfig:
     """Read a run's config.
 
     Args:
         path: a YAML file, or None for the defaults alone. Its key ``base`` names files beside it that it builds on;
             later ones win over earlier ones, and the file itself over all of them.
-        overrides: ``key=value`` words such as ``train.epochs=10``; later ones win.
+        overrides: ``key=value`` words such as ``train.epochs=10``; later ones win. A method or backbone that is named
+            here takes from the file what it has, and the log says what was left out.
+        quiet: log nothing.
 
     Raises:
         ConfigError: one line that names the key, the rule and what was found.
     """
-    given = _read_yaml(path) if path is not None else OmegaConf.create({})
-    try:
-        merged: Any = OmegaConf.to_container(OmegaConf.unsafe_merge(given, OmegaConf.from_dotlist(_checked(overrides))))
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
-        raise ConfigError(_first_line(error)) from error
-    return _build(merged)
+    given = _read_file(path) if path is not None else {}
+    typed: dict[str, Any] = {}
+    for word in overrides:
+        typed = _merged(typed, _setting(word))
+    for section, default in _DEFAULT_NAMES.items():
+        left_out = _leave_out(section, default, given, typed)
+        if left_out and not quiet:
+            name = f"{section}.name={shown(typed[section]['name'])}"
+            log.info("%s: left out for %s: %s", path, name, ", ".join(left_out))
+    return _build(_merged(given, typed))
 
 
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -71,74 +92,113 @@ def first_difference(one: RunConfig, other: RunConfig) -> tuple[str, object, obj
     return None
 
 
-def _read_yaml(path: Path, above: tuple[Path, ...] = ()) -> DictConfig:
+def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """What a file says, laid over what the files it builds on say."""
     try:
-        given = OmegaConf.load(path)
-    except OSError as error:
-        raise ConfigError(f"config {path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path} is not YAML: {_first_line(error)}") from error
-    if not isinstance(given, DictConfig):
-        raise ConfigError(f"config {path} must hold keys and values, got a list")
-    bases = given.pop("base", None) or []
-    bases = [bases] if isinstance(bases, str) else list(bases)
+        values = read_yaml(path)
+    except YamlError as error:
+        raise ConfigError(f"config {shown(str(path))} {error}") from error
+    if not isinstance(values, dict):
+        found = "a list" if isinstance(values, list) else shown(values)
+        raise ConfigError(f"config {path} must hold keys and values, got {found}")
+    bases = values.pop("base", [])
     above = (*above, path.resolve())
-    for base in bases:
-        known = isinstance(base, str) and (path.parent / base).resolve() not in above
+    merged: dict[str, Any] = {}
+    for base in bases if isinstance(bases, list) else [bases]:
+        known = isinstance(base, str) and not is_null(base) and (path.parent / base).resolve() not in above
         require(known, f"base of {path}", "name files that do not build on this one", base)
-    return OmegaConf.unsafe_merge(*[_read_yaml(path.parent / base, above) for base in bases], given)  # type: ignore[return-value]
+        merged = _merged(merged, _read_file(path.parent / str(base), above))
+    return _merged(merged, values)
 
 
-def _checked(overrides: Iterable[str]) -> list[str]:
-    words = list(overrides)
-    for word in words:
-        require("=" in word, "a setting on the command line", "read key=value", word)
-    return words
+def _setting(word: str) -> dict[str, Any]:
+    """What one word of the command line says."""
+    key, equals, value = word.partition("=")
+    require(equals == "=", "a setting on the command line", "read key=value", word)
+    section, dot, knob = key.partition(".")
+    if dot:
+        return {section: {knob: Typed(value)}}
+    try:
+        return {section: parse_yaml(value)}
+    except YamlError as error:
+        raise ConfigError(f"{shown(section)} must hold keys and values, got {shown(value)} ({error})") from error
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of two sources, section by section; those of ``above`` win."""
+    merged = dict(below)
+    for section, values in above.items():
+        both = isinstance(values, dict) and isinstance(merged.get(section), dict)
+        merged[section] = {**merged[section], **values} if both else values
+    return merged
+
+
+def _leave_out(section: str, default: str, given: dict[str, Any], typed: Mapping[str, Any]) -> list[str]:
+    """Take out of a file's settings what its own method or backbone has and the one on the command line has not.
+
+    Returns:
+        Their keys.
+    """
+    theirs, ours = given.get(section, {}), typed.get(section, {})
+    if not (isinstance(theirs, dict) and isinstance(ours, dict) and "name" in ours):
+        return []
+    old, new = _kind(section, theirs.get("name", default)), _kind(section, ours["name"])
+    known = {item.name for item in fields(old)} - {item.name for item in fields(new)}
+    keys = [f"{section}.{key}" for key in theirs if key in known]
+    if old is not new:
+        keys += getattr(new, "excludes", ())
+    left_out = []
+    for key in keys:
+        place, _, knob = key.partition(".")
+        values = given.get(place)
+        if isinstance(values, dict) and knob in values:
+            del values[knob]
+            left_out.append(key)
+    return left_out
 
 
 def _build(given: Mapping[str, Any]) -> RunConfig:
-    """Merge the given values over the defaults; OmegaConf checks types, the dataclasses check ranges."""
-    kinds: dict[str, Any] = {
-        "stream": StreamConfig,
-        "backbone": _named("backbone", BACKBONES, "nerv", given),
-        "method": _named("method", METHODS, "finetune", given),
-        "train": TrainConfig,
-        "matrix": MatrixConfig,
-        "wandb": WandbConfig,
+    """Lay the given values over the defaults; the dataclasses check ranges."""
+    named = {
+        section: _kind(section, _values(section, given).get("name", default))
+        for section, default in _DEFAULT_NAMES.items()
     }
+    kinds = {section: named.get(section, kind) for section, kind in _SECTIONS.items()}
     _refuse_unknown("", given, kinds)
     return RunConfig(**{section: _section(section, kind, given) for section, kind in kinds.items()})
 
 
-def _named(section: str, table: Mapping[str, Any], default: str, given: Mapping[str, Any]) -> Any:
-    name = _values(section, given).get("name", default)
-    rule = f"be one of {', '.join(table)}"
-    if section == "method" and str(name) in REFUSED:
-        rule += f" ({REFUSED[name]})"
-    require(isinstance(name, str) and name in table, f"{section}.name", rule, name)
-    return table[name]
+def every_kind() -> list[tuple[str, str, type[Any]]]:
+    """Section, name and dataclass of all there is to set: of each section, of each backbone and of each method."""
+    tables: dict[str, Mapping[str, type[Any]]] = {"backbone": BACKBONES, "method": METHODS}
+    return [
+        (section, name, kind)
+        for section, own in _SECTIONS.items()
+        for name, kind in tables.get(section, {section: own}).items()
+    ]
+
+
+def _kind(section: str, value: object) -> type[Any]:
+    """The knobs of the method or backbone that goes by a name."""
+    name = read_value(f"{section}.name", value, str)
+    found = find_method(name) if section == "method" else BACKBONES.get(name)
+    rule = f"be one of {', '.join(METHODS if section == 'method' else BACKBONES)}"
+    if section == "method":
+        rule += f" ({REFUSED.get(name, 'or one that an installed package registers as vcl.methods')})"
+    require(found is not None, f"{section}.name", rule, name)
+    assert found is not None
+    return found
 
 
 def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
     values = _values(section, given)
     _refuse_unknown(f"{section}.", values, {item.name: item for item in fields(kind)})
     hints = get_type_hints(kind)
-    merged: Any = OmegaConf.structured(kind)
-    for key, value in values.items():
-        require("${" not in str(value), f"{section}.{key}", "be a value, without ${", value)
-        flat = not (isinstance(value, list) and any(isinstance(item, list | dict) for item in value))
-        require(flat, f"{section}.{key}", rule_of(hints[key]), value)
-        try:
-            merged = OmegaConf.merge(merged, {key: value})
-        except (OmegaConfBaseException, TypeError):
-            require(False, f"{section}.{key}", rule_of(hints[key]), value)
-    merged = OmegaConf.to_container(merged)
-    return kind(**{key: _tupled(value) for key, value in merged.items()})
+    return kind(**{key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()})
 
 
 def _values(section: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    values = given.get(section) or {}
+    values = given.get(section, {})
     require(isinstance(values, Mapping), section, "hold keys and values", values)
     return dict(values)
 
@@ -148,7 +208,7 @@ def _refuse_unknown(prefix: str, given: Mapping[str, Any], known: Mapping[str, A
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"{prefix}{key} is not a setting; {hint}")
+            raise ConfigError(f"{prefix}{shown(str(key))} is not a setting; {hint}")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -159,15 +219,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _untupled(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _untupled(item) for key, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import av
 
@@ -15,7 +14,7 @@ from vcl.video.prepared import made_so
 from vcl.video.probe import probe
 from vcl.video.read import check_count
 from vcl.video.source import RAW_SUFFIXES, VideoSource
-from vcl.video.stream import transform_of
+from vcl.video.stream import root_of, transform_of
 
 
 def frame_counts(stream: StreamConfig) -> dict[str, int]:
@@ -31,7 +30,7 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
         VideoError: a length is not known (names the video), or a video is shorter than what is asked of it.
     """
     try:
-        sources = resolve(stream.benchmark, Path(stream.root).expanduser() if stream.root else None, stream.videos)
+        sources = resolve(stream.benchmark, root_of(stream), stream.videos)
     except VideoError as error:
         whole = {entry.name: entry.frames for entry in listed(stream.benchmark, stream.videos)}
         whole = whole or dict.fromkeys(stream.videos)
@@ -51,7 +50,7 @@ def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
         names: of its videos.
     """
     try:
-        sources = resolve(stream.benchmark, Path(stream.root).expanduser() if stream.root else None, stream.videos)
+        sources = resolve(stream.benchmark, root_of(stream), stream.videos)
     except VideoError:
         return list(names)
     wanted = transform_of(stream)

@@ -84,6 +84,8 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         ConfigError: the network has numbers that no session would store.
     """
 
+    config_class: ClassVar[type[MethodConfig]]
+    """Knobs of a method that ``register_method`` registers."""
     keeps: ClassVar[Keeps] = "latest"
     overflow_hint: ClassVar[str] = "try a lower train.lr"
 

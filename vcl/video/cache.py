@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vcl.errors import VideoError
 from vcl.folder_lock import shared_lock
+from vcl.user_path import user_path
 from vcl.video.digest import source_digest
 from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
@@ -57,16 +58,17 @@ def cache_folder(stated: str | None) -> Path:
         stated: ``stream.cache``; by default ``VCL_CACHE`` from the environment, else ``~/.cache/vcl``.
 
     Raises:
-        VideoError: it lies in a home folder that is not known.
+        ConfigError: it lies in a home that does not exist.
+        VideoError: nothing names a cache, and the home folder is not known.
     """
-    folder = Path(stated or os.environ.get("VCL_CACHE") or "~/.cache/vcl")
+    variable = os.environ.get("VCL_CACHE")
+    if stated or variable:
+        return user_path(stated, "stream.cache") if stated else user_path(variable or "", "$VCL_CACHE")
     try:
-        return folder.expanduser()
+        return Path.home() / ".cache" / "vcl"
     except RuntimeError as error:  # No $HOME, and a user whom the system does not know.
-        raise VideoError(
-            f"{folder}: the home folder of the clip cache is not known; name a cache folder with stream.cache or "
-            "$VCL_CACHE"
-        ) from error
+        rule = "name a cache folder with stream.cache or $VCL_CACHE"
+        raise VideoError(f"the clip cache lies in the home folder, which is not known; {rule}") from error
 
 
 def load_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Clip:

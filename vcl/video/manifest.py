@@ -24,10 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vcl.errors import VideoError
 from vcl.video.source import RawFormat, is_plain_name
+from vcl.yaml_text import YamlError, is_null, read_yaml, whole_number
 
 _SHARED = ("package", "raw", "sizes")
 """Keys that a video takes from the whole manifest unless it has its own."""
@@ -136,10 +135,9 @@ def check_unique(names: list[str], where: str) -> None:
 
 def _content(path: Path) -> object:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise VideoError(f"{path}: the benchmark cannot be read ({reason})") from error
+        return read_yaml(path)
+    except YamlError as error:
+        raise VideoError(f"{path}: the benchmark cannot be read ({error})") from error
 
 
 def _others(fields: Mapping[str, Any], path: Path) -> Manifest | None:
@@ -194,15 +192,18 @@ def _raw(content: object, where: str) -> RawFormat | None:
 
 def _sizes(fields: Mapping[str, Any], where: str) -> tuple[tuple[int, int], ...]:
     sizes = _optional(fields, "sizes", list, where) or []
+    checked = []
     for size in sizes:
-        if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
+        sides = [_whole(side, where, "sizes") for side in size] if isinstance(size, list) else []
+        if len(sides) != 2 or min(sides) < 1:
             raise VideoError(f"{where}: sizes must be a list of [height, width], got {size!r} in it")
-    return tuple((height, width) for height, width in sizes)
+        checked.append((sides[0], sides[1]))
+    return tuple(checked)
 
 
 def _mapping(content: object, where: str, known: set[str]) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        found = repr(content) if isinstance(content, str | int | float | None) else f"a {type(content).__name__}"
+        found = repr(content) if isinstance(content, str) else "a list"
         raise VideoError(f"{where}: must be a mapping with some of {', '.join(sorted(known))}, got {found}")
     for key in content:
         if key not in known:
@@ -211,12 +212,22 @@ def _mapping(content: object, where: str, known: set[str]) -> Mapping[str, Any]:
 
 
 def _optional(fields: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
-    """Value of a key, or ``None``; YAML's true and false are no whole numbers here."""
+    """Value of a key, or ``None``."""
     value = fields.get(key)
-    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
-        return value
-    words = {str: "text", int: "a whole number", list: "a list"}
-    raise VideoError(f"{where}: {key} must be {words[kind]}, got {value!r}")
+    if is_null(value):
+        return None
+    if kind is int:
+        return _whole(value, where, key)
+    if isinstance(value, kind):
+        return str(value) if kind is str else value
+    raise VideoError(f"{where}: {key} must be {'a list' if kind is list else 'text'}, got {value!r}")
+
+
+def _whole(value: object, where: str, key: str) -> int:
+    try:
+        return whole_number(value)
+    except ValueError as error:
+        raise VideoError(f"{where}: {key} must be a whole number, got {value!r}") from error
 
 
 def _count(fields: Mapping[str, Any], key: str, where: str) -> int | None:
@@ -231,4 +242,4 @@ def _texts(fields: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     for value in values:
         if not isinstance(value, str):
             raise VideoError(f"{where}: {key} must be a list of texts, got {value!r} in it")
-    return tuple(values)
+    return tuple(map(str, values))

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from vcl.config import StreamConfig
+from vcl.errors import VideoError
+from vcl.user_path import user_path
 from vcl.video.benchmark import resolve
 from vcl.video.cache import Clip, cache_folder, load_clip
 from vcl.video.prepared import prepared_clip
@@ -17,9 +19,12 @@ def open_stream(config: StreamConfig) -> list[Clip]:
     """All clips in the order of their sessions; decoded now unless they are prepared or the cache has them.
 
     Raises:
+        ConfigError: the root or the cache lies in a home that does not exist.
         VideoError: a video is missing or cannot be read as asked.
     """
-    root = Path(config.root).expanduser() if config.root is not None else None
+    root = root_of(config)
+    if root is not None:
+        _check_folder(root)
     transform = transform_of(config)
     sources = resolve(config.benchmark, root, config.videos)
     clips = [
@@ -29,6 +34,21 @@ def open_stream(config: StreamConfig) -> list[Clip]:
         for source in sources
     ]
     return ordered(clips, config)
+
+
+def root_of(config: StreamConfig) -> Path | None:
+    """Where its videos lie, if it says so; raises ConfigError as ``user_path`` does."""
+    return user_path(config.root, "stream.root") if config.root is not None else None
+
+
+def _check_folder(root: Path) -> None:
+    reason = ""
+    try:
+        there = root.is_dir()
+    except OSError as error:
+        there, reason = False, f" ({error.strerror})"
+    if not there:
+        raise VideoError(f"stream.root must be a folder that exists, got {root}{reason}")
 
 
 def transform_of(config: StreamConfig) -> Transform:

@@ -17,26 +17,26 @@ class FinetuneConfig(MethodConfig):
     """One dense network, trained on each video in turn; nothing protects the past."""
 
     name: str = "finetune"
-    """Row of the method table."""
+    """Name of the method."""
 
 
 @dataclass(frozen=True)
 class SingleConfig(MethodConfig):
-    """One dense network a video, each from scratch: N times the bytes."""
+    """One dense network per video, each from scratch: N times the bytes."""
 
     forgets = False
     name: str = "single"
-    """Row of the method table."""
+    """Name of the method."""
 
 
 @dataclass(frozen=True)
 class SingleMatchedConfig(SingleConfig):
-    """One dense network a video, so narrow that together they take the bytes of the method they are compared with."""
+    """One dense network per video, narrow enough that together they store as much as another method."""
 
     name: str = "single_matched"
-    """Row of the method table."""
+    """Name of the method."""
     session_bytes: int = 1_000_000
-    """Most bytes of one video's weights and head; its widths are the largest that fit, in the backbone's ratios."""
+    """Byte budget of one video's weights and head; widths are the largest that fit, in the backbone's ratios."""
 
     def __post_init__(self) -> None:
         require(self.session_bytes >= 1, "method.session_bytes", "be 1 or more", self.session_bytes)
@@ -44,11 +44,11 @@ class SingleMatchedConfig(SingleConfig):
 
 @dataclass(frozen=True)
 class JointConfig(MethodConfig):
-    """One dense network, trained on all videos at once, shuffled together: nothing is sequential here."""
+    """One dense network, trained on all videos at once in shuffled order: not sequential."""
 
     together = True
     name: str = "joint"
-    """Row of the method table."""
+    """Name of the method."""
 
     def check(self, run: RunConfig) -> None:
         """Refuse what supposes that one video comes after another."""
@@ -58,10 +58,10 @@ class JointConfig(MethodConfig):
 
 @dataclass(frozen=True)
 class CumulativeConfig(MethodConfig):
-    """One dense network; each session draws as many frames as its video has from all videos so far."""
+    """One dense network; a session's epochs draw as many frames as its video has from all videos so far."""
 
     name: str = "cumulative"
-    """Row of the method table."""
+    """Name of the method."""
 
     def check(self, run: RunConfig) -> None:
         """Refuse what supposes that a pass is over the session's own video."""
@@ -71,16 +71,16 @@ class CumulativeConfig(MethodConfig):
 
 @dataclass(frozen=True)
 class EwcConfig(MethodConfig):
-    """Elastic weight consolidation: what mattered to earlier videos is held by springs."""
+    """Elastic weight consolidation: a quadratic penalty on changes of weights that mattered to earlier videos."""
 
     name: str = "ewc"
-    """Row of the method table."""
+    """Name of the method."""
     strength: float = 1e6
-    """Weight of the penalty (lambda). Its range depends on ``importance`` and on the loss: sweep it by decades."""
+    """Weight of the penalty (lambda). Good values depend on ``importance`` and on the loss: sweep powers of ten."""
     decay: float = 1.0
-    """What is left of earlier sessions' importances when a session adds its own, in (0, 1]."""
+    """Factor on earlier sessions' importances when a session adds its own, in (0, 1]."""
     importance: Literal["gradient", "gauss_newton"] = "gradient"
-    """Squared gradients of the loss, which shrink as the fit improves; or of the output, which do not."""
+    """Squared gradients of the loss, which shrink as the fit improves, or of the output, which do not."""
 
     def __post_init__(self) -> None:
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
@@ -89,10 +89,10 @@ class EwcConfig(MethodConfig):
 
 @dataclass(frozen=True)
 class MasConfig(MethodConfig):
-    """Memory-aware synapses: as ewc, with importances that need no loss."""
+    """Memory-aware synapses: like ewc, with importances that need no loss."""
 
     name: str = "mas"
-    """Row of the method table."""
+    """Name of the method."""
     strength: float = 1.0
     """Weight of the penalty (lambda)."""
     decay: float = 0.5

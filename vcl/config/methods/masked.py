@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vcl.config.methods.base import MethodConfig
 from vcl.config.rules import require
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WsnConfig(MethodConfig):
-    """Winning subnetworks: a learned mask a session, no Fourier operator."""
+    """Winning subnetworks: one learned mask per session, no Fourier operator."""
 
     forgets = False
+    excludes: ClassVar[tuple[str, ...]] = ("backbone.operator_block",)
     name: str = "wsn"
-    """Row of the method table."""
+    """Name of the method."""
     capacity: float = 0.3
     """Share of each layer's weights in one session's mask, in (0, 1]."""
     reinit: bool = True
-    """Draw the scores anew at the start of each session; false is a parity switch."""
+    """Draw new scores at the start of each session; false is as in the paper's code."""
 
     def __post_init__(self) -> None:
         require(0 < self.capacity <= 1, "method.capacity", "lie in (0, 1]", self.capacity)
@@ -37,10 +38,11 @@ class WsnConfig(MethodConfig):
 class PfnrConfig(WsnConfig):
     """Progressive Fourier neural representation: winning subnetworks with a Fourier operator in one block."""
 
+    excludes = ()
     name: str = "pfnr"
-    """Row of the method table."""
+    """Name of the method."""
     signed_operator_scores: bool = False
-    """Parity switch: rank the operator's scores by value, not by magnitude."""
+    """Rank the operator's scores by value, as in the paper's code, instead of magnitude."""
 
     def check(self, run: RunConfig) -> None:
         """Refuse a backbone without a Fourier operator."""
@@ -50,15 +52,15 @@ class PfnrConfig(WsnConfig):
 
 @dataclass(frozen=True)
 class PacknetConfig(MethodConfig):
-    """Each session trains all weights that are free, keeps the largest of them, and trains those to its end."""
+    """PackNet: each session trains all free weights, prunes all but the largest, and finetunes those."""
 
     forgets = False
     name: str = "packnet"
-    """Row of the method table."""
+    """Name of the method."""
     kept: float = 0.3
     """Share of each layer's free weights that a session keeps, in (0, 1]."""
     prune_at: float = 0.5
-    """Share of a session's passes after which the others are let go, in (0, 1)."""
+    """Share of a session's epochs after which the other weights are pruned, in (0, 1)."""
 
     def __post_init__(self) -> None:
         require(0 < self.kept <= 1, "method.kept", "lie in (0, 1]", self.kept)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RehearsalConfig(MethodConfig):
-    """What methods have that also look at earlier videos, at equal work: a session makes fewer passes for it."""
+    """Settings of methods that also train on earlier videos; a session makes fewer passes, so that work stays equal."""
 
     rehearse: int = 1
-    """Frames of earlier videos a step, beside its ``train.batch`` own."""
+    """Frames of earlier videos per step, in addition to ``train.batch`` new ones."""
 
     def __post_init__(self) -> None:
         require(self.rehearse >= 1, "method.rehearse", "be 1 or more", self.rehearse)
@@ -29,12 +29,12 @@ class RehearsalConfig(MethodConfig):
 
 @dataclass(frozen=True)
 class LwfConfig(RehearsalConfig):
-    """Learning without forgetting: earlier videos are decoded by the network as it was, and trained on so."""
+    """Learning without forgetting: distills earlier videos from a copy of the network made before the session."""
 
     name: str = "lwf"
-    """Row of the method table."""
+    """Name of the method."""
     strength: float = 1.0
-    """Weight of the loss on decoded earlier frames."""
+    """Weight of the distillation loss."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,12 +43,12 @@ class LwfConfig(RehearsalConfig):
 
 @dataclass(frozen=True)
 class BufferConfig(RehearsalConfig):
-    """What methods have that keep frames of earlier videos."""
+    """Settings of methods with a buffer of earlier frames."""
 
     buffer: int = 40
-    """Frames that are kept, of all earlier videos together."""
+    """Frames in the buffer, of all earlier videos together."""
     buffer_bytes: int | None = None
-    """Most bytes that they may take; null sets no limit."""
+    """Most bytes the buffer may take; null sets no limit."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,12 +68,12 @@ class BufferConfig(RehearsalConfig):
 
 @dataclass(frozen=True)
 class ReplayConfig(BufferConfig):
-    """Experience replay: true frames of earlier videos."""
+    """Experience replay: a buffer of true frames of earlier videos."""
 
     name: str = "replay"
-    """Row of the method table."""
+    """Name of the method."""
     policy: Literal["balanced", "reservoir"] = "balanced"
-    """Keep equally many frames of every video, or let every frame so far have the same chance."""
+    """Keep equally many frames of every video, or sample all frames so far uniformly (reservoir)."""
     strength: float = 1.0
     """Weight of the loss on replayed frames."""
 
@@ -84,14 +84,14 @@ class ReplayConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class DerConfig(BufferConfig):
-    """Dark experience replay: what the network made of a frame is kept, not the frame."""
+    """Dark experience replay: the buffer holds the network's outputs instead of true frames."""
 
     name: str = "der"
-    """Row of the method table."""
+    """Name of the method."""
     strength: float = 1.0
-    """Weight of the distance to the kept outputs (alpha)."""
+    """Weight of the distance to the buffered outputs (alpha)."""
     truth: float = 0.0
-    """Weight of the loss on the true frames (beta of DER++); above 0 they are kept too, in as many bytes again."""
+    """Weight of the loss on true frames (beta of DER++); above 0 they are buffered too, which doubles the bytes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,13 +105,12 @@ class DerConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class IcarlConfig(BufferConfig):
-    """Exemplar frames chosen by herding, and distillation of the network as it was."""
+    """iCaRL: exemplar frames chosen by herding, and distillation from the network before the session."""
 
     name: str = "icarl"
-    """Row of the method table."""
+    """Name of the method."""
     distill: float = 0.5
-    """Share of the network's earlier output in what an exemplar is trained towards, the frame itself being the rest;
-    in [0, 1]."""
+    """Share of the earlier network's output in the target of an exemplar, the rest being the true frame; in [0, 1]."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,22 +119,22 @@ class IcarlConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class EsmerConfig(BufferConfig):
-    """Error-sensitive modulation: a slow teacher, gentler steps on surprising frames, a buffer of well-learned ones."""
+    """ESMER: a slow teacher, smaller steps on frames with unusual errors, and a buffer of well-learned frames."""
 
     name: str = "esmer"
-    """Row of the method table."""
+    """Name of the method."""
     consistency: float = 0.1
     """Weight of the distance to the teacher on replayed frames."""
     decay: float = 0.999
-    """Of the teacher's moving average of weights, in [0, 1)."""
+    """Decay of the teacher's moving average of weights, in [0, 1)."""
     update_probability: float = 0.7
-    """Chance that a step moves the teacher, in (0, 1]."""
+    """Probability that a step updates the teacher, in (0, 1]."""
     margin: float = 1.0
-    """A frame whose loss under the teacher is more than so many times the running mean counts less."""
+    """Frames whose loss under the teacher exceeds this multiple of the running mean are weighted down."""
     loss_decay: float = 0.99
-    """Of the running mean of losses, in [0, 1)."""
+    """Decay of the running mean of losses, in [0, 1)."""
     decode: Literal["stable", "working"] = "stable"
-    """The network that videos are decoded with: the teacher, or the one in training."""
+    """Network that decodes videos: the teacher (stable) or the trained one (working)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -149,20 +148,20 @@ class EsmerConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class AgemConfig(BufferConfig):
-    """Averaged gradient episodic memory: no step may raise the loss of replayed frames, to first order."""
+    """Averaged GEM: gradients are projected so that no step raises the loss on replayed frames, to first order."""
 
     name: str = "agem"
-    """Row of the method table."""
+    """Name of the method."""
 
 
 @dataclass(frozen=True)
 class GemConfig(BufferConfig):
-    """Gradient episodic memory: as agem, for each earlier video apart; ``rehearse`` frames are of each of them."""
+    """Gradient episodic memory: like agem, with one constraint and ``rehearse`` frames per earlier video."""
 
     name: str = "gem"
-    """Row of the method table."""
+    """Name of the method."""
     strength: float = 0.5
-    """Offset of the projection that favours earlier videos (gamma)."""
+    """Margin of the projection in favour of earlier videos (gamma)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,5 +1,11 @@
-"""Methods by name, a file and a line each; the knobs of each stand in ``vcl.config``."""
+"""Methods by name, a file and a line each; the knobs of each stand in ``vcl.config``.
 
+A method from outside is registered by ``vcl.config.register_method``, or by its package's entry point.
+"""
+
+from collections import ChainMap
+
+from vcl.config.methods import REGISTERED
 from vcl.sessions.methods.consolidation import Ewc, Mas
 from vcl.sessions.methods.der import Der
 from vcl.sessions.methods.esmer import Esmer
@@ -15,22 +21,25 @@ from vcl.sessions.methods.single import Single, SingleMatched
 from vcl.sessions.methods.wsn import Wsn
 from vcl.sessions.strategy import FrameRegression
 
-METHODS: dict[str, type[FrameRegression]] = {
-    "pfnr": Pfnr,
-    "wsn": Wsn,
-    "packnet": Packnet,
-    "finetune": Finetune,
-    "single": Single,
-    "single_matched": SingleMatched,
-    "joint": Joint,
-    "cumulative": Cumulative,
-    "ewc": Ewc,
-    "mas": Mas,
-    "lwf": Lwf,
-    "replay": Replay,
-    "der": Der,
-    "icarl": Icarl,
-    "esmer": Esmer,
-    "agem": Agem,
-    "gem": Gem,
-}
+METHODS: ChainMap[str, type[FrameRegression]] = ChainMap(
+    {
+        "pfnr": Pfnr,
+        "wsn": Wsn,
+        "packnet": Packnet,
+        "finetune": Finetune,
+        "single": Single,
+        "single_matched": SingleMatched,
+        "joint": Joint,
+        "cumulative": Cumulative,
+        "ewc": Ewc,
+        "mas": Mas,
+        "lwf": Lwf,
+        "replay": Replay,
+        "der": Der,
+        "icarl": Icarl,
+        "esmer": Esmer,
+        "agem": Agem,
+        "gem": Gem,
+    },
+    REGISTERED,
+)

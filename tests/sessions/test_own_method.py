@@ -1,0 +1,146 @@
+"""A method from outside the package: one file, and every part of vcl takes it by its name."""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from vcl import config as configs
+from vcl.cli import main
+from vcl.config import MethodConfig, methods, register_method
+from vcl.errors import ConfigError, Interrupted
+from vcl.report.summary import summarise
+from vcl.run import run_clips
+from vcl.rundir import RunFolder
+from vcl.sessions.methods import METHODS
+from vcl.sessions.strategy import FrameRegression
+
+EXAMPLE = Path(__file__).parents[2] / "experiments" / "own_method.py"
+
+
+@dataclass(frozen=True)
+class NothingConfig(MethodConfig):
+    """Protects nothing."""
+
+    name: str = "nothing"
+    """Name of the method."""
+    amount: int = 3
+    """Of nothing."""
+
+
+class Nothing(FrameRegression):
+    """Finetuning by another name."""
+
+    config_class = NothingConfig
+
+
+@pytest.fixture(autouse=True)
+def forget(monkeypatch):
+    """What a test registers is gone after it."""
+    for table in (methods.METHODS, methods.REGISTERED):
+        for name in ("nothing", "anchor"):
+            monkeypatch.setitem(table, name, None)
+            del table[name]
+
+
+def example():
+    spec = importlib.util.spec_from_file_location("own_method", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["own_method"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def moved(folder):
+    """Squared distance of the weights after session 1 from those after session 0."""
+    before, after = (load_file(path) for path in sorted((folder.path / "sessions").iterdir()))
+    return sum(float((after[key] - before[key]).square().sum()) for key in before if key.startswith("weight/"))
+
+
+def test_the_example_holds_the_weights_and_stores_its_anchor(ran):
+    own = example()
+    held, free = (ran("anchor", {"strength": strength}, into=str(strength)) for strength in (100.0, 0.0))
+    assert RunFolder.existing(held.path).config().method == own.AnchorConfig(strength=100.0)
+    assert 0 < moved(held) < moved(free)
+    assert summarise(held).stored["buffer"] > 0
+
+
+def test_the_example_goes_on_from_where_it_was_stopped(ran, tmp_path, tiny_config, clips):
+    example()
+    whole = ran("anchor", {})
+
+    def stop(event):
+        if event["kind"] == "epoch" and event["session"] == 1:
+            raise Interrupted("stopped")
+
+    config = tiny_config("anchor")
+    with pytest.raises(Interrupted):
+        run_clips(config, clips[:2], tmp_path / "stopped", lambda _: [stop])
+    stopped = run_clips(config, clips[:2], tmp_path / "stopped")
+    for one, other in zip(
+        sorted((whole.path / "sessions").iterdir()), sorted((stopped.path / "sessions").iterdir()), strict=True
+    ):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_decorator_makes_a_method_known_by_its_name():
+    assert register_method(Nothing) is Nothing
+    assert register_method(Nothing) is Nothing
+    assert configs.load(None, ["method.name=nothing", "method.amount=5"]).method == NothingConfig(amount=5)
+    assert METHODS["nothing"] is Nothing
+
+
+def test_an_installed_package_registers_a_method_by_its_entry_point(monkeypatch):
+    point = EntryPoint("nothing", f"{__name__}:Nothing", methods.ENTRY_POINTS)
+    monkeypatch.setattr(methods, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
+    assert configs.load(None, ["method.name=nothing"]).method == NothingConfig()
+    assert METHODS["nothing"] is Nothing
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "line"),
+    [
+        ("nothing", "no_such_module:Nothing", "ModuleNotFoundError"),
+        ("nothing", f"{__name__}:FrameRegression", "config_class must be a dataclass of a MethodConfig, got None"),
+        ("other", f"{__name__}:Nothing", "NothingConfig has another name"),
+    ],
+)
+def test_an_entry_point_that_gives_no_method_is_refused_in_one_line(monkeypatch, name, target, line):
+    point = EntryPoint(name, target, methods.ENTRY_POINTS)
+    monkeypatch.setattr(methods, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
+    with pytest.raises(ConfigError, match=line) as refused:
+        configs.load(None, [f"method.name={name}"])
+    assert f"the method {name} of {target} cannot be loaded" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_registered_method_is_listed_and_explained(capsys):
+    example()
+    assert main(["list", "methods"]) == 0
+    assert "anchor          L2 penalty on the distance" in capsys.readouterr().out
+    assert main(["config", "anchor"]) == 0
+    assert "method.strength=0.01  (a number)\n      Weight of the penalty." in capsys.readouterr().out
+
+
+def test_a_name_that_is_taken_and_a_knob_that_no_setting_can_hold_are_refused():
+    @dataclass(frozen=True)
+    class Taken(MethodConfig):
+        name: str = "ewc"
+
+    @dataclass(frozen=True)
+    class Odd(MethodConfig):
+        name: str = "odd"
+        table: dict[str, int] | None = None
+
+    for kind, line in ((Taken, "the method ewc of .* must have a name of its own"), (Odd, "table has a type that no")):
+        with pytest.raises(ConfigError, match=line):
+            register_method(type("Own", (FrameRegression,), {"config_class": kind}))
+
+
+def test_a_method_nobody_knows_is_refused_with_the_way_to_register_one():
+    with pytest.raises(ConfigError, match=r"or one that an installed package registers as vcl\.methods\), got magic"):
+        configs.load(None, ["method.name=magic"])

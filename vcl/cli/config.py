@@ -1,0 +1,113 @@
+"""``vcl config`` and ``vcl list``: what can be set, and what there is to choose from."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from vcl.cli.common import Commands, add_settings, tell
+from vcl.errors import VclError
+
+
+def add_config_commands(commands: Commands) -> None:
+    """Give ``vcl`` the subcommands that show its settings and its tables."""
+    config = commands.add_parser(
+        "config",
+        help="list every setting with its type, default and meaning, or show what a config file comes to",
+        description="List every setting with its type, default and meaning; or print the whole config, defaults "
+        "included, that a YAML file and settings come to.",
+        epilog="Examples: vcl config train    vcl config pfnr    vcl config experiments/demo/pfnr.yaml train.epochs=20",
+    )
+    config.add_argument(
+        "what", nargs="?", metavar="WHAT", help="a section, a method, a backbone or a YAML file (default: everything)"
+    )
+    add_settings(config, "with a YAML file: key=value, which wins over the file")
+    config.set_defaults(do=_config)
+
+    listing = commands.add_parser("list", help="list methods, backbones, benchmarks or losses")
+    listing.add_argument("table", choices=tuple(_TABLES), help="what to list")
+    listing.set_defaults(do=_list)
+
+
+def _config(arguments: argparse.Namespace) -> None:
+    what, path = arguments.what, Path(arguments.what or "")
+    if what is not None and (path.suffix in (".yaml", ".yml") or path.is_file()):
+        from vcl import config as configs
+
+        tell(configs.to_yaml(configs.load(path, arguments.setting)).rstrip())
+        return
+    if arguments.setting:
+        raise VclError(f"settings go with a YAML file, got {what} {' '.join(arguments.setting)}")
+    tell("\n\n".join(_section(prefix, name, kind) for prefix, name, kind in _chosen(what)))
+
+
+def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
+    """Section, heading and dataclass of what is asked for: all, a section, or one method or backbone."""
+    from vcl.config.methods import find_method
+    from vcl.config.store import every_kind
+
+    known = every_kind()
+    if what is None:
+        return known
+    chosen = [row for row in known if what in row[:2]]
+    if not chosen and (own := find_method(what)) is not None:
+        chosen = [("method", what, own)]
+    if not chosen:
+        names = list(dict.fromkeys(name for row in known for name in row[:2]))
+        raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{_hint(what, names)}")
+    return chosen
+
+
+def _section(section: str, name: str, kind: type[Any]) -> str:
+    from vcl.config.listing import knobs_of, summary_of
+
+    heading = section if name == section else f"{section} {name}"
+    lines = [f"{heading}: {summary_of(kind)}"]
+    for knob in knobs_of(kind):
+        lines.append(f"  {section}.{knob.name}={knob.default}  ({knob.kind})")
+        lines += textwrap.wrap(knob.meaning, 100, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    table = _TABLES[arguments.table]()
+    width = max(map(len, table))
+    tell("\n".join(f"{name:<{width}}  {about}".rstrip() for name, about in table.items()))
+
+
+def _methods() -> dict[str, str]:
+    from vcl.config.listing import summary_of
+    from vcl.config.methods import METHODS, installed_methods
+
+    outside = {point.name: f"(installed: {point.value})" for point in installed_methods()}
+    return outside | {name: summary_of(kind) for name, kind in METHODS.items()}
+
+
+def _backbones() -> dict[str, str]:
+    from vcl.config.backbones import BACKBONES
+    from vcl.config.listing import summary_of
+
+    return {name: summary_of(kind) for name, kind in BACKBONES.items()}
+
+
+def _benchmarks() -> dict[str, str]:
+    from vcl.video.benchmark import benchmark_names, manifest_of
+
+    return {name: manifest_of(name).about for name in benchmark_names()}
+
+
+def _losses() -> dict[str, str]:
+    from vcl.config.knobs import LOSSES
+
+    return LOSSES
+
+
+_TABLES = {"methods": _methods, "backbones": _backbones, "benchmarks": _benchmarks, "losses": _losses}
+
+
+def _hint(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

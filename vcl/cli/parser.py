@@ -1,0 +1,62 @@
+"""argparse with hints, settings anywhere and, where it is installed, completion by argcomplete."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from vcl.errors import VclError
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what a mistyped choice may have meant."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = list(map(str, action.choices))
+            near = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"there is no {value!r}; {hint}")
+
+
+def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argparse.Namespace:
+    """Settings may stand anywhere, which argparse alone allows only before the first option.
+
+    Raises:
+        VclError: a setting is written as an option.
+    """
+    _complete(parser)
+    arguments, rest = parser.parse_known_args(words)
+    for word in rest if hasattr(arguments, "setting") else ():
+        if re.match(r"--?\w+\.\w+", word):
+            key, _, value = word.lstrip("-").partition("=")
+            raise VclError(f"settings are written without dashes, as {key}={value or 'VALUE'}, got {word}")
+    if rest and (not hasattr(arguments, "setting") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.setting = [*arguments.setting, *rest]
+    return arguments
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell and exit, where it asks what a word may become."""
+    if "_ARGCOMPLETE" in os.environ:
+        try:
+            import argcomplete
+        except ImportError:
+            return
+        argcomplete.autocomplete(parser)
+
+
+def complete_setting(prefix: str, **_: object) -> list[str]:
+    """Settings that begin so, ``=`` included."""
+    from dataclasses import fields
+
+    from vcl.config.store import every_kind
+
+    keys = {f"{section}.{knob.name}=" for section, _, kind in every_kind() for knob in fields(kind)}
+    return sorted(key for key in keys if key.startswith(prefix))

@@ -1,0 +1,71 @@
+"""Every knob with its type, its default and its meaning, as the dataclasses have them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
+from typing import Any, get_type_hints
+
+from vcl.config.rules import shown, type_in_words
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A knob for people.
+
+    Args:
+        name: of the field.
+        kind: what a value must be, in words.
+        default: as it would be typed; empty where there is none.
+        meaning: the line under the field, empty where the source is not there to be read.
+    """
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+def knobs_of(kind: type[Any]) -> list[Knob]:
+    """The knobs of a section's dataclass, inherited ones first.
+
+    Args:
+        kind: such as ``TrainConfig`` or ``PfnrConfig``.
+    """
+    hints = get_type_hints(kind)
+    meanings = {name: text for owner in reversed(kind.__mro__) for name, text in _meanings(owner).items()}
+    return [
+        Knob(
+            name=knob.name,
+            kind=type_in_words(hints[knob.name]),
+            default="" if knob.default is MISSING else shown(knob.default),
+            meaning=meanings.get(knob.name, ""),
+        )
+        for knob in fields(kind)
+    ]
+
+
+def summary_of(kind: type[Any]) -> str:
+    """The first line of what a dataclass says of itself."""
+    return (inspect.getdoc(kind) or "").split("\n")[0]
+
+
+def _meanings(owner: type[Any]) -> dict[str, str]:
+    """The text under each field that a class itself declares."""
+    if "__annotations__" not in vars(owner) and "__annotate_func__" not in vars(owner):
+        return {}
+    try:
+        source = textwrap.dedent(inspect.getsource(owner))
+    except (OSError, TypeError):
+        return {}
+    (tree,) = ast.parse(source).body
+    assert isinstance(tree, ast.ClassDef)
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(tree.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
