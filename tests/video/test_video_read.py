@@ -297,6 +297,7 @@ def test_images_of_different_sizes_are_named_with_their_sizes(write_folder, clip
 def test_a_damaged_image_is_named(tmp_path, clip, cut, suffix):
     Image.fromarray(clip[0]).save(tmp_path / f"0.{suffix}")
     cut(tmp_path / f"0.{suffix}", 0.5)
+    (tmp_path / f"0.{suffix}").unlink()
     with pytest.raises(VideoError, match=rf"cut_0\.{suffix}: the image cannot be read \(.+\)"):
         frames_of(tmp_path)
 

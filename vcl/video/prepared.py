@@ -13,8 +13,9 @@ from typing import Any
 
 from vcl.errors import VideoError
 from vcl.video.cache import Clip
+from vcl.video.names import is_plain_name
 from vcl.video.read import frame_array
-from vcl.video.source import RawFormat, VideoSource, is_plain_name
+from vcl.video.source import RawFormat, VideoSource
 from vcl.video.transform import Transform
 from vcl.whole_file import whole_file
 

@@ -97,15 +97,26 @@ def _pictures(source: VideoSource) -> Iterator[Callable[[], NDArray[np.uint8]]]:
     try:
         if path.is_dir():
             return folder_pictures(source)
-        if not path.exists():
-            raise VideoError(f"{path}: no such file or folder")
-        if path.stat().st_size == 0:
-            raise VideoError(f"{path}: a video file must have content, found 0 bytes")
-        with path.open("rb"):
-            pass
+        check_file(path)
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
     return _array_pictures(path) if path.suffix.lower() == ".npy" else container_pictures(source)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that is not there or has no content.
+
+    Raises:
+        VideoError: says which.
+        OSError: it cannot be opened.
+    """
+    if not path.exists():
+        found = "a link to what is missing" if path.is_symlink() else "no such file or folder"
+        raise VideoError(f"{path}: {found}")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path}: a video file must have content, found 0 bytes")
+    with path.open("rb"):
+        pass
 
 
 def frame_array(path: Path) -> NDArray[np.uint8]:
