@@ -32,6 +32,11 @@ logger = logging.getLogger(__name__)
 HD_HEIGHT = 720
 """From this many rows on, a stream that does not state its colour matrix is taken to be BT.709, below it BT.601."""
 
+_CHECKSUMMED = frozenset({"ffv1", "png"})
+"""Codecs that can tell each damaged frame, if they are asked to."""
+_FRAME_PER_PACKET = frozenset({"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "rawvideo", "vp9"})
+"""Codecs of which every packet is to be seen; in others some packets only help to decode others. Two interlaced fields
+may come as two packets."""
 _MATRIX_UNSTATED = 2
 _RANGE_FULL = 2
 
@@ -57,12 +62,16 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
     Raises:
         VideoError: not a video, no video stream, empty, damaged, or cut off and ``allow_truncated`` is not set.
     """
-    kept = 0
+    kept = packets_read = 0
+    counted = False
     with ExitStack() as stack:
         container, stream = open_video(source, stack, quiet=False)
         damage, end = _damage(source, container, stream)
         if damage and not source.allow_truncated:
             raise VideoError(_refusal(source.path, damage))
+        codec = stream.codec_context
+        if codec.name in _CHECKSUMMED:
+            codec.options = {"err_detect": "crccheck+explode"}
         # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
         packets = container.demux(stream)
         while True:
@@ -70,6 +79,7 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
                 packet = next(packets, None)
                 if packet is None or (end is not None and packet.pos is not None and packet.pos >= end):
                     break
+                packets_read += packet.size > 0 and not packet.is_discard
                 if packet.is_corrupt:
                     damage = damage or f"frame {kept} is incomplete"
                     break
@@ -83,8 +93,11 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
             for frame in frames:
                 if kept == 0:
                     _warn_of_what_is_not_followed(frame, stream, source.path)
+                    counted = codec.name in _FRAME_PER_PACKET and not frame.interlaced_frame
                 yield partial(_to_rgb, frame, source.path)
                 kept += 1
+        if not damage and counted and kept < packets_read:
+            damage = f"{packets_read - kept} of {packets_read} frames do not decode"
         if not damage:
             return
         if not source.allow_truncated:

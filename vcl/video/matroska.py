@@ -13,6 +13,7 @@ _AFTER_CLUSTERS = frozenset(
 )
 _CLUSTER_CHILDREN = frozenset(bytes.fromhex(kind) for kind in ("e7", "a3", "a0", "ab", "a7", "af", "5854", "ec", "bf"))
 _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = b"\xa3", b"\xa0", b"\xa1"
+_ANYWHERE = 1 << 64
 _TRACK_ENTRY, _TRACK_NUMBER = b"\xae", b"\xd7"
 
 
@@ -42,7 +43,7 @@ def damaged_at(file: BinaryIO, size: int) -> int | None:
         The byte; ``None`` for a file in order. Bytes after the segment are not looked at.
     """
     try:
-        for element in _children(file, 0, size):
+        for element in _children(file, 0, _ANYWHERE):  # The segment of a cut file ends beyond the file.
             if element.kind == SEGMENT:
                 _check_segment(file, element.body, size if element.end is None else element.end, size)
                 break

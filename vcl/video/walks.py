@@ -16,14 +16,12 @@ _BLOCK = 1 << 20
 
 
 def mp4_damaged_at(file: BinaryIO, size: int) -> int | None:
-    """Fragments must follow one another. Bytes that some cameras append after the last box are no damage."""
+    """Fragments must follow one another. A last box that is cut off, or bytes appended by a camera, are no damage."""
     place = 0
     while place < size:
         kind, body, end = _box(file, place, size)
         if not kind.isalnum():
             return place if _holds(file, place, b"moof") else None
-        if end > size:
-            return place
         if kind in _MP4_NESTED and not _boxes_fill(file, body, end):
             return place
         place = end
