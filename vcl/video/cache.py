@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vcl.errors import VideoError
-from vcl.video.digest import source_digest
+from vcl.errors import CacheError
+from vcl.video.digest import known_digest, source_digest
 from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
@@ -28,7 +28,7 @@ from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """To be raised when the same source and transform give other pixels or another layout than before."""
 
 _DRAFTS = f".{'[0-9a-f]' * 64}.*{TEMPORARY_SUFFIX}"
@@ -70,20 +70,39 @@ def load_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Cli
         The clip.
 
     Raises:
-        VideoError: the source cannot be read as asked (nothing is left in the cache), or the cache cannot be written.
+        VideoError: the source cannot be read as asked; nothing is left in the cache.
+        CacheError: the cache cannot be written.
     """
     with _writable(cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        key = _key(source, transform, cache_dir)
+        key = _key(source, transform, source_digest(source.path, cache_dir))
         found = _find(source.name, transform, cache_dir, key)
         return found or _map(source.name, _fill(source, transform, cache_dir, key))
 
 
-def _key(source: VideoSource, transform: Transform, cache_dir: Path) -> str:
+def cached_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Clip | None:
+    """Get frames that were decoded before, where that shows without reading the source.
+
+    Args:
+        source: the video.
+        transform: size and range.
+        cache_dir: folder of the cache, or where it is to be.
+
+    Returns:
+        The clip; ``None`` where :func:`load_clip` has something to read.
+
+    Raises:
+        VideoError: the source is missing or cannot be looked at.
+    """
+    digest = known_digest(source.path, cache_dir)
+    return None if digest is None else _find(source.name, transform, cache_dir, _key(source, transform, digest))
+
+
+def _key(source: VideoSource, transform: Transform, digest: str) -> str:
     """Digest of everything the frames depend on; the source's name and place are not among it."""
     facts: dict[str, Any] = {
         "version": CACHE_VERSION,
-        "content": source_digest(source.path, cache_dir),
+        "content": digest,
         "raw": asdict(source.raw) if source.raw else None,
         "allow_truncated": source.allow_truncated,
         "expected_frames": source.expected_frames,
@@ -189,4 +208,4 @@ def _writable(cache_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise VideoError(f"{cache_dir}: the clip cache must be writable and have space left ({reason})") from error
+        raise CacheError(f"{cache_dir}: the clip cache must be writable and have space left ({reason})") from error

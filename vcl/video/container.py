@@ -62,50 +62,69 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
     Raises:
         VideoError: not a video, no video stream, empty, damaged, or cut off and ``allow_truncated`` is not set.
     """
-    kept = packets_read = 0
-    counted = False
+    kept = 0
     with ExitStack() as stack:
         container, stream = open_video(source, stack, quiet=False)
         damage, end = _damage(source, container, stream)
         if damage and not source.allow_truncated:
             raise VideoError(_refusal(source.path, damage))
-        codec = stream.codec_context
-        if codec.name in _CHECKSUMMED:
-            codec.options = {"err_detect": "crccheck+explode"}
-        # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None or (end is not None and packet.pos is not None and packet.pos >= end):
-                    break
-                packets_read += packet.size > 0 and not packet.is_discard
-                if packet.is_corrupt:
-                    damage = damage or f"frame {kept} is incomplete"
-                    break
-                frames = packet.decode()
-            except (av.FFmpegError, EOFError) as error:
-                damage = damage or f"frame {kept} cannot be decoded ({reason_of(error)})"
-                break
-            if any(frame.is_corrupt for frame in frames):
-                damage = damage or f"frame {kept} is damaged"
-                break
-            for frame in frames:
-                if kept == 0:
-                    _warn_of_what_is_not_followed(frame, stream, source.path)
-                    counted = codec.name in _FRAME_PER_PACKET and not frame.interlaced_frame
-                yield partial(_to_rgb, frame, source.path)
+        try:
+            for picture in _pictures(container, stream, end, source.path):
+                yield picture
                 kept += 1
-        if not damage and counted and kept < packets_read:
-            damage = f"{packets_read - kept} of {packets_read} frames do not decode"
+        except _Damage as found:
+            damage = damage or str(found)
         if not damage:
             return
         if not source.allow_truncated:
             raise VideoError(_refusal(source.path, damage))
         for frame in _flush(stream):
-            yield partial(_to_rgb, frame, source.path)
+            yield partial(_to_rgb, frame, source.path, _orientation(frame, source.path))
             kept += 1
     logger.warning("%s: the file is cut off or damaged: %s; kept the first %d frames", source.path, damage, kept)
+
+
+class _Damage(Exception):
+    """What is wrong from here on."""
+
+
+def _pictures(
+    container: InputContainer, stream: VideoStream, end: int | None, path: Path
+) -> Iterator[partial[NDArray[np.uint8]]]:
+    """Decode up to the byte ``end`` or the first damage, which ends it with :class:`_Damage`."""
+    kept = packets = 0
+    counted, orientation, rotation = False, UPRIGHT, 0
+    codec = stream.codec_context
+    if codec.name in _CHECKSUMMED:
+        codec.options = {"err_detect": "crccheck+explode"}
+    # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
+    coming = container.demux(stream)
+    while True:
+        try:
+            packet = next(coming, None)
+            if packet is None:
+                break
+            if end is not None and packet.pos is not None and packet.pos >= end:
+                return
+            packets += packet.size > 0 and not packet.is_discard
+            if packet.is_corrupt:
+                raise _Damage(f"frame {kept} is incomplete")
+            frames = packet.decode()
+        except (av.FFmpegError, EOFError) as error:
+            raise _Damage(f"frame {kept} cannot be decoded ({reason_of(error)})") from error
+        if any(frame.is_corrupt for frame in frames):
+            raise _Damage(f"frame {kept} is damaged")
+        for frame in frames:
+            if kept == 0:
+                _warn_of_what_is_not_followed(frame, stream, path)
+                counted = codec.name in _FRAME_PER_PACKET and not frame.interlaced_frame
+            if kept == 0 or frame.rotation != rotation:
+                # Asked for seldom: a frame that was asked for its side data stays in memory for a while.
+                orientation, rotation = _orientation(frame, path), frame.rotation
+            yield partial(_to_rgb, frame, path, orientation)
+            kept += 1
+    if counted and kept < packets:
+        raise _Damage(f"{packets - kept} of {packets} frames do not decode")
 
 
 def shown_size(source: VideoSource) -> tuple[int, int, Orientation]:
@@ -178,14 +197,13 @@ def _orientation(frame: VideoFrame, path: Path) -> Orientation:
         raise VideoError(f"{path}: {error}") from error
 
 
-def _to_rgb(frame: VideoFrame, path: Path) -> NDArray[np.uint8]:
+def _to_rgb(frame: VideoFrame, path: Path, orientation: Orientation) -> NDArray[np.uint8]:
     """Convert a decoded frame to RGB, upright.
 
     A stated matrix and range are followed. Where the stream states none, YUV is taken as limited range, BT.709 from
     :data:`HD_HEIGHT` rows on and BT.601 below.
     """
     layout = frame.format
-    orientation = _orientation(frame, path)
     options: dict[str, Any] = {"format": "rgba" if _alpha(frame) else "rgb24", "interpolation": _CONVERSION}
     is_yuv = len(layout.components) >= 3 and not layout.is_rgb
     if is_yuv:

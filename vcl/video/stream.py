@@ -8,27 +8,46 @@ import numpy as np
 
 from vcl.config import StreamConfig
 from vcl.video.benchmark import resolve
-from vcl.video.cache import Clip, default_cache_dir, load_clip
+from vcl.video.cache import Clip, cached_clip, default_cache_dir, load_clip
+from vcl.video.faults import Faults
 from vcl.video.prepared import prepared_clip
+from vcl.video.probe import probe
+from vcl.video.read import check_reach
 from vcl.video.transform import Transform
 
 
 def open_stream(config: StreamConfig) -> list[Clip]:
     """All clips in the order of their sessions; decoded now unless they are prepared or the cache has them.
 
+    All videos are looked at before the first is decoded, and one that turns out to be damaged or too short while it is
+    decoded does not keep the others from the cache.
+
     Raises:
-        VideoError: a video is missing or cannot be read as asked.
+        VideoError: videos are missing or cannot be read as asked, all of them in one message.
     """
     root = Path(config.root).expanduser() if config.root is not None else None
     cache = Path(config.cache).expanduser() if config.cache is not None else default_cache_dir()
     transform = transform_of(config)
-    sources = resolve(config.benchmark, root, config.videos)
-    clips = [
-        prepared_clip(source, transform)
-        or load_clip(replace(source, allow_truncated=config.allow_truncated), transform, cache)
-        for source in sources
+    sources = [
+        replace(source, allow_truncated=config.allow_truncated)
+        for source in resolve(config.benchmark, root, config.videos)
     ]
-    return ordered(clips, config)
+    clips: dict[str, Clip] = {}
+    faults = Faults()
+    for source in sources:
+        with faults.collected():
+            ready = prepared_clip(source, transform) or cached_clip(source, transform, cache)
+            if ready:
+                clips[source.name] = ready
+            elif (frames := probe(source).frames) is not None:
+                check_reach(source, transform.start, transform.frames, transform.stride, frames)
+    faults.raise_any()
+    for source in sources:
+        if source.name not in clips:
+            with faults.collected():
+                clips[source.name] = load_clip(source, transform, cache)
+    faults.raise_any()
+    return ordered([clips[source.name] for source in sources], config)
 
 
 def transform_of(config: StreamConfig) -> Transform:
