@@ -225,7 +225,8 @@ def _by_official_name(entry: Entry, folder: Path) -> list[Path]:
 def _video_at(path: Path) -> Path | None:
     """A file; a folder of images; or the one video in a folder, as unpacking leaves it."""
     if not path.is_dir():
-        return path if path.exists() else None
+        # Also a link to what is missing, so that it is told of.
+        return path if path.exists() or path.is_symlink() else None
     if image_files(path):
         return path
     inside = [file for file in _visible(path) if file.is_file() and _is_video(file)]
