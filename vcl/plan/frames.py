@@ -92,14 +92,17 @@ def _length(source: VideoSource, stream: StreamConfig) -> int | None:
         if stream.frames is None and found is not None:
             check_count(source, found)
         return found
-    return source.expected_frames or (None if stream.frames is not None else _counted(source))
+    return source.expected_frames or _counted(source, exactly=stream.frames is None)
 
 
-def _counted(source: VideoSource) -> int:
+def _counted(source: VideoSource, exactly: bool) -> int | None:
+    """Frames that the header states, or else, where it must be known, packets."""
     probe(source)
     try:
         with ExitStack() as stack:
             container, stream = open_video(source, stack)
-            return stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+            if stream.frames or not exactly:
+                return stream.frames or None
+            return sum(1 for packet in container.demux(stream) if packet.size)
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{source.path}: its frames cannot be counted ({error}); give stream.frames") from error
