@@ -17,6 +17,23 @@ class VideoError(VclError):
     """A video that is missing, unreadable or not what its benchmark says."""
 
 
+class ShortVideoError(VideoError):
+    """A video with fewer frames than are asked of it.
+
+    Args:
+        message: the line for the user.
+        frames: how many of the frames that are asked for it has.
+    """
+
+    def __init__(self, message: str, frames: int) -> None:
+        super().__init__(message)
+        self.frames = frames
+
+
+class CacheError(VideoError):
+    """The clip cache cannot be written, whatever the video."""
+
+
 class RunFolderError(VclError):
     """A run folder that is damaged, in use, not writable or made by another config."""
 

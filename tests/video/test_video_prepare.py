@@ -69,6 +69,42 @@ def test_what_was_made_is_recorded_and_read_as_it_lies(source, tmp_path, benchma
     assert not (tmp_path / "cache").exists()
 
 
+def test_the_digest_of_the_first_frames_is_made_once(source, tmp_path, benchmark, monkeypatch):
+    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+    out = tmp_path / "out"
+
+    def prefix():
+        return prepared_clip(resolve(benchmark, out, ["bee"])[0], Transform(12, 16, frames=3))
+
+    prepare(benchmark, source, out, SMALL, videos=["bee"])
+    first = prefix().sha256
+    assert first == hashlib.sha256(np.load(out / "bee.npy")[:3].tobytes()).hexdigest()
+    with monkeypatch.context() as patched:
+        patched.setattr("vcl.video.prepared.hashlib.sha256", None)
+        patched.setattr(
+            "vcl.video.prepared.stamp", lambda path: json.loads((out / "leading.json").read_text())["bee:3"]["stamp"]
+        )
+        assert prefix().sha256 == first
+    frames = np.load(out / "bee.npy", mmap_mode="r+")
+    frames[0] ^= 1
+    frames.flush()
+    os.utime(out / "bee.npy", ns=(1, 1))
+    assert prefix().sha256 == hashlib.sha256(frames[:3].tobytes()).hexdigest() != first
+
+
+def test_a_prepared_folder_that_cannot_be_written_is_read(source, tmp_path, benchmark, monkeypatch):
+    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+    out = tmp_path / "out"
+    prepare(benchmark, source, out, SMALL, videos=["bee"])
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("vcl.video.prepared.remember", refused)
+    assert len(prepared_clip(resolve(benchmark, out, ["bee"])[0], Transform(12, 16, frames=3)).frames) == 3
+    assert not (out / "leading.json").exists()
+
+
 def test_what_is_prepared_is_skipped_until_its_source_is_written_anew(source, tmp_path, benchmark, write_folder, clip):
     (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
     dog = write_folder("downloads/dog", clip[:4, :24, :32])

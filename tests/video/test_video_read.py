@@ -1,7 +1,9 @@
 """Containers, raw files and folders -> frames."""
 
 import logging
+import struct
 import wave
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,21 @@ def test_a_transparent_colour_of_a_png_becomes_black(tmp_path):
     assert frames_of(tmp_path)[0].reshape(4, 3).tolist() == [[1, 2, 3], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_a_transparent_level_of_a_shallow_grey_png_is_that_level_alone(tmp_path, depth):
+    top = 2**depth - 1
+    levels = np.random.default_rng(depth).integers(0, top + 1, (5, 8), dtype=np.uint8)
+    bits = np.unpackbits(levels[..., None], axis=2)[..., -depth:].reshape(5, -1)
+    rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(bits, axis=1))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 8, 5, depth, 0, 0, 0, 0)), (b"tRNS", struct.pack(">H", 1))]
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, body in [*chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]:
+        content += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    (tmp_path / "0.png").write_bytes(content)
+    expected = np.where(levels == 1, 0, levels * (255 // top))
+    assert np.array_equal(frames_of(tmp_path)[0], np.repeat(expected[..., None], 3, axis=2))
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_sixteen_bit_pngs_are_divided_by_257(tmp_path, write_deep_png, channels):
     levels = np.random.default_rng(2).integers(0, 65536, (5, 7, channels), dtype=np.uint16)
@@ -154,8 +171,6 @@ def test_sixteen_bit_pngs_are_divided_by_257(tmp_path, write_deep_png, channels)
 @pytest.fixture
 def write_deep_png():
     """Write ``(H, W, n)`` uint16 as a PNG by hand: Pillow writes 16 bits for grey only."""
-    import struct
-    import zlib
 
     def write(path, levels):
         height, width, channels = levels.shape
@@ -297,6 +312,7 @@ def test_images_of_different_sizes_are_named_with_their_sizes(write_folder, clip
 def test_a_damaged_image_is_named(tmp_path, clip, cut, suffix):
     Image.fromarray(clip[0]).save(tmp_path / f"0.{suffix}")
     cut(tmp_path / f"0.{suffix}", 0.5)
+    (tmp_path / f"0.{suffix}").unlink()
     with pytest.raises(VideoError, match=rf"cut_0\.{suffix}: the image cannot be read \(.+\)"):
         frames_of(tmp_path)
 

@@ -1,10 +1,15 @@
-"""The order of sessions."""
+"""A stream: all of its videos, in the order of sessions."""
 
+from dataclasses import replace
+
+import av
 import numpy as np
 import pytest
 
+import vcl.video.cache
 from vcl.config import StreamConfig
-from vcl.errors import ConfigError, VideoError
+from vcl.errors import CacheError, ConfigError, VideoError
+from vcl.plan.frames import frame_counts
 from vcl.video.cache import Clip
 from vcl.video.stream import difficulty, open_stream, ordered
 
@@ -61,3 +66,87 @@ def test_a_root_that_is_no_folder_is_refused_by_the_name_of_its_setting(tmp_path
 def test_a_root_or_a_cache_in_the_home_of_nobody_is_refused(tmp_path, key):
     with pytest.raises(ConfigError, match=f"stream.{key} must lie in a home that exists; .* got ~nosuchuser/x"):
         open_stream(StreamConfig(benchmark="folder", **{"root": str(tmp_path), key: "~nosuchuser/x"}))
+
+
+def videos_of(tmp_path, lengths):
+    """A root of MOV files (``a`` to ``z``) of these lengths in frames."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for name, length in lengths.items():
+        with av.open(str(root / f"{name}.mov"), "w") as container:
+            stream = container.add_stream("png", rate=25)
+            stream.height, stream.width, stream.pix_fmt = 16, 16, "rgb24"
+            for level in range(length):
+                frame = np.full((16, 16, 3), level, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            container.mux(stream.encode())
+    return StreamConfig("folder", str(root), size=(16, 16), frames=4, cache=str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("door", [open_stream, frame_counts])
+def test_all_short_videos_are_told_of_at_once_with_the_remedy(tmp_path, door):
+    config = videos_of(tmp_path, {"a": 3, "b": 5, "c": 2})
+    with pytest.raises(VideoError) as refusal:
+        door(config)
+    head, first, second, hint = str(refusal.value).split("\n  ")
+    assert head == "2 videos of the stream cannot be used:"
+    assert first.startswith("a: ")
+    assert second.startswith("c: ")
+    assert hint == "stream.frames=null takes each as long as it is, stream.frames=2 fits the shortest"
+    assert {name: len(clip.frames) for name, clip in opened(replace(config, frames=2)).items()} == dict.fromkeys(
+        "abc", 2
+    )
+    assert [len(clip.frames) for clip in opened(replace(config, frames=None)).values()] == [3, 5, 2]
+
+
+def opened(config):
+    return {clip.name: clip for clip in open_stream(config)}
+
+
+def test_one_short_video_is_one_line(tmp_path):
+    with pytest.raises(
+        VideoError, match=r"^a: asked for frames 0\.\.3 but .* has 3; stream\.frames=null takes .*$"
+    ) as no:
+        open_stream(videos_of(tmp_path, {"a": 3, "b": 5}))
+    assert "\n" not in str(no.value)
+
+
+def test_what_can_be_seen_without_decoding_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
+    config = videos_of(tmp_path, {"a": 4, "b": 4, "c": 4})
+    root = tmp_path / "root"
+    (root / "a.mov").write_bytes(b"no video")
+    np.save(root / "d.npy", np.zeros((3, 3, 16, 16), np.uint8))
+    monkeypatch.setattr("vcl.video.stream.load_clip", None)
+    with pytest.raises(VideoError, match=r"(?s)^2 videos .*a\.mov: cannot be opened .*\n  d: asked for frames 0\.\.3"):
+        open_stream(config)
+
+
+def test_a_clip_that_is_short_does_not_keep_the_others_from_the_cache_and_none_is_decoded_twice(tmp_path, monkeypatch):
+    config = videos_of(tmp_path, {"a": 3, "b": 5, "c": 6})
+    decoded = []
+    real = vcl.video.cache.transformed_frames
+    monkeypatch.setattr(
+        vcl.video.cache, "transformed_frames", lambda source, *rest: decoded.append(source.name) or real(source, *rest)
+    )
+    with pytest.raises(VideoError, match=r"^a: "):
+        open_stream(config)
+    assert decoded == ["a", "b", "c"]
+    open_stream(replace(config, videos=("b", "c")))
+    assert decoded == ["a", "b", "c"]
+
+
+def test_more_than_ten_faults_are_counted(tmp_path):
+    config = videos_of(tmp_path, {})
+    for number in range(13):
+        (tmp_path / "root" / f"{number}.mov").write_bytes(b"no video")
+    with pytest.raises(VideoError) as refusal:
+        open_stream(config)
+    lines = str(refusal.value).split("\n  ")
+    assert (lines[0], len(lines), lines[-1]) == ("13 videos of the stream cannot be used:", 12, "and 3 more")
+
+
+def test_a_cache_that_cannot_be_written_is_told_of_once(tmp_path):
+    config = videos_of(tmp_path, {"a": 5, "b": 5})
+    (tmp_path / "cache").touch()
+    with pytest.raises(CacheError, match=r"^.*/cache: the clip cache must be writable .*$"):
+        open_stream(config)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import av
 
 from vcl.config import StreamConfig
-from vcl.errors import VideoError
+from vcl.errors import ShortVideoError, VideoError
 from vcl.video.benchmark import listed, resolve
+from vcl.video.faults import Faults
 from vcl.video.prepared import made_so
 from vcl.video.probe import probe
 from vcl.video.read import check_count
 from vcl.video.source import RAW_SUFFIXES, VideoSource
 from vcl.video.stream import root_of, transform_of
+from vcl.video.track import open_video
 
 
 def frame_counts(stream: StreamConfig) -> dict[str, int]:
@@ -27,8 +30,9 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
         stream: the config's.
 
     Raises:
-        VideoError: a length is not known (names the video), or a video is shorter than what is asked of it.
+        VideoError: a length is not known, or a video is shorter than what is asked of it; all of them in one message.
     """
+    whole: dict[str, int | None] = {}
     try:
         sources = resolve(stream.benchmark, root_of(stream), stream.videos)
     except VideoError as error:
@@ -37,9 +41,17 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
         if not whole:
             hint = "give stream.root, or stream.videos and stream.frames, to plan a run"
             raise VideoError(f"{error}; {hint}") from error
-    else:
-        whole = {source.name: _length(source, stream) for source in sources}
-    return {name: _kept(name, count, stream) for name, count in whole.items()}
+        sources = []
+    faults = Faults()
+    for source in sources:
+        with faults.collected():
+            whole[source.name] = _length(replace(source, allow_truncated=stream.allow_truncated), stream)
+    counts: dict[str, int] = {}
+    for name, count in whole.items():
+        with faults.collected():
+            counts[name] = _kept(name, count, stream)
+    faults.raise_any()
+    return counts
 
 
 def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
@@ -68,26 +80,28 @@ def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:
     there = -(-(whole - stream.start) // stream.stride)
     if there < (stream.frames or 1):
         asked = f"stream.start={stream.start}, stream.stride={stream.stride} and stream.frames={stream.frames}"
-        raise VideoError(f"{name}: {asked} must lie within its {whole} frames")
+        raise ShortVideoError(f"{name}: {asked} must lie within its {whole} frames", max(there, 0))
     return stream.frames or there
 
 
 def _length(source: VideoSource, stream: StreamConfig) -> int | None:
     """Frames of a video that is here; ``None`` where that is neither said nor asked for."""
     if source.path.is_dir() or source.path.suffix.lower() in {".npy", *RAW_SUFFIXES}:
-        source = replace(source, allow_truncated=stream.allow_truncated)
         found = probe(source).frames
         if stream.frames is None and found is not None:
             check_count(source, found)
         return found
-    return source.expected_frames or (None if stream.frames is not None else _counted(source))
+    return source.expected_frames or _counted(source, exactly=stream.frames is None)
 
 
-def _counted(source: VideoSource) -> int:
+def _counted(source: VideoSource, exactly: bool) -> int | None:
+    """Frames that the header states, or else, where it must be known, packets."""
     probe(source)
     try:
-        with av.open(str(source.path.absolute())) as container:
-            stream = container.streams.video[0]
-            return stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+        with ExitStack() as stack:
+            container, stream = open_video(source, stack)
+            if stream.frames or not exactly:
+                return stream.frames or None
+            return sum(1 for packet in container.demux(stream) if packet.size)
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{source.path}: its frames cannot be counted ({error}); give stream.frames") from error

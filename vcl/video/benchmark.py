@@ -6,7 +6,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from vcl.errors import VideoError
-from vcl.video.manifest import Entry, Manifest, check_unique, read_manifest
+from vcl.video.listing import left_out, warn_once
+from vcl.video.manifest import Entry, Manifest, read_manifest
+from vcl.video.names import check_names, check_unique, normalised
 from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, is_visible, natural_key, raw_from_name
 
 # Manifests are files beside this one; the package is never imported from an archive, as PyAV could not be either.
@@ -95,7 +97,11 @@ def locate(manifest: Manifest, root: Path | None = None, videos: Sequence[str] =
             folders = [] if packed else _folders(manifest, root)
         else:
             folders = _folders(manifest, root)
-            chosen = _choose(manifest, _discover(manifest, folders), videos)
+            discovered, others = _discover(manifest, folders[0])
+            chosen = _choose(manifest, discovered, videos)
+            check_names([entry.name for entry in chosen], str(folders[0]))
+            if others and not videos:
+                warn_once(f"{folders[0]}: not used: {others}")
         for places in ([folder] for folder in folders):
             found = [_locate(entry, places, manifest.name) for entry in chosen]
             if all(found):
@@ -128,6 +134,11 @@ def _folders(manifest: Manifest, root: Path | None) -> list[Path]:
     """Existing folders to look in, in order."""
     if root is None:
         raise VideoError(f"the {manifest.name} benchmark needs a root, the folder that holds its videos")
+    try:
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        rule = f"the root of the {manifest.name} benchmark must be renamed: it is not UTF-8"
+        raise VideoError(f"{str(root)!r}: {rule}") from error
     if not root.is_dir():
         raise VideoError(f"{root}: the root of the {manifest.name} benchmark must be a folder, found none")
     folders = [root / folder for folder in manifest.folders if (root / folder).is_dir()]
@@ -148,16 +159,17 @@ def _package_folder(benchmark: str, package: str) -> Path:
         ) from error
 
 
-def _discover(manifest: Manifest, folders: list[Path]) -> list[Entry]:
-    """Make an entry of every video file and frame folder directly inside the first folder that exists."""
-    folder = folders[0]
+def _discover(manifest: Manifest, folder: Path) -> tuple[list[Entry], str]:
+    """Make an entry of every video file and frame folder directly inside, and say what else looks like one."""
     inside = [path for path in _visible(folder) if _is_video(path)]
+    others = left_out(folder, inside)
     if not inside:
         suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
-        raise VideoError(f"{folder}: must hold video files ({suffixes}) or folders of PNG or JPEG images, found none")
+        rule = f"must hold video files ({suffixes}) or folders of PNG or JPEG images"
+        raise VideoError(f"{folder}: {rule}, found {others or 'none'}")
     names = [path.name if path.is_dir() else path.stem for path in inside]
     check_unique(names, str(folder))
-    return [Entry(name, (path.name,), raw=manifest.raw) for name, path in zip(names, inside, strict=True)]
+    return [Entry(name, (path.name,), raw=manifest.raw) for name, path in zip(names, inside, strict=True)], others
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -178,12 +190,13 @@ def _choose(manifest: Manifest, entries: list[Entry], names: Sequence[str]) -> l
     """Entries by name, or by file name where the videos were discovered."""
     if not names:
         return entries
-    by_name = {path: entry for entry in entries for path in entry.paths} | {entry.name: entry for entry in entries}
-    unknown = [name for name in names if name not in by_name]
+    by_name = {normalised(path): entry for entry in entries for path in entry.paths}
+    by_name |= {normalised(entry.name): entry for entry in entries}
+    unknown = [name for name in names if normalised(name) not in by_name]
     if unknown:
         known = ", ".join(entry.name for entry in entries)
         raise VideoError(f"the {manifest.name} benchmark has no video called {', '.join(unknown)}; it has {known}")
-    chosen = [by_name[name] for name in names]
+    chosen = [by_name[normalised(name)] for name in names]
     check_unique([entry.name for entry in chosen], f"the {manifest.name} benchmark")
     return chosen
 
@@ -212,7 +225,8 @@ def _by_official_name(entry: Entry, folder: Path) -> list[Path]:
 def _video_at(path: Path) -> Path | None:
     """A file; a folder of images; or the one video in a folder, as unpacking leaves it."""
     if not path.is_dir():
-        return path if path.exists() else None
+        # Also a link to what is missing, so that it is told of.
+        return path if path.exists() or path.is_symlink() else None
     if image_files(path):
         return path
     inside = [file for file in _visible(path) if file.is_file() and _is_video(file)]

@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from vcl.errors import VideoError
+from vcl.errors import CacheError
 from vcl.folder_lock import shared_lock
 from vcl.user_path import user_path
-from vcl.video.digest import source_digest
+from vcl.video.digest import known_digest, source_digest
 from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
@@ -29,7 +29,7 @@ from vcl.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """To be raised when the same source and transform give other pixels or another layout than before."""
 
 _CLIPS = "[0-9a-f]{64}"
@@ -59,7 +59,7 @@ def cache_folder(stated: str | None) -> Path:
 
     Raises:
         ConfigError: it lies in a home that does not exist.
-        VideoError: nothing names a cache, and the home folder is not known.
+        CacheError: nothing names a cache, and the home folder is not known.
     """
     variable = os.environ.get("VCL_CACHE")
     if stated or variable:
@@ -68,7 +68,7 @@ def cache_folder(stated: str | None) -> Path:
         return Path.home() / ".cache" / "vcl"
     except RuntimeError as error:  # No $HOME, and a user whom the system does not know.
         rule = "name a cache folder with stream.cache or $VCL_CACHE"
-        raise VideoError(f"the clip cache lies in the home folder, which is not known; {rule}") from error
+        raise CacheError(f"the clip cache lies in the home folder, which is not known; {rule}") from error
 
 
 def load_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Clip:
@@ -85,20 +85,39 @@ def load_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Cli
         The clip.
 
     Raises:
-        VideoError: the source cannot be read as asked (nothing is left in the cache), or the cache cannot be written.
+        VideoError: the source cannot be read as asked; nothing is left in the cache.
+        CacheError: the cache cannot be written.
     """
     with _writable(cache_dir):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        key = _key(source, transform, cache_dir)
+        key = _key(source, transform, source_digest(source.path, cache_dir))
         found = _find(source.name, transform, cache_dir, key)
         return found or _map(source.name, _fill(source, transform, cache_dir, key))
 
 
-def _key(source: VideoSource, transform: Transform, cache_dir: Path) -> str:
+def cached_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Clip | None:
+    """Get frames that were decoded before, where that shows without reading the source.
+
+    Args:
+        source: the video.
+        transform: size and range.
+        cache_dir: folder of the cache, or where it is to be.
+
+    Returns:
+        The clip; ``None`` where :func:`load_clip` has something to read.
+
+    Raises:
+        VideoError: the source is missing or cannot be looked at.
+    """
+    digest = known_digest(source.path, cache_dir)
+    return None if digest is None else _find(source.name, transform, cache_dir, _key(source, transform, digest))
+
+
+def _key(source: VideoSource, transform: Transform, digest: str) -> str:
     """Digest of everything the frames depend on; the source's name and place are not among it."""
     facts: dict[str, Any] = {
         "version": CACHE_VERSION,
-        "content": source_digest(source.path, cache_dir),
+        "content": digest,
         "raw": asdict(source.raw) if source.raw else None,
         "allow_truncated": source.allow_truncated,
         "expected_frames": source.expected_frames,
@@ -186,4 +205,4 @@ def _writable(cache_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise VideoError(f"{cache_dir}: the clip cache must be writable and have space left ({reason})") from error
+        raise CacheError(f"{cache_dir}: the clip cache must be writable and have space left ({reason})") from error

@@ -1,6 +1,7 @@
 """Container files and raw planar files -> frames, through PyAV.
 
-Rotation flags, non-square pixels and interlacing are not acted upon: the stored pixels are the video.
+Frames come out upright: quarter turns and mirrors that the file notes are made. Transparent pixels are laid over black.
+Non-square pixels and interlaced fields stay as they are stored, which a warning tells of.
 """
 
 import logging
@@ -13,22 +14,29 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vcl.errors import VideoError
-from vcl.video.archive import raw_member, unpacked
-from vcl.video.source import RAW_SUFFIXES, VideoSource
-from vcl.video.structure import missing_bytes, partial_y4m_bytes
+from vcl.video.flatten import flatten
+from vcl.video.orientation import UPRIGHT, Orientation, of_display_matrix
+from vcl.video.raw import frame_bytes
+from vcl.video.source import VideoSource
+from vcl.video.structure import damaged_at, missing_bytes, partial_y4m_bytes
+from vcl.video.track import open_video, reason_of
 
 logger = logging.getLogger(__name__)
 
 HD_HEIGHT = 720
 """From this many rows on, a stream that does not state its colour matrix is taken to be BT.709, below it BT.601."""
 
+_CHECKSUMMED = frozenset({"ffv1", "png"})
+"""Codecs that can tell each damaged frame, if they are asked to."""
+_FRAME_PER_PACKET = frozenset({"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "rawvideo", "vp9"})
+"""Codecs of which every packet is to be seen; in others some packets only help to decode others. Two interlaced fields
+may come as two packets."""
 _MATRIX_UNSTATED = 2
 _RANGE_FULL = 2
 
@@ -55,145 +63,106 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
         VideoError: not a video, no video stream, empty, damaged, or cut off and ``allow_truncated`` is not set.
     """
     kept = 0
-    damage = ""
     with ExitStack() as stack:
-        container = open_container(source, stack)
-        stream = video_stream_of(container, source.path)
-        damage = _missing_end(source, container, stream)
+        container, stream = open_video(source, stack, quiet=False)
+        damage, end = _damage(source, container, stream)
         if damage and not source.allow_truncated:
             raise VideoError(_refusal(source.path, damage))
-        # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    break
-                if packet.is_corrupt:
-                    damage = damage or f"frame {kept} is incomplete"
-                    break
-                frames = packet.decode()
-            except (av.FFmpegError, EOFError) as error:
-                damage = damage or f"frame {kept} cannot be decoded ({_reason(error)})"
-                break
-            for frame in frames:
-                yield partial(_to_rgb, frame, source.path)
+        try:
+            for picture in _pictures(container, stream, end, source.path):
+                yield picture
                 kept += 1
+        except _Damage as found:
+            damage = damage or str(found)
         if not damage:
             return
         if not source.allow_truncated:
             raise VideoError(_refusal(source.path, damage))
         for frame in _flush(stream):
-            yield partial(_to_rgb, frame, source.path)
+            yield partial(_to_rgb, frame, source.path, _orientation(frame, source.path))
             kept += 1
     logger.warning("%s: the file is cut off or damaged: %s; kept the first %d frames", source.path, damage, kept)
 
 
-def frame_bytes(pixel_format: str, height: int, width: int) -> int:
-    """Count the bytes of one planar frame as it lies in a raw file.
-
-    Args:
-        pixel_format: FFmpeg's name of a planar or grey format.
-        height: luma rows.
-        width: luma columns.
-
-    Returns:
-        Bytes of all planes together.
-
-    Raises:
-        VideoError: the format is unknown, not planar, or not of 8 to 16 bits.
-    """
-    try:
-        layout = VideoFormat(pixel_format, width, height)
-    except ValueError as error:
-        raise VideoError(f"pixel_format must be one that FFmpeg knows, got {pixel_format!r}") from error
-    except OverflowError as error:
-        raise VideoError(f"height and width must be below 2147483648, got {height}x{width}") from error
-    planes = [part.plane for part in layout.components]
-    if len(set(planes)) != len(planes):
-        raise VideoError(f"pixel_format must have one plane for each component, got {pixel_format!r}")
-    if not planes or layout.has_palette or not all(8 <= part.bits <= 16 for part in layout.components):
-        raise VideoError(f"pixel_format must have 8 to 16 bits for each component, got {pixel_format!r}")
-    return sum(part.height * part.width * (1 if part.bits <= 8 else 2) for part in layout.components)
+class _Damage(Exception):
+    """What is wrong from here on."""
 
 
-def raw_frames(source: VideoSource) -> int:
-    """Count the frames of a raw file, or of an archive of one, by its bytes.
+def _pictures(
+    container: InputContainer, stream: VideoStream, end: int | None, path: Path
+) -> Iterator[partial[NDArray[np.uint8]]]:
+    """Decode up to the byte ``end`` or the first damage, which ends it with :class:`_Damage`."""
+    kept = packets = 0
+    counted, orientation, rotation = False, UPRIGHT, 0
+    codec = stream.codec_context
+    if codec.name in _CHECKSUMMED:
+        codec.options = {"err_detect": "crccheck+explode"}
+    # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
+    coming = container.demux(stream)
+    while True:
+        try:
+            packet = next(coming, None)
+            if packet is None:
+                break
+            if end is not None and packet.pos is not None and packet.pos >= end:
+                return
+            packets += packet.size > 0 and not packet.is_discard
+            if packet.is_corrupt:
+                raise _Damage(f"frame {kept} is incomplete")
+            frames = packet.decode()
+        except (av.FFmpegError, EOFError) as error:
+            raise _Damage(f"frame {kept} cannot be decoded ({reason_of(error)})") from error
+        if any(frame.is_corrupt for frame in frames):
+            raise _Damage(f"frame {kept} is damaged")
+        for frame in frames:
+            if kept == 0:
+                _warn_of_what_is_not_followed(frame, stream, path)
+                counted = codec.name in _FRAME_PER_PACKET and not frame.interlaced_frame
+            if kept == 0 or frame.rotation != rotation:
+                # Asked for seldom: a frame that was asked for its side data stays in memory for a while.
+                orientation, rotation = _orientation(frame, path), frame.rotation
+            yield partial(_to_rgb, frame, path, orientation)
+            kept += 1
+    if counted and kept < packets:
+        raise _Damage(f"{packets - kept} of {packets} frames do not decode")
 
-    Raises:
-        VideoError: its layout is unknown or wrong, or the bytes are no whole number of frames and ``allow_truncated``
-            is not set.
-    """
-    raw, path = source.raw, source.path
-    if raw is None:
-        rule = "so it needs raw: {height, width, pixel_format}, or a name with its size such as 1920x1080"
-        raise VideoError(f"{path}: a raw video has no header, {rule}")
-    if raw.height < 1 or raw.width < 1:
-        raise VideoError(f"{path}: raw height and width must be at least 1, got {raw.height}x{raw.width}")
-    try:
-        one = frame_bytes(raw.pixel_format, raw.height, raw.width)
-    except VideoError as error:
-        raise VideoError(f"{path}: raw {error}") from error
-    packed = path.suffix.lower() == ".7z"
-    whole, rest = divmod(raw_member(path).size if packed else path.stat().st_size, one)
-    if whole == 0 or (rest and not source.allow_truncated):
-        raise VideoError(
-            f"{path}: a {raw.width}x{raw.height} {raw.pixel_format} file must be a whole number of frames of {one}"
-            f" bytes, found {whole} and {rest} bytes more; allow_truncated keeps the whole ones"
-        )
-    return whole
 
-
-def open_container(source: VideoSource, stack: ExitStack) -> InputContainer:
-    """Open a video file, to be closed by ``stack``.
+def shown_size(source: VideoSource) -> tuple[int, int, Orientation]:
+    """Height and width of a video file's frames as they come out, and how they are turned; decodes the first alone.
 
     Raises:
-        VideoError: it cannot be.
+        VideoError: as :func:`container_pictures`.
     """
-    path = source.path
-    options: dict[str, Any] = {}
-    content: Any = str(path.absolute())
-    if path.suffix.lower() in RAW_SUFFIXES:
-        raw_frames(source)
-        assert source.raw is not None
-        options["format"] = "rawvideo"
-        size = f"{source.raw.width}x{source.raw.height}"
-        options["options"] = {"video_size": size, "pixel_format": source.raw.pixel_format}
-    if path.suffix.lower() == ".7z":
-        content = stack.enter_context(unpacked(path, raw_member(path)))
+    with ExitStack() as stack:
+        container, stream = open_video(source, stack)
+        try:
+            frame = next(container.decode(stream), None)
+        except (av.FFmpegError, EOFError) as error:
+            raise VideoError(f"{source.path}: frame 0 cannot be decoded ({reason_of(error)})") from error
+        if frame is None:
+            raise VideoError(f"{source.path}: a video file must have a frame, found none")
+        orientation = _orientation(frame, source.path)
+        return *orientation.size(frame.height, frame.width), orientation
+
+
+def _damage(source: VideoSource, container: InputContainer, stream: VideoStream) -> tuple[str, int | None]:
+    """Say what shows of damage before anything is decoded, and from which byte on; empty when the file is whole."""
     try:
-        container: InputContainer = stack.enter_context(av.open(content, mode="r", **options))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        missing = missing_bytes(path)
-        cut = f"the file is cut off: at least {missing} bytes are missing, and what is left " if missing else ""
-        raise VideoError(f"{path}: {cut}cannot be opened as a video ({_reason(error)})") from error
-    return container
-
-
-def video_stream_of(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream of a file; raises VideoError where there is none."""
-    if not container.streams.video or container.format.name == "tty":
-        # FFmpeg would draw any .txt file as a picture of its text.
-        found = "sound only" if container.streams.audio else "none"
-        raise VideoError(f"{path}: a video file must have a video stream, found {found}")
-    return container.streams.video[0]
-
-
-def _missing_end(source: VideoSource, container: InputContainer, stream: VideoStream) -> str:
-    """Say what is missing at the end of the file; empty when it is whole."""
-    try:
+        end = damaged_at(source.path)
         missing = missing_bytes(source.path)
         if missing:
-            return f"at least {missing} bytes are missing"
+            return f"at least {missing} bytes are missing", end
+        if end is not None:
+            return f"its parts do not follow one another at byte {end}", end
         if container.format.name == "yuv4mpegpipe":
             codec = stream.codec_context
             one = frame_bytes(str(codec.pix_fmt), codec.height, codec.width)
             partial_frame = partial_y4m_bytes(source.path, one)
             if partial_frame:
-                return f"the last frame has {partial_frame} bytes of {one}"
+                return f"the last frame has {partial_frame} bytes of {one}", None
     except OSError as error:
-        raise VideoError(f"{source.path}: cannot be read ({_reason(error)})") from error
-    return ""
+        raise VideoError(f"{source.path}: cannot be read ({reason_of(error)})") from error
+    return "", None
 
 
 def _flush(stream: VideoStream) -> list[VideoFrame]:
@@ -204,14 +173,38 @@ def _flush(stream: VideoStream) -> list[VideoFrame]:
         return []
 
 
-def _to_rgb(frame: VideoFrame, path: Path) -> NDArray[np.uint8]:
-    """Convert a decoded frame to RGB.
+def _warn_of_what_is_not_followed(frame: VideoFrame, stream: VideoStream, path: Path) -> None:
+    """Tell in one line of what the file says and is not acted upon."""
+    aspect = stream.sample_aspect_ratio
+    kept = [
+        f"pixels that are not square ({aspect})" if aspect and aspect != 1 else "",
+        "interlaced fields" if frame.interlaced_frame else "",
+        "transparency in a layer of its own" if stream.metadata.get("alpha_mode") == "1" and not _alpha(frame) else "",
+    ]
+    if any(kept):
+        logger.warning("%s: has %s; its frames are taken as they are stored", path, " and ".join(filter(None, kept)))
+
+
+def _alpha(frame: VideoFrame) -> bool:
+    return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+
+
+def _orientation(frame: VideoFrame, path: Path) -> Orientation:
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        return UPRIGHT if matrix is None else of_display_matrix(bytes(matrix))
+    except VideoError as error:
+        raise VideoError(f"{path}: {error}") from error
+
+
+def _to_rgb(frame: VideoFrame, path: Path, orientation: Orientation) -> NDArray[np.uint8]:
+    """Convert a decoded frame to RGB, upright.
 
     A stated matrix and range are followed. Where the stream states none, YUV is taken as limited range, BT.709 from
     :data:`HD_HEIGHT` rows on and BT.601 below.
     """
     layout = frame.format
-    options: dict[str, Any] = {"format": "rgb24", "interpolation": _CONVERSION}
+    options: dict[str, Any] = {"format": "rgba" if _alpha(frame) else "rgb24", "interpolation": _CONVERSION}
     is_yuv = len(layout.components) >= 3 and not layout.is_rgb
     if is_yuv:
         full = frame.color_range == _RANGE_FULL or layout.name.startswith("yuvj")
@@ -220,15 +213,11 @@ def _to_rgb(frame: VideoFrame, path: Path) -> NDArray[np.uint8]:
         if frame.colorspace == _MATRIX_UNSTATED:
             options["src_colorspace"] = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
     try:
-        rgb = frame.reformat(**options).to_ndarray()
+        pixels = np.asarray(frame.reformat(**options).to_ndarray(), dtype=np.uint8)
     except (av.FFmpegError, ValueError) as error:
-        raise VideoError(f"{path}: {layout.name} frames cannot be converted to RGB ({_reason(error)})") from error
-    return np.ascontiguousarray(rgb, dtype=np.uint8)
+        raise VideoError(f"{path}: {layout.name} frames cannot be converted to RGB ({reason_of(error)})") from error
+    return orientation.upright(flatten(pixels, 255) if pixels.shape[2] == 4 else pixels)
 
 
 def _refusal(path: Path, damage: str) -> str:
     return f"{path}: the file is cut off or damaged: {damage}; allow_truncated keeps the frames before that"
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -29,19 +29,52 @@ def source_digest(path: Path, cache_dir: Path) -> str:
         VideoError: the source is missing, has no images or cannot be read.
         OSError: the index cannot be written.
     """
-    current = stamp(path)
-    index = _read_index(cache_dir)
-    place = str(path.absolute())
-    known = index.get(place)
-    if known is not None and known["stamp"] == current:
-        return known["sha256"]
-    sha256 = content_digest(path)
-    # Read again: another process may have added its own digest while this one was busy with gigabytes.
-    index = _read_index(cache_dir)
-    index[place] = {"stamp": current, "sha256": sha256}
-    with whole_file(cache_dir / INDEX_NAME) as draft:
-        draft.file.write(json.dumps(index, indent=1, sort_keys=True).encode())
+    index, place, current = cache_dir / INDEX_NAME, str(path.absolute()), stamp(path)
+    sha256 = recall(index, place, current)
+    if sha256 is None:
+        sha256 = content_digest(path)
+        remember(index, place, current, sha256)
     return sha256
+
+
+def known_digest(path: Path, cache_dir: Path) -> str | None:
+    """The digest of a source if the index has it; nothing is read but the index.
+
+    Raises:
+        VideoError: the source is missing or cannot be looked at.
+    """
+    return recall(cache_dir / INDEX_NAME, str(path.absolute()), stamp(path))
+
+
+def recall(index: Path, key: str, current: str) -> str | None:
+    """Look up a digest that was made of something that has not changed since.
+
+    Args:
+        index: a file that :func:`remember` writes; may be missing or damaged.
+        key: what the digest is of.
+        current: its stamp now.
+    """
+    known = _read_index(index).get(key)
+    return known["sha256"] if known is not None and known["stamp"] == current else None
+
+
+def remember(index: Path, key: str, current: str, sha256: str) -> None:
+    """Add a digest to an index.
+
+    Args:
+        index: the file, written anew.
+        key: what the digest is of.
+        current: its stamp.
+        sha256: the digest.
+
+    Raises:
+        OSError: the index cannot be written.
+    """
+    # Read only now: another process may have added its own digest while this one was busy with gigabytes.
+    entries = _read_index(index)
+    entries[key] = {"stamp": current, "sha256": sha256}
+    with whole_file(index) as draft:
+        draft.file.write(json.dumps(entries, indent=1, sort_keys=True).encode())
 
 
 def content_digest(path: Path) -> str:
@@ -64,7 +97,7 @@ def content_digest(path: Path) -> str:
                 while block := opened.read(1 << 20):
                     content.update(block)
         except OSError as error:
-            raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+            raise VideoError(f"{file}: cannot be read ({error.strerror})") from error
         if path == file:
             return content.hexdigest()
         total.update(json.dumps([file.name, content.hexdigest()]).encode())
@@ -80,9 +113,11 @@ def stamp(path: Path) -> str:
     try:
         facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in _files(path)]
     except FileNotFoundError as error:
-        raise VideoError(f"{path}: no such file or folder") from error
+        missing = Path(error.filename or path)
+        found = "a link to what is missing" if missing.is_symlink() else "no such file or folder"
+        raise VideoError(f"{missing}: {found}") from error
     except OSError as error:
-        raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
+        raise VideoError(f"{error.filename or path}: cannot be read ({error.strerror})") from error
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -90,11 +125,11 @@ def _files(path: Path) -> list[Path]:
     return image_files(path) if path.is_dir() else [path]
 
 
-def _read_index(cache_dir: Path) -> dict[str, dict[str, str]]:
+def _read_index(path: Path) -> dict[str, dict[str, str]]:
     """Read the index; one that is missing or damaged is empty, which costs time and nothing else."""
     index: dict[str, dict[str, str]] = {}
     with suppress(OSError, ValueError):
-        entries = json.loads((cache_dir / INDEX_NAME).read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
         for place, entry in entries.items() if isinstance(entries, dict) else ():
             if isinstance(entry, dict) and isinstance(entry.get("stamp"), str) and isinstance(entry.get("sha256"), str):
                 index[place] = {"stamp": entry["stamp"], "sha256": entry["sha256"]}

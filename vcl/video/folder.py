@@ -8,10 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from vcl.errors import VideoError
-from vcl.video.source import VideoSource, image_files
+from vcl.video.flatten import flatten
+from vcl.video.listing import frame_files
+from vcl.video.orientation import Orientation, of_exif
+from vcl.video.source import VideoSource
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # Everything Pillow raises on a damaged image, and PyAV on a damaged 16-bit one.
@@ -28,24 +31,20 @@ def folder_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]
         For each image a call without arguments that reads it as RGB ``(H, W, 3)`` uint8.
 
     Raises:
-        VideoError: no images, a damaged image, or images of different sizes.
+        VideoError: no images, a damaged image, images of different sizes, or what :func:`frame_files` refuses.
     """
-    try:
-        paths = image_files(source.path)
-    except OSError as error:
-        raise VideoError(f"{source.path}: the folder cannot be listed ({error.strerror})") from error
-    if not paths:
-        raise VideoError(f"{source.path}: a frame folder must hold PNG or JPEG images, found none")
+    paths = frame_files(source.path)
+    size, _ = shown_image_size(paths[0])
     for path in paths:
-        yield partial(_read_same_size, path, paths[0])
+        yield partial(_read_same_size, path, paths[0], size)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read one image as RGB.
 
-    Grey is repeated over the three channels and a palette is looked up. Transparent pixels are laid over black. 16-bit
-    levels become ``round(level / 257)``, which takes 65535 to 255 and is exact in between; Pillow itself would drop the
-    low byte, so PNGs of that depth are decoded by PyAV.
+    Grey is repeated over the three channels and a palette is looked up. Transparent pixels are laid over black. What
+    EXIF says to be turned or mirrored is set upright. 16-bit levels become ``round(level / 257)``, which takes 65535 to
+    255 and is exact in between; Pillow itself would drop the low byte, so PNGs of that depth are decoded by PyAV.
 
     Args:
         path: a PNG or JPEG file.
@@ -57,38 +56,51 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         VideoError: the file is damaged or no image.
     """
     try:
-        if _png_depth(path) == 16:
-            return _flatten(_read_deep_png(path), 65535)
+        depth = _png_depth(path)
         with Image.open(path) as image:
-            return _flatten(_eight_bit(image), 255)
+            if depth == 16:
+                return _orientation(image).upright(flatten(_read_deep_png(path), 65535))
+            pixels = flatten(_eight_bit(image, depth), 255)
+            return _orientation(image).upright(pixels)
     except _DAMAGE as error:
         raise VideoError(f"{path}: the image cannot be read ({str(error).splitlines()[0]})") from error
 
 
-def _read_same_size(path: Path, first: Path) -> NDArray[np.uint8]:
+def _read_same_size(path: Path, first: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     frame = read_image(path)
     height, width = frame.shape[:2]
-    if path != first:
-        first_width, first_height = image_size(first)
-        if (first_width, first_height) != (width, height):
-            raise VideoError(
-                f"{path.parent}: all images must have one size, found {first.name} at {first_width}x{first_height}"
-                f" and {path.name} at {width}x{height}"
-            )
+    if (height, width) != size:
+        raise VideoError(
+            f"{path.parent}: all images must have one size, found {first.name} at {size[1]}x{size[0]}"
+            f" and {path.name} at {width}x{height}"
+        )
     return frame
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height from the header alone."""
+def shown_image_size(path: Path) -> tuple[tuple[int, int], Orientation]:
+    """Height and width of an image when it stands upright, and how it is turned.
+
+    Raises:
+        VideoError: the file is damaged or no image.
+    """
     try:
         with Image.open(path) as image:
-            return image.size
+            orientation = _orientation(image)
+            return orientation.size(image.height, image.width), orientation
     except _DAMAGE as error:
         raise VideoError(f"{path}: the image cannot be read ({error})") from error
 
 
-def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
-    """Pixels of an 8-bit image as ``(H, W, n)``: grey (1), grey and alpha (2), RGB (3) or RGBA (4)."""
+def _orientation(image: Image.Image) -> Orientation:
+    return of_exif(image.getexif().get(ExifTags.Base.Orientation))
+
+
+def _eight_bit(image: Image.Image, depth: int) -> NDArray[np.uint8]:
+    """Pixels of an image of at most 8 bits as ``(H, W, n)``: grey (1), grey and alpha (2), RGB (3) or RGBA (4)."""
+    transparent, top = image.info.get("transparency"), 2**depth - 1
+    if depth < 8 and image.mode in {"1", "L"} and isinstance(transparent, int) and transparent <= top:
+        # Pillow brings the grey levels of such a PNG to 8 bits, but not the one that is transparent.
+        image.info["transparency"] = transparent * 255 // top
     if "transparency" in image.info and image.mode in {"1", "L", "P", "RGB"}:
         mode = "RGBA"
     elif image.mode in {"L", "LA", "RGB", "RGBA"}:
@@ -117,17 +129,3 @@ def _read_deep_png(path: Path) -> NDArray[np.uint16]:
     channels = len(frame.format.components)
     values: NDArray[np.uint16] = rows[:, : frame.width * channels].astype(np.uint16)
     return values.reshape(frame.height, frame.width, channels)
-
-
-def _flatten(values: NDArray[np.uint8] | NDArray[np.uint16], peak: int) -> NDArray[np.uint8]:
-    """Lay ``(H, W, n)`` levels in ``[0, peak]`` over black and bring them to 8 bits."""
-    colour = values
-    if values.shape[2] in (2, 4):
-        colour, alpha = values[:, :, :-1], values[:, :, -1:]
-        levels = np.rint(colour.astype(np.float64) * alpha * (255 / (peak * peak)))
-    elif peak != 255:
-        levels = np.rint(colour.astype(np.float64) * (255 / peak))
-    else:
-        levels = colour
-    shape = (*values.shape[:2], 3)
-    return np.ascontiguousarray(np.broadcast_to(levels.astype(np.uint8), shape))

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from vcl.errors import VideoError
-from vcl.video.source import RawFormat, is_plain_name
+from vcl.video.names import check_inside, check_unique, name_fault
+from vcl.video.source import RawFormat
 from vcl.yaml_text import YamlError, is_null, read_yaml, whole_number
 
 _SHARED = ("package", "raw", "sizes")
@@ -98,6 +99,8 @@ def read_manifest(name: str, path: Path) -> Manifest:
     shared = {key: fields[key] for key in _SHARED if key in fields}
     others = _others(fields, path)
     videos = _optional(fields, "videos", list, where) or []
+    folders = _texts(fields, "folders", where)
+    check_inside(folders, f"{where}: folders")
     entries = tuple(
         _named(video, others, f"{where}: videos[{place}]")
         if isinstance(video, str)
@@ -112,25 +115,10 @@ def read_manifest(name: str, path: Path) -> Manifest:
         about=_optional(fields, "about", str, where) or "",
         source=_optional(fields, "source", str, where) or (others.source if others else ""),
         of=others.name if others else "",
-        folders=_texts(fields, "folders", where) or (others.folders if others else (".",)),
+        folders=folders or (others.folders if others else (".",)),
         raw=_raw(fields.get("raw"), f"{where}: raw"),
         videos=entries,
     )
-
-
-def check_unique(names: list[str], where: str) -> None:
-    """Refuse a name given twice: a report could not tell the two apart.
-
-    Args:
-        names: names of videos.
-        where: start of the message.
-
-    Raises:
-        VideoError: names the first that is there twice.
-    """
-    twice = [name for place, name in enumerate(names) if name in names[:place]]
-    if twice:
-        raise VideoError(f"{where}: names of videos must differ, found {twice[0]} twice")
 
 
 def _content(path: Path) -> object:
@@ -166,11 +154,13 @@ def _entry(content: object, where: str, shared: Mapping[str, Any]) -> Entry:
     name = _optional(fields, "name", str, where)
     if not name:
         raise VideoError(f"{where}: a video needs a name")
-    if not is_plain_name(name):
-        raise VideoError(f"{where}: a name must be that of one file, without / and not hidden, got {name!r}")
+    if fault := name_fault(name):
+        raise VideoError(f"{where}: a name must be that of one file, got {name!r}, which {fault}")
+    paths = (_optional(fields, "path", str, where) or name, *_texts(fields, "aliases", where))
+    check_inside(paths, where)
     return Entry(
         name=name,
-        paths=(_optional(fields, "path", str, where) or name, *_texts(fields, "aliases", where)),
+        paths=paths,
         files=_texts(fields, "files", where),
         frames=_count(fields, "frames", where),
         sizes=_sizes(fields, where),

@@ -181,7 +181,7 @@ def _is_done(job: _Job, prepared: Prepared, out: Path) -> bool:
     if made is None or not path.is_file():
         return False
     same = made.source_stamp == stamp(job.source.path) and made.source_raw == _layout(job.source)
-    return same and made.stamp == stamp(path)
+    return same and made.orientation == job.facts.orientation and made.stamp == stamp(path)
 
 
 def _layout(source: VideoSource) -> RawFormat | None:
@@ -209,4 +209,5 @@ def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Mad
     with whole_file(path) as draft:
         count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of), most)
     size = facts.height, facts.width
-    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate, _layout(source))
+    read_as = _layout(source), facts.orientation
+    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate, *read_as)

@@ -6,19 +6,28 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vcl.errors import VideoError
 from vcl.video.cache import Clip
+from vcl.video.digest import recall, remember, stamp
+from vcl.video.names import is_plain_name
+from vcl.video.orientation import UPRIGHT, Orientation
 from vcl.video.read import frame_array
-from vcl.video.source import RawFormat, VideoSource, is_plain_name
+from vcl.video.source import RawFormat, VideoSource
 from vcl.video.transform import Transform
 from vcl.whole_file import whole_file
 
 RECORD = "prepared.json"
+LEADING = "leading.json"
+"""Digests of the first so many frames, where an experiment asked for fewer than were prepared."""
 
 Progress = Callable[[str, int, int | None], None]
 """Told of every frame: the video's name, how many are done, and of how many if that is known."""
@@ -38,6 +47,7 @@ class Made:
         source_size: height and width of its frames, pixels.
         rate: frames a second of the source, as its benchmark says; ``None`` where it does not.
         source_raw: layout that it was read with, where it says none itself.
+        orientation: how its frames are stored, which were set upright.
     """
 
     frames: int
@@ -49,6 +59,7 @@ class Made:
     source_size: tuple[int, int]
     rate: int | None
     source_raw: RawFormat | None = None
+    orientation: Orientation = UPRIGHT
 
 
 @dataclass(frozen=True)
@@ -104,8 +115,12 @@ def read_prepared(folder: Path) -> Prepared | None:
 
 def _made(content: dict[str, Any]) -> Made:
     height, width = content["source_size"]
-    raw = content.get("source_raw")  # Older records have none.
-    changed = {"source_size": (int(height), int(width)), "source_raw": None if raw is None else RawFormat(**raw)}
+    raw = content.get("source_raw")  # Older records have none, nor an orientation: they kept frames as they are stored.
+    changed = {
+        "source_size": (int(height), int(width)),
+        "source_raw": None if raw is None else RawFormat(**raw),
+        "orientation": Orientation(*content.get("orientation", UPRIGHT)),
+    }
     made = Made(**{**content, **changed})
     if not (isinstance(made.frames, int) and isinstance(made.sha256, str) and len(made.sha256) == 64):
         raise ValueError(f"frames must be a number and sha256 64 digits, got {made.frames!r} and {made.sha256!r}")
@@ -134,7 +149,18 @@ def prepared_clip(source: VideoSource, transform: Transform) -> Clip | None:
         raise VideoError(f"{source.path}: must be {made.frames} frames as {RECORD} says, found {frames.shape}")
     if count == made.frames:
         return Clip(source.name, frames, made.sha256)
-    return Clip(source.name, frames[:count], hashlib.sha256(frames[:count].data).hexdigest())
+    return Clip(source.name, frames[:count], _leading_digest(source, frames[:count]))
+
+
+def _leading_digest(source: VideoSource, frames: NDArray[np.uint8]) -> str:
+    """Digest of the first frames of an array; remembered beside it, where that folder can be written."""
+    index, key, current = source.path.parent / LEADING, f"{source.path.stem}:{len(frames)}", stamp(source.path)
+    sha256 = recall(index, key, current)
+    if sha256 is None:
+        sha256 = hashlib.sha256(frames.data).hexdigest()
+        with suppress(OSError):
+            remember(index, key, current, sha256)
+    return sha256
 
 
 def made_so(source: VideoSource, transform: Transform) -> Made | None:

@@ -1,15 +1,16 @@
 """What can be said of a source before its frames are read."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from vcl.errors import VideoError
-from vcl.video.container import open_container, raw_frames, video_stream_of
-from vcl.video.folder import image_size
-from vcl.video.read import frame_array
-from vcl.video.source import RAW_SUFFIXES, VideoSource, image_files
-from vcl.video.structure import missing_bytes
+from vcl.video.container import shown_size
+from vcl.video.folder import shown_image_size
+from vcl.video.listing import frame_files
+from vcl.video.orientation import UPRIGHT, Orientation
+from vcl.video.raw import raw_frames
+from vcl.video.read import check_file, frame_array
+from vcl.video.source import RAW_SUFFIXES, VideoSource
+from vcl.video.structure import damaged_at, missing_bytes
 
 
 @dataclass(frozen=True)
@@ -17,18 +18,20 @@ class Facts:
     """Of a source.
 
     Args:
-        height: rows of its frames, in pixels.
-        width: columns of its frames, in pixels.
+        height: rows of its frames as they come out, in pixels.
+        width: columns of its frames as they come out, in pixels.
         frames: how many, where that shows without decoding.
+        orientation: how they are stored.
     """
 
     height: int
     width: int
     frames: int | None
+    orientation: Orientation = UPRIGHT
 
 
 def probe(source: VideoSource) -> Facts:
-    """Look at a source without decoding it.
+    """Look at a source; of a compressed video the first frame is decoded, which alone tells how it is turned.
 
     Args:
         source: any source.
@@ -37,32 +40,29 @@ def probe(source: VideoSource) -> Facts:
         Its facts. Frames of a compressed video are not counted: headers are often wrong about them.
 
     Raises:
-        VideoError: it cannot be read, or is cut off so that it shows.
+        VideoError: it cannot be read, or is cut off or damaged so that it shows, and ``allow_truncated`` is not set.
     """
     path = source.path
     try:
         if path.is_dir():
-            return _folder(path)
+            frames = frame_files(path)
+            (height, width), orientation = shown_image_size(frames[0])
+            return Facts(height, width, len(frames), orientation)
         if path.suffix.lower() == ".npy":
-            frames, _, height, width = frame_array(path).shape
-            return Facts(height, width, frames)
+            count, _, height, width = frame_array(path).shape
+            return Facts(height, width, count)
+        check_file(path)
         if path.suffix.lower() in RAW_SUFFIXES:
             count = raw_frames(source)
             assert source.raw is not None
             return Facts(source.raw.height, source.raw.width, count)
-        missing = missing_bytes(path)
+        if not source.allow_truncated:
+            missing, damage = missing_bytes(path), damaged_at(path)
+            if missing:
+                raise VideoError(f"{path}: the file is cut off: at least {missing} bytes are missing")
+            if damage is not None:
+                raise VideoError(f"{path}: the file is damaged: its parts do not follow one another at byte {damage}")
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if missing:
-        raise VideoError(f"{path}: the file is cut off: at least {missing} bytes are missing")
-    with ExitStack() as stack:
-        codec = video_stream_of(open_container(source, stack), path).codec_context
-        return Facts(codec.height, codec.width, None)
-
-
-def _folder(path: Path) -> Facts:
-    images = image_files(path)
-    if not images:
-        raise VideoError(f"{path}: a frame folder must hold PNG or JPEG images, found none")
-    width, height = image_size(images[0])
-    return Facts(height, width, len(images))
+    height, width, orientation = shown_size(source)
+    return Facts(height, width, None, orientation)

@@ -9,7 +9,7 @@ from tokenize import TokenError
 import numpy as np
 from numpy.typing import NDArray
 
-from vcl.errors import VideoError
+from vcl.errors import ShortVideoError, VideoError
 from vcl.video.container import container_pictures
 from vcl.video.folder import folder_pictures
 from vcl.video.source import VideoSource
@@ -52,7 +52,7 @@ def read_frames(
             ``source.expected_frames``.
     """
     check_range(source.name, start, frames, stride)
-    last = None if frames is None else start + (frames - 1) * stride
+    last = _last(start, frames, stride)
     shape: tuple[int, ...] | None = None
     count = 0
     for picture in _pictures(source):
@@ -66,10 +66,35 @@ def read_frames(
         if count == last:
             return
         count += 1
+    check_reach(source, start, frames, stride, count)
+
+
+def check_reach(source: VideoSource, start: int, frames: int | None, stride: int, count: int) -> None:
+    """Refuse a range that goes beyond a video, and a whole video that has another number of frames than expected.
+
+    Args:
+        source: the video.
+        start: place of the first frame.
+        frames: how many to keep, or ``None``.
+        stride: distance between two kept frames.
+        count: how many frames it has.
+
+    Raises:
+        ShortVideoError: it is too short.
+        VideoError: as :func:`check_count`.
+    """
+    last = _last(start, frames, stride)
+    if last is not None and count > last:
+        return
     check_count(source, count)
     if last is not None or count <= start:
         asked = f"{start}..." if last is None else f"{start}..{last}"
-        raise VideoError(f"{source.name}: asked for frames {asked} but the clip {source.path} has {count}")
+        message = f"{source.name}: asked for frames {asked} but the clip {source.path} has {count}"
+        raise ShortVideoError(message, len(range(start, count, stride)))
+
+
+def _last(start: int, frames: int | None, stride: int) -> int | None:
+    return None if frames is None else start + (frames - 1) * stride
 
 
 def check_range(name: str, start: int, frames: int | None, stride: int) -> None:
@@ -97,15 +122,26 @@ def _pictures(source: VideoSource) -> Iterator[Callable[[], NDArray[np.uint8]]]:
     try:
         if path.is_dir():
             return folder_pictures(source)
-        if not path.exists():
-            raise VideoError(f"{path}: no such file or folder")
-        if path.stat().st_size == 0:
-            raise VideoError(f"{path}: a video file must have content, found 0 bytes")
-        with path.open("rb"):
-            pass
+        check_file(path)
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
     return _array_pictures(path) if path.suffix.lower() == ".npy" else container_pictures(source)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that is not there or has no content.
+
+    Raises:
+        VideoError: says which.
+        OSError: it cannot be opened.
+    """
+    if not path.exists():
+        found = "a link to what is missing" if path.is_symlink() else "no such file or folder"
+        raise VideoError(f"{path}: {found}")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path}: a video file must have content, found 0 bytes")
+    with path.open("rb"):
+        pass
 
 
 def frame_array(path: Path) -> NDArray[np.uint8]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    {".7z", ".265", ".avi", ".h265", ".hevc", ".m4v", ".mkv", ".mov", ".mp4", ".npy", ".webm", ".y4m", ".yuv"}
+    {".264", ".265", ".3g2", ".3gp", ".7z", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mkv", ".mov"}
+    | {".mp4", ".mpeg", ".mpg", ".mts", ".npy", ".ogv", ".qt", ".ts", ".vob", ".webm", ".y4m", ".yuv"}
 )
+"""Kinds that FFmpeg reads and whose wholeness :mod:`vcl.video.structure` can check, raw video and arrays."""
 RAW_SUFFIXES = frozenset({".7z", ".yuv"})
 """Files that cannot say how their planes lie: headerless ones, and archives of one such."""
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
@@ -96,11 +98,6 @@ def image_files(folder: Path) -> list[Path]:
     """
     found = [path for path in folder.iterdir() if is_visible(path) and path.suffix.lower() in IMAGE_SUFFIXES]
     return sorted(found, key=lambda path: natural_key(path.name))
-
-
-def is_plain_name(name: str) -> bool:
-    """Tell whether a name can be that of one file in a folder, and of no other place."""
-    return not name.startswith(".") and not set(name) & set("/\\\0")
 
 
 def is_visible(path: Path) -> bool:

@@ -10,30 +10,48 @@ from vcl.config import StreamConfig
 from vcl.errors import VideoError
 from vcl.user_path import user_path
 from vcl.video.benchmark import resolve
-from vcl.video.cache import Clip, cache_folder, load_clip
+from vcl.video.cache import Clip, cache_folder, cached_clip, load_clip
+from vcl.video.faults import Faults
 from vcl.video.prepared import prepared_clip
+from vcl.video.probe import probe
+from vcl.video.read import check_reach
 from vcl.video.transform import Transform
 
 
 def open_stream(config: StreamConfig) -> list[Clip]:
     """All clips in the order of their sessions; decoded now unless they are prepared or the cache has them.
 
+    All videos are looked at before the first is decoded, and one that turns out to be damaged or too short while it is
+    decoded does not keep the others from the cache.
+
     Raises:
         ConfigError: the root or the cache lies in a home that does not exist.
-        VideoError: a video is missing or cannot be read as asked.
+        VideoError: videos are missing or cannot be read as asked, all of them in one message.
     """
     root = root_of(config)
     if root is not None:
         _check_folder(root)
     transform = transform_of(config)
-    sources = resolve(config.benchmark, root, config.videos)
-    clips = [
-        prepared_clip(source, transform)
-        # Asked for here, since a stream that is prepared needs no cache.
-        or load_clip(replace(source, allow_truncated=config.allow_truncated), transform, cache_folder(config.cache))
-        for source in sources
+    sources = [
+        replace(source, allow_truncated=config.allow_truncated)
+        for source in resolve(config.benchmark, root, config.videos)
     ]
-    return ordered(clips, config)
+    clips: dict[str, Clip] = {}
+    faults = Faults()
+    for source in sources:
+        with faults.collected():
+            ready = prepared_clip(source, transform) or cached_clip(source, transform, cache_folder(config.cache))
+            if ready:
+                clips[source.name] = ready
+            elif (frames := probe(source).frames) is not None:
+                check_reach(source, transform.start, transform.frames, transform.stride, frames)
+    faults.raise_any()
+    for source in sources:
+        if source.name not in clips:
+            with faults.collected():
+                clips[source.name] = load_clip(source, transform, cache_folder(config.cache))
+    faults.raise_any()
+    return ordered([clips[source.name] for source in sources], config)
 
 
 def root_of(config: StreamConfig) -> Path | None:

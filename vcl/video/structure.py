@@ -1,8 +1,9 @@
-"""Is a video file all there? Asked of the container's own byte counts, before anything is decoded.
+"""Is a video file all there, and in order? Asked of the container's own byte counts, before anything is decoded.
 
 FFmpeg reads a cut file up to the cut and then often reports a plain end, and the frame count or the duration in a
 header cannot tell either: edit lists legally hide frames, and sound may run longer than the picture. The sizes that
-containers write around their parts are exact.
+containers write around their parts are exact. Of damage in the middle FFmpeg says nothing in many containers: it looks
+for the next part that it knows.
 """
 
 import struct
@@ -10,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-_EBML_MAGIC = b"\x1a\x45\xdf\xa3"
-_MATROSKA_SEGMENT = b"\x18\x53\x80\x67"
+from vcl.video import matroska, walks
+
 _MP4_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
+_ASF_MAGIC = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _AVI_SIZE_UNKNOWN = frozenset({0, 0xFFFFFFFF})
 
 
@@ -37,6 +39,43 @@ def missing_bytes(path: Path) -> int:
         file.seek(0)
         measure = _measure_for(head)
         return max(0, measure(file, size) - size) if measure else 0
+
+
+def damaged_at(path: Path) -> int | None:
+    """Find the first byte at which the parts of a container stop following one another.
+
+    Knows MP4 and MOV (fragments alone: other files have one part for all frames), Matroska and WebM, AVI, MPEG
+    transport and program streams, FLV and Ogg. A file of another kind counts as in order.
+
+    Args:
+        path: an existing file.
+
+    Returns:
+        The byte; ``None`` where all follow one another to the end of the file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb", buffering=0) as unbuffered:
+        head = unbuffered.read(1024)
+        unbuffered.seek(0)
+        walk = _walk_for(head)
+        return walk(unbuffered, size) if walk else None
+
+
+def looks_like_video(path: Path) -> bool:
+    """Tell whether a file begins as a video does, whatever it is called.
+
+    Returns:
+        Also ``False`` where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError:
+        return False
+    return bool(_walk_for(head) or _measure_for(head)) or head.startswith((b"YUV4MPEG2 ", b"GIF8", _ASF_MAGIC))
 
 
 def partial_y4m_bytes(path: Path, frame_bytes: int) -> int:
@@ -65,10 +104,26 @@ def partial_y4m_bytes(path: Path, frame_bytes: int) -> int:
     return 0
 
 
+def _walk_for(head: bytes) -> Callable[[BinaryIO, int], int | None] | None:
+    if head[4:8] in _MP4_FIRST_BOXES:
+        return walks.mp4_damaged_at
+    if walks.ts_packet(head):
+        return walks.ts_damaged_at
+    if head[:4] == b"RIFF":
+        return walks.avi_damaged_at if head[8:12] == b"AVI " else None
+    by_magic = {
+        matroska.MAGIC: matroska.damaged_at,
+        b"\0\0\1\xba": walks.ps_damaged_at,
+        b"FLV\1": walks.flv_damaged_at,
+        b"OggS": walks.ogg_damaged_at,
+    }
+    return by_magic.get(head[:4])
+
+
 def _measure_for(head: bytes) -> Callable[[BinaryIO, int], int] | None:
     if head[4:8] in _MP4_FIRST_BOXES:
         return _announced_mp4
-    if head[:4] == _EBML_MAGIC:
+    if head[:4] == matroska.MAGIC:
         return _announced_matroska
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return _announced_avi
@@ -113,7 +168,7 @@ def _announced_matroska(file: BinaryIO, size: int) -> int:
         if length == marker - 1:
             return size
         end += id_length + size_length + length
-        if header[:id_length] == _MATROSKA_SEGMENT:
+        if header[:id_length] == matroska.SEGMENT:
             return end
     return end
 

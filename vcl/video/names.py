@@ -1,0 +1,102 @@
+"""Which names a video may have: one rule for files found in a folder, manifests and prepared folders."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+
+from vcl.errors import VideoError
+
+MAX_NAME_BYTES = 200
+"""File systems take 255 bytes; what is left is for the endings of files that are called after a video."""
+
+_CONTROL_CATEGORIES = {"Cc", "Zl", "Zp"}
+
+
+def name_fault(name: str) -> str:
+    """Say why a name cannot be that of one file in a folder, printed in one line and stored as UTF-8.
+
+    Args:
+        name: what a video is to be called, in any alphabet.
+
+    Returns:
+        What is wrong with it; empty for a good name.
+    """
+    if not name:
+        return "is empty"
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        return f"is not UTF-8 (its bytes are {os.fsencode(name)!r})"
+    if name.startswith("."):
+        return "is hidden"
+    if set(name) & set("/\\\0"):
+        return "holds a slash, a backslash or a NUL"
+    if any(unicodedata.category(letter) in _CONTROL_CATEGORIES for letter in name):
+        return "holds a line break or another control character"
+    if name != name.strip() or name.endswith("."):
+        return "begins or ends with a space, or ends with a dot"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"is longer than {MAX_NAME_BYTES} bytes"
+    return ""
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a video may be called so; see :func:`name_fault`."""
+    return not name_fault(name)
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Refuse names that cannot be kept through a run, all of them in one line.
+
+    Args:
+        names: names of videos.
+        where: start of the message.
+
+    Raises:
+        VideoError: a name breaks the rule of :func:`name_fault`.
+    """
+    faults = [f"{name!r} {fault}" for name in names if (fault := name_fault(name))]
+    if faults:
+        rest = f" and {len(faults) - 10} more" if len(faults) > 10 else ""
+        raise VideoError(f"{where}: a video with such a name must be renamed: {'; '.join(faults[:10])}{rest}")
+
+
+def check_unique(names: Sequence[str], where: str) -> None:
+    """Refuse a name given twice: a report could not tell the two apart.
+
+    Names that differ only in how an accent is encoded look the same, and are one file on some systems.
+
+    Args:
+        names: names of videos.
+        where: start of the message.
+
+    Raises:
+        VideoError: names the first that is there twice.
+    """
+    counts = Counter(map(normalised, names))
+    twice = [name for name in names if counts[normalised(name)] > 1]
+    if twice:
+        raise VideoError(f"{where}: names of videos must differ, found {twice[0]} twice")
+
+
+def normalised(name: str) -> str:
+    """The name with every accent encoded in one way (NFC), to compare names by."""
+    return unicodedata.normalize("NFC", name)
+
+
+def check_inside(paths: Sequence[str], where: str) -> None:
+    """Refuse a path that does not stay below the folder it is relative to.
+
+    Args:
+        paths: as a manifest states them.
+        where: start of the message.
+
+    Raises:
+        VideoError: names the first that is absolute or climbs.
+    """
+    for text in paths:
+        for path in (PurePosixPath(text), PureWindowsPath(text)):
+            if path.is_absolute() or path.drive or ".." in path.parts or "\0" in text:
+                raise VideoError(
+                    f"{where}: a path must stay inside the root, without .. and not absolute, got {text!r}"
+                )
