@@ -12,6 +12,7 @@ from vcl import __version__
 from vcl.cli.bench import add_bench_command
 from vcl.cli.common import remark
 from vcl.cli.data import add_data_commands
+from vcl.cli.decode import add_decode_command
 from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
 from vcl.errors import Interrupted, VclError
@@ -63,6 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vcl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for add in (add_run_commands, add_report_commands, add_data_commands, add_bench_command):
+    for add in (add_run_commands, add_report_commands, add_decode_command, add_data_commands, add_bench_command):
         add(commands)
     return parser
