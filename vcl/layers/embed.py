@@ -45,7 +45,9 @@ class Waves(nn.Module):
 
     def __init__(self, levels: int, base: float) -> None:
         super().__init__()
-        frequency = math.pi * torch.tensor(base, dtype=torch.float64) ** torch.arange(levels, dtype=torch.float64)
+        # On the CPU even where a network is built without memory: there a power would load torch._dynamo, for seconds.
+        level = torch.arange(levels, dtype=torch.float64, device="cpu")
+        frequency = math.pi * torch.tensor(base, dtype=torch.float64, device="cpu") ** level
         self.register_buffer("frequency", frequency, persistent=False)
 
     def forward(self, place: Tensor) -> Tensor:

@@ -26,7 +26,8 @@ def rate_of(config: StreamConfig, name: str) -> Fraction | None:
         What the benchmark, the record of a prepared folder or the file itself says; ``None`` where nobody does.
     """
     root = Path(config.root).expanduser() if config.root is not None else None
-    rate, stride = None, config.stride
+    rate: int | Fraction | None = None
+    stride = config.stride
     try:
         rate = next((entry.rate for entry in listed(config.benchmark) if entry.name == name), None)
         source = resolve(config.benchmark, root, [name])[0]
