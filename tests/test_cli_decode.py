@@ -1,10 +1,10 @@
 """``vcl decode`` through the front door."""
 
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -17,6 +17,7 @@ from vcl.cli import main
 from vcl.metrics import quality
 from vcl.render import BATCH, Decoder
 from vcl.run import run, run_clips
+from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.read import read_frames
 from vcl.video.source import VideoSource
@@ -135,8 +136,16 @@ def test_a_name_that_looks_like_a_number_is_a_name_first(tmp_path, tiny_config, 
         (["--video", "dog", "--after", "9", "-o", "a.mkv"], "has no video 9; it has clip0, clip1, clip2"),
         (["--video", "2", "--after", "0", "-o", "a.mkv"], "clip2 is session 2, which is still to come after session 0"),
         (["-o", "a.mkv"], "--out is one file for 3 videos (clip0, clip1, clip2): choose one with --video, or a folder"),
-        (["--video", "0", "-o", "a.avi"], "--out must end in .mp4, .mkv, .y4m, .npy, or be a folder, whose name may "),
-        (["--video", "0", "-o", "a.png"], "--out must end in .mp4, .mkv, .y4m, .npy, or be a folder, whose name may "),
+        (
+            ["--video", "0", "-o", "a.avi"],
+            "--out must end in .mp4, .mkv, .y4m, .npy, or be a folder, with / at its end ",
+        ),
+        (
+            ["--video", "0", "-o", "a.png"],
+            "--out must end in .mp4, .mkv, .y4m, .npy, or be a folder, with / at its end ",
+        ),
+        (["--video", "0", "-o", f"{'a' * 300}.mkv"], "File name too long"),
+        (["--video", "0", "-o", "a" * 300], "File name too long"),
         (["--video", "0", "-o", "none/a.mkv"], "the folder none must exist"),
         (["--video", "0", "-o", "none/frames"], "the folder none must exist"),
         (["--video", "0", "-o", "there.mkv"], "there.mkv: is there already"),
@@ -242,8 +251,9 @@ def test_videos_that_are_learned_together_are_there_after_the_last_alone(
 
 @pytest.mark.parametrize("name", ["../../outside", "/outside", ".hidden", ""])
 def test_a_name_that_leads_elsewhere_is_refused(changed, tmp_path, capsys, name):
-    events = changed / "events.jsonl"
-    events.write_text(events.read_text().replace('"clip0"', json.dumps(name)))
+    folder = RunFolder(changed)
+    tensors, notes = folder.read_session(0)
+    folder.write_session(0, tensors, replace(notes, video=name))
     assert "must be that of one file" in refused(capsys, changed, "-o", tmp_path / "a")
 
 

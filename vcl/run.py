@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -22,7 +22,7 @@ from vcl.config import RunConfig, TrainConfig, passes
 from vcl.config.rules import require
 from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, measure_row, waiting_row
-from vcl.rundir import Event, Listener, RunFolder
+from vcl.rundir import Event, Listener, RunFolder, SessionNotes
 from vcl.video.cache import Clip
 from vcl.video.stream import open_stream
 
@@ -49,6 +49,7 @@ def run(
         VclError: one of its children, each one line; what was finished before is kept.
     """
     prepare_device(config.train)
+    _check_network(config, path)  # Before the videos are decoded, which takes its time.
     return run_clips(config, open_stream(config.stream), path, listeners)
 
 
@@ -61,9 +62,9 @@ def run_clips(
     """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size."""
     device = prepare_device(config.train)
     _check_transfer(config, clips)
-    with torch.device("meta"):  # Refuses what no network can be built for, before there is a folder.
-        backbones.of_run(config, len(clips))
+    _check_network(config, path)
     with RunFolder.opened(path, config) as folder:
+        config = _with_network(config, folder)
         folder.add_versions(versions(device))
         watching = listeners(folder)
 
@@ -75,6 +76,21 @@ def run_clips(
 
         _run_sessions(config, clips, folder, emit, device)
         return folder
+
+
+def _check_network(config: RunConfig, path: Path) -> None:
+    """Refuse what no network can be built for, before there is a folder."""
+    with torch.device("meta"):
+        backbones.of_run(RunFolder(path).resolved() or config, sessions=1)
+
+
+def _with_network(config: RunConfig, folder: RunFolder) -> RunConfig:
+    """The config with the widths that the run began with; they are searched for once, and kept."""
+    resolved = folder.resolved()
+    if resolved is None:
+        resolved = backbones.resolved(config)
+        folder.keep_resolved(resolved)
+    return replace(config, backbone=resolved.backbone, method=resolved.method)
 
 
 def _run_sessions(
@@ -109,7 +125,7 @@ def _run_sessions(
             with _stopping_gently(trainer):
                 entry = trainer.train(session)
             emit(_session_event(session, clip.name, trainer))
-            notes = {"video": clip.name, "frames": len(clip.frames), "sessions": len(clips), "keeps": trainer.keeps}
+            notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.keeps)
             folder.write_session(session, entry.tensors(), notes)
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
             closed = {event["session"]: event for event in folder.events("session")}

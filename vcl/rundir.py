@@ -3,6 +3,7 @@
 ::
 
     config.yaml              the whole config, defaults included
+    resolved.yaml            the same with every width of the network known
     versions.json            libraries and machine of every start of the run
     events.jsonl             what happened, a line each; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row a session
@@ -25,6 +26,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,34 @@ _KEYS_OF_KIND = {
     "row": ("session",),
     "probe": ("session", "scratch"),
 }
+
+
+@dataclass(frozen=True)
+class SessionNotes:
+    """What a session's file says beside its tensors.
+
+    Args:
+        video: its name.
+        frames: of the video.
+        sessions: of the whole stream.
+        keeps: what the method leaves behind a session, as in ``Ledger``.
+
+    Raises:
+        ValueError: a note has another type or lies out of range.
+    """
+
+    video: str
+    frames: int
+    sessions: int
+    keeps: str
+
+    def __post_init__(self) -> None:
+        for name in ("video", "keeps"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"the note {name} must be text, got {getattr(self, name)!r}")
+        for name in ("frames", "sessions"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(f"the note {name} must be a number from 1 up, got {getattr(self, name)!r}")
 
 
 class RunFolder:
@@ -142,6 +172,18 @@ class RunFolder:
         except ConfigError as error:
             raise RunFolderError(f"{self.path} has a config that cannot be used: {error}") from error
 
+    def keep_resolved(self, config: RunConfig) -> None:
+        """Keep what the network is built from, once its widths are known."""
+        self._write_text("resolved.yaml", configs.to_yaml(config))
+
+    def resolved(self) -> RunConfig | None:
+        """What ``keep_resolved`` kept; None in the folder of an older run."""
+        path = self.path / "resolved.yaml"
+        try:
+            return configs.load(path) if path.exists() else None
+        except ConfigError as error:
+            raise RunFolderError(f"{path} cannot be used: {error}") from error
+
     def add_versions(self, versions: Mapping[str, Any]) -> None:
         """Keep the libraries and the machine of this start, unless the last start had the same."""
         starts = self.versions()
@@ -186,23 +228,26 @@ class RunFolder:
         """Whether the run has come to its end."""
         return bool(self.events("end"))
 
-    def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+    def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: SessionNotes) -> None:
         """Store what a session added.
 
         Args:
             session: from 0.
             tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
-            notes: what JSON can hold, such as the video's name.
+            notes: what decoding needs to know beside them.
         """
-        self._write_tensors(self._session_path(session), tensors, notes)
+        self._write_tensors(self._session_path(session), tensors, asdict(notes))
 
-    def read_session(self, session: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def read_session(self, session: int) -> tuple[dict[str, Tensor], SessionNotes]:
         """Tensors and notes of ``write_session``."""
-        return self._read_tensors(self._session_path(session))
+        path = self._session_path(session)
+        tensors, notes = self._read_tensors(path)
+        return tensors, _session_notes(path, notes)
 
-    def session_notes(self, session: int) -> dict[str, Any]:
+    def session_notes(self, session: int) -> SessionNotes:
         """The notes of ``write_session`` alone."""
-        return _read_notes(self._session_path(session))
+        path = self._session_path(session)
+        return _session_notes(path, _read_notes(path))
 
     def sessions(self) -> int:
         """How many sessions are stored; they have no gaps."""
@@ -269,7 +314,9 @@ class RunFolder:
 
     def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        _write(path, safetensors.torch.save(plain, {"notes": json.dumps(notes)}))
+        with _explained(path), whole_file(path) as draft:
+            # Straight from the tensors into the draft: as bytes, a checkpoint would stand in memory twice.
+            safetensors.torch.save_file(plain, draft.file.name, {"notes": json.dumps(notes)})
 
     def _read_tensors(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with _explained(path), safetensors.safe_open(path, "pt") as file:
@@ -303,8 +350,18 @@ def _read_notes(path: Path) -> dict[str, Any]:
         return _notes(file)
 
 
+def _session_notes(path: Path, notes: Mapping[str, Any]) -> SessionNotes:
+    with _explained(path):
+        missing = [field for field in SessionNotes.__dataclass_fields__ if field not in notes]
+        if missing:
+            raise ValueError(f"it has no note {missing[0]}")
+        return SessionNotes(**{field: notes[field] for field in SessionNotes.__dataclass_fields__})
+
+
 def _notes(file: Any) -> dict[str, Any]:
-    notes: dict[str, Any] = json.loads((file.metadata() or {}).get("notes", "{}"))
+    notes = json.loads((file.metadata() or {}).get("notes", "{}"))
+    if not isinstance(notes, dict):
+        raise ValueError(f"its notes must be a JSON object, got {notes!r}")
     return notes
 
 

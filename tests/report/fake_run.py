@@ -2,6 +2,8 @@
 
 import torch
 
+from vcl.rundir import SessionNotes
+
 NAMES = ("bear", "camel", "swan", "dog", "goat", "car", "cow")
 SIZE = (18, 32)
 T = 4
@@ -67,7 +69,7 @@ def fill(folder, matrix, keeps="masks", scale=1):
         tensors = {"weight/stem": torch.zeros((100 - 25 * s) * scale), "head": heads}
         if keeps == "masks":
             tensors["mask/stem"] = torch.zeros(13, dtype=torch.uint8)
-        folder.write_session(s, tensors, {"video": names[s], "frames": T, "keeps": keeps})
+        folder.write_session(s, tensors, SessionNotes(names[s], T, len(names), keeps))
         folder.record({"kind": "row", **row})
     if matrix["rows"]:
         folder.write_matrix(matrix)

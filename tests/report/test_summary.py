@@ -6,6 +6,7 @@ from fake_run import PSNR, SIZE, T, a_matrix, epoch, probe
 from vcl.config import FinetuneConfig, PfnrConfig, WsnConfig
 from vcl.errors import VclError
 from vcl.report.summary import label, numbers_line, session_matrix, stored_bytes, summarise, train_seconds
+from vcl.rundir import SessionNotes
 
 # Weights of 400, 300 and 200 bytes, a mask of 13 and a head of 36 bytes a session.
 MASKED = {"weight": 900, "mask": 39, "head": 108}
@@ -64,7 +65,7 @@ def test_the_rate_counts_the_pixels_of_the_videos_so_far(make_run):
 def test_a_session_that_is_stored_but_not_measured_yet_does_not_count(make_run):
     folder = make_run(done=2)
     before = summarise(folder)
-    folder.write_session(2, {}, {"keeps": "masks"})
+    folder.write_session(2, {}, SessionNotes("c", 1, 3, "masks"))
     assert summarise(folder) == before
 
 

@@ -13,6 +13,7 @@ from wandb.proto import wandb_internal_pb2
 from vcl.config import FinetuneConfig, WandbConfig
 from vcl.errors import VclError
 from vcl.report.wandb_sink import wandb_sink
+from vcl.rundir import SessionNotes
 
 pytestmark = pytest.mark.usefixtures("videos")
 
@@ -103,7 +104,7 @@ def test_a_run_is_logged_offline_into_its_own_folder(make_run, no_network, capfd
         sink(epoch(s, 0, psnr=20.0 + s, loss=0.5))
         sink(epoch(s, 1, psnr=21.0 + s, loss=0.25))
         sink(closed(s, matrix["videos"][s]))
-        folder.write_session(s, {}, {"keeps": "masks"})
+        folder.write_session(s, {}, SessionNotes("a", 1, 3, "masks"))
         folder.write_matrix({**matrix, "rows": matrix["rows"][: s + 1]})
         sink({"kind": "row", **row})
     sink(probe(1, 25.0, False))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vcl.errors import RunFolderError
-from vcl.rundir import RunFolder
+from vcl.rundir import RunFolder, SessionNotes
 
 
 @pytest.fixture
@@ -83,9 +83,9 @@ def test_an_event_told_twice_counts_once_and_a_torn_line_not_at_all(folder):
 
 def test_tensors_and_notes_come_back(folder):
     tensors = {"mask/a": torch.tensor([1, 2], dtype=torch.uint8), "weight/a": torch.rand(3), "head": torch.rand(3, 2)}
-    folder.write_session(0, tensors, {"video": "ä", "frames": 4})
+    folder.write_session(0, tensors, SessionNotes("ä", frames=4, sessions=2, keeps="masks"))
     found, notes = folder.read_session(0)
-    assert notes == {"video": "ä", "frames": 4}
+    assert notes == SessionNotes("ä", frames=4, sessions=2, keeps="masks") == folder.session_notes(0)
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
     sizes = folder.session_bytes(0)
     assert (sizes["mask"], sizes["weight"], sizes["head"]) == (2, 12, 24)
@@ -129,7 +129,7 @@ def test_a_writer_killed_in_the_middle_leaves_the_old_file(folder):
 
 
 def test_a_damaged_session_is_named(folder):
-    folder.write_session(0, {"head": torch.zeros(2)}, {})
+    folder.write_session(0, {"head": torch.zeros(2)}, SessionNotes("a", frames=1, sessions=1, keeps="each"))
     path = folder.path / "sessions" / "000.safetensors"
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(RunFolderError, match=r"000.safetensors is damaged"):

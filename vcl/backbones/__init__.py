@@ -1,9 +1,12 @@
 """Networks: embedding to frame; a table from name to class."""
 
+from dataclasses import replace
+from functools import lru_cache
+
 from vcl.backbones.base import Backbone
 from vcl.backbones.narrow import narrowed
 from vcl.backbones.nerv import Nerv
-from vcl.config import BackboneConfig, RunConfig, SingleMatchedConfig
+from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
 
 BACKBONES: dict[str, type[Backbone]] = {"nerv": Nerv}
 """Name to network, a line each; the knobs of each stand in ``vcl.config``."""
@@ -26,9 +29,11 @@ def build(
         signed_operator_scores: rank the operator's scores by value (parity).
 
     Raises:
-        ConfigError: the network cannot make frames of this size.
+        ConfigError: the network cannot make frames of this size, or holds numbers that no session would store.
     """
-    return BACKBONES[config.name](config, size, sessions, capacity, signed_operator_scores)
+    network = BACKBONES[config.name](config, size, sessions, capacity, signed_operator_scores)
+    network.check_roles()
+    return network
 
 
 def of_run(config: RunConfig, sessions: int) -> Backbone:
@@ -37,10 +42,25 @@ def of_run(config: RunConfig, sessions: int) -> Backbone:
     Raises:
         ConfigError: the network cannot make frames of this size, or none is as small as the method asks for.
     """
-    backbone, size = config.backbone, config.stream.size
-    if isinstance(config.method, SingleMatchedConfig):
-        backbone = narrowed(backbone, config.method.session_bytes, lambda narrow: build(narrow, size, sessions))
-    return build(backbone, size, sessions)
+    return build(resolved(config).backbone, config.stream.size, sessions)
 
 
-__all__ = ["BACKBONES", "Backbone", "build", "of_run"]
+def resolved(config: RunConfig) -> RunConfig:
+    """The config with every width known: ``single_matched`` becomes ``single`` with the widths that fit.
+
+    Raises:
+        ConfigError: no network is as small as the method asks for.
+    """
+    if not isinstance(config.method, SingleMatchedConfig):
+        return config
+    backbone = _matched(config.backbone, config.stream.size, config.method.session_bytes)
+    return replace(config, backbone=backbone, method=SingleConfig())
+
+
+@lru_cache
+def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int) -> BackboneConfig:
+    """Widths are searched for, which takes seconds at the size of the paper."""
+    return narrowed(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
+
+
+__all__ = ["BACKBONES", "Backbone", "build", "of_run", "resolved"]

@@ -1,11 +1,13 @@
 """What every backbone has: masked weights by name, and one head a session."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 
 import torch
 from torch import Tensor, nn
 
 from vcl.config import BackboneConfig
+from vcl.errors import ConfigError
 from vcl.layers import draw
 from vcl.layers.masked import MaskedWeight
 
@@ -15,7 +17,8 @@ class Backbone(nn.Module, ABC):
 
     The two numbers of an input are the frame's place t / T in [0, 1) and the session's index, in one tensor, so that
     any continual-learning method can call ``network(x)``. Everything but the heads is shared between sessions; a head
-    is dense and belongs to one session.
+    is dense and belongs to one session. Masked weights and heads are all that a session stores: a network with any
+    other parameter or persistent buffer is refused by ``check_roles``.
 
     A subclass makes ``heads`` last: stock plugins expect parameters that are new to be the last ones.
     """
@@ -67,6 +70,26 @@ class Backbone(nn.Module, ABC):
     def shapes(self) -> dict[str, torch.Size]:
         """Shapes of the shared weights by name."""
         return {name: weight.value.shape for name, weight in self.weights().items()}
+
+    def check_roles(self) -> None:
+        """Refuse a network with numbers that no session would store.
+
+        Each parameter must be the value or the score of one masked weight, or one session's head. Anything else would
+        train with the network and be missing when a video is decoded; so would a persistent buffer.
+
+        Raises:
+            ConfigError: names the first parameter or buffer without a role, or with two.
+        """
+        roles = Counter(id(weight.value) for weight in self.weights().values())
+        roles.update(id(weight.score) for weight in self.weights().values() if weight.score is not None)
+        roles.update(id(head) for head in self.heads)
+        parameters = dict(self.named_parameters(remove_duplicate=False))
+        for name in (*parameters, *(name for name in self.state_dict() if name not in parameters)):
+            count = roles[id(parameters[name])] if name in parameters else 0
+            if count != 1:
+                found = "both" if count else "neither"
+                rule = "store every parameter and persistent buffer either as a masked weight or as a session's head"
+                raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {found}")
 
     def draw(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew."""

@@ -138,14 +138,14 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
     notes = [folder.session_notes(session) for session in range(folder.sessions())]
     if not notes:
         raise RunFolderError(f"{folder.path} has no finished session yet, so there is nothing to decode")
-    starts = folder.events("start")
-    names = starts[0]["videos"] if starts else [note["video"] for note in notes]
+    to_come = [name for event in folder.events("start")[:1] for name in event["videos"][len(notes) :]]
+    names = [*(note.video for note in notes), *to_come]
     state = len(notes) - 1
     if arguments.after is not None:
         state = _session(folder, names, arguments.after)
         if state >= len(notes):
             raise VclError(f"--after must name a finished session, 0 to {len(notes) - 1}, got {arguments.after}")
-    if config.method.together and state + 1 < len(names):
+    if config.method.together and state + 1 < notes[0].sessions:
         raise VclError(f"{folder.path} learns all videos together in its last session, and is decoded after that alone")
     sessions = list(range(state + 1))
     if arguments.video is not None:
@@ -158,8 +158,7 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
     if strange:
         raise RunFolderError(f"{folder.path} has a video whose name must be that of one file, got {strange[0]!r}")
     return state, [
-        _Video(s, names[s], notes[s]["frames"], _wanted(arguments.frames, names[s], notes[s]["frames"]))
-        for s in sessions
+        _Video(s, names[s], notes[s].frames, _wanted(arguments.frames, names[s], notes[s].frames)) for s in sessions
     ]
 
 
@@ -190,13 +189,13 @@ def _wanted(text: str | None, name: str, length: int) -> range:
 def _form(arguments: argparse.Namespace, videos: Sequence[_Video]) -> tuple[Path, str, bool]:
     """Where to, in which format, and whether that is one file."""
     out = Path(arguments.out)
-    if not out.suffix or arguments.out.endswith("/") or out.is_dir():
+    if not out.suffix or arguments.out.endswith("/") or _is_folder(out):
         form, is_file = arguments.format or "png", False
     else:
         form, is_file = out.suffix[1:].lower(), True
         if form == "png" or form not in _FORMATS:
             known = ", ".join(f".{name}" for name in _FORMATS if name != "png")
-            raise VclError(f"--out must end in {known}, or be a folder, whose name may end in /, got {out}")
+            raise VclError(f"--out must end in {known}, or be a folder, with / at its end if it has a dot, got {out}")
         if arguments.format is not None:
             raise VclError(f"--format is for what goes into a folder, but --out is the file {out}")
         if len(videos) > 1:
@@ -207,6 +206,13 @@ def _form(arguments: argparse.Namespace, videos: Sequence[_Video]) -> tuple[Path
     if arguments.rate is not None and form in _WITHOUT_RATE:
         raise VclError(f"--rate is for video files, and {form} has none")
     return out, form, is_file
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _rate(text: str | None, stream: StreamConfig, name: str) -> Fraction:

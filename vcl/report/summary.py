@@ -171,7 +171,7 @@ def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, in
         for kind, size in folder.session_bytes(session).items():
             total[kind] = total.get(kind, 0) + size
     if count:
-        latest = folder.session_notes(count - 1)["keeps"] == "latest"
+        latest = folder.session_notes(count - 1).keeps == "latest"
         last = folder.session_bytes(count - 1)
         total.update({kind: last.get(kind, 0) for kind in (("weight", "head", "buffer") if latest else ("buffer",))})
     return total

@@ -16,6 +16,7 @@ from vcl.layers import draw
 from vcl.render import BATCH
 from vcl.sessions.strategy import Remembering
 from vcl.subnet.ledger import Ledger
+from vcl.video.pixels import to_uint8
 
 
 class Rehearsal(Remembering):
@@ -195,5 +196,4 @@ def as_it_was(model: Backbone, ledger: Ledger) -> Backbone:
 @torch.no_grad()
 def decoded(strategy: Any, network: Backbone, asked: Tensor) -> Tensor:
     """Frames of a network, a few at a time, as uint8 ``(n, 3, H, W)``."""
-    batches = [strategy.decode(network, batch).mul_(255).round_().byte() for batch in torch.split(asked, BATCH)]
-    return torch.cat(batches)
+    return torch.cat([to_uint8(strategy.decode(network, batch)) for batch in torch.split(asked, BATCH)])

@@ -78,6 +78,9 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         plugins: Avalanche plugins, called in order.
         evaluator: Avalanche's; by default nothing is measured (its own default reports accuracies).
         device: where to train.
+
+    Raises:
+        ConfigError: the network has numbers that no session would store.
     """
 
     keeps: ClassVar[Keeps] = "latest"
@@ -100,6 +103,7 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         evaluator: EvaluationPlugin | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
+        model.check_roles()
         self.ledger = ledger if ledger is not None else Ledger(model.shapes(), self.keeps)
         self.clips = clips
         self.epochs = epochs

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, WsnConfig
-from vcl.render import Renderer, read_ledger
+from vcl.render import Renderer, SealedSessions
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
@@ -41,7 +41,11 @@ class Trainer:
         means = EpochMeans()
         self._seconds = 0.0
         self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means)
-        ledger = read_ledger(folder)[0] if folder.sessions() else None
+        ledger = None
+        if folder.sessions():
+            sealed = SealedSessions(folder)
+            sealed.check()
+            ledger = sealed.ledger
         self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
         self._strategy.plugins.append(self.checkpoints)
         self.checkpoints.load_network(self._strategy.model, config.train.seed)

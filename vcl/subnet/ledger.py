@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch import Tensor
 Keeps = Literal["masks", "latest", "each"]
 """What a method leaves behind a session: a mask over shared weights, one dense network that the next session
 overwrites, or a dense network of its own."""
+
+_TYPES = {"mask": torch.uint8, "weight": torch.float32, "head": torch.float32}
+"""Of the tensors of an entry, by kind; a buffer's are the method's own affair."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,23 @@ class Entry:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Entry:
-        """The entry whose ``tensors`` these are."""
+        """The entry whose ``tensors`` these are.
 
-        def within(kind: str) -> dict[str, Tensor]:
-            return {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
-
-        return cls(within("mask/"), within("weight/"), tensors["head"], within("buffer/"))
+        Raises:
+            ValueError: a tensor is of no kind that an entry has, or of another type than its kind.
+        """
+        kinds: dict[str, dict[str, Tensor]] = {kind: {} for kind in ("mask", "weight", "buffer", "head")}
+        for name, tensor in tensors.items():
+            kind, _, layer = name.partition("/")
+            if kind not in kinds or (kind == "head") != (layer == ""):
+                raise ValueError(f"{name} is none of mask/LAYER, weight/LAYER, buffer/NAME and head")
+            expected = _TYPES.get(kind, tensor.dtype)
+            if tensor.dtype != expected:
+                raise ValueError(f"{name} must be {expected}, got {tensor.dtype}")
+            kinds[kind][layer] = tensor
+        if not kinds["head"]:
+            raise ValueError("head must be there, got none")
+        return cls(kinds["mask"], kinds["weight"], kinds["head"][""], kinds["buffer"])
 
 
 @dataclass(frozen=True)
@@ -89,9 +103,14 @@ class Ledger:
     Args:
         shapes: of the shared weights, by name.
         keeps: what the method leaves behind a session.
+
+    Raises:
+        ValueError: ``keeps`` is none of those.
     """
 
     def __init__(self, shapes: Mapping[str, torch.Size], keeps: Keeps) -> None:
+        if keeps not in get_args(Keeps):
+            raise ValueError(f"keeps must be one of {', '.join(get_args(Keeps))}, got {keeps}")
         self.shapes = dict(shapes)
         self.keeps = keeps
         self._entries: list[Entry] = []
@@ -136,8 +155,10 @@ class Ledger:
         """Add an entry that was closed before.
 
         Raises:
-            ValueError: it does not belong after the entries here: a tensor is missing or has another length.
+            ValueError: it does not belong after the entries here: a tensor is missing, of a layer that is not there or
+                of another length.
         """
+        layers = {*entry.values, *entry.masks}
         if self.keeps == "masks":
             self._shares = []
             for name, shape in self.shapes.items():
@@ -155,6 +176,8 @@ class Ledger:
                 _check_length(name, entry.values, shape.numel())
             if self.keeps == "latest" and self._entries:
                 self._entries[-1] = replace(self._entries[-1], values={})
+        if not layers <= self.shapes.keys():
+            raise ValueError(f"{min(layers - self.shapes.keys())} is no layer of the network")
         if self._entries:
             self._entries[-1] = replace(self._entries[-1], buffer={})
         self._entries.append(entry)

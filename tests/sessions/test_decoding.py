@@ -1,0 +1,114 @@
+"""What every backbone and method have to hold together: what is decoded is what was trained."""
+
+import pytest
+import torch
+from torch import nn
+
+from vcl import backbones
+from vcl.backbones import BACKBONES, build
+from vcl.backbones.nerv import Nerv
+from vcl.config import NervConfig
+from vcl.errors import ConfigError, RunFolderError
+from vcl.layers.masked import MaskedWeight
+from vcl.render import BATCH, Decoder
+from vcl.rundir import RunFolder, SessionNotes
+from vcl.sessions.methods import METHODS
+from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.stream import video_stream
+from vcl.sessions.trainer import build as build_strategy
+
+CPU = torch.device("cpu")
+TINY = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
+SMALL = {"nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6}}
+"""Knobs that make each backbone small enough to be trained here."""
+
+
+def test_every_backbone_is_held_to_the_contract():
+    assert set(SMALL) == set(BACKBONES)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_the_bit(
+    backbone, method, tiny_config, clips, tmp_path
+):
+    operator = {"operator_block": 1} if method == "pfnr" else {}
+    config = backbones.resolved(
+        tiny_config(method, backbone={"name": backbone, **SMALL[backbone], **operator}, train={"epochs": 4})
+    )
+    stream = video_stream(clips[:2]).train_stream
+    with RunFolder.opened(tmp_path / "run", config) as folder:
+        strategy = build_strategy(config, clips[:2], lambda event: None, CPU)
+        for session, clip in enumerate(clips[:2]):
+            strategy.train(stream[session], eval_streams=[])
+            notes = SessionNotes(clip.name, len(clip.frames), sessions=2, keeps=strategy.keeps)
+            folder.write_session(session, strategy.entry.tensors(), notes)
+            places = torch.tensor([[t / len(clip.frames), session] for t in range(len(clip.frames))]).double()
+            network = strategy.decoding.eval()
+            with torch.no_grad():
+                trained = torch.cat([network(batch) for batch in torch.split(places, BATCH)])
+            decoded = torch.cat(list(Decoder.of_run(folder, session).frames(session)))
+            network.train()
+            assert torch.equal(decoded, trained)
+
+
+class Biased(Nerv):
+    """A layer with a bias, as a newcomer would add it."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.bias = nn.Parameter(torch.zeros(3, 1, 1))
+
+
+class Normalised(Nerv):
+    """Running statistics, which are buffers and not parameters."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.norm = nn.BatchNorm2d(3, affine=False)
+
+
+class Tied(Nerv):
+    """One weight in two layers."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.again = MaskedWeight((1,), 1)
+        self.again.value = self.fc1.weight.value
+
+
+@pytest.mark.parametrize(
+    ("network", "named"),
+    [(Biased, "bias of Biased, which is neither"), (Normalised, "norm.running_mean of Normalised, which is neither")],
+)
+def test_a_number_that_no_session_would_store_is_refused_at_the_build(monkeypatch, network, named):
+    monkeypatch.setitem(BACKBONES, "nerv", network)
+    with pytest.raises(ConfigError, match=f"a backbone must store every parameter .* got {named}"):
+        build(TINY, (16, 24), 1)
+
+
+def test_a_weight_of_two_layers_is_refused(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "nerv", Tied)
+    with pytest.raises(ConfigError, match=r"got fc1.weight.value of Tied, which is both"):
+        build(TINY, (16, 24), 1)
+
+
+def test_a_strategy_of_one_s_own_script_refuses_it_too(clips):
+    with pytest.raises(ConfigError, match="bias of Biased"):
+        FrameRegression(model=Biased(TINY, (32, 48), 1), clips=clips)
+
+
+def test_a_bias_added_to_a_network_leaves_no_run_folder(monkeypatch, tiny_config, clips, tmp_path):
+    from vcl.run import run_clips
+
+    monkeypatch.setitem(BACKBONES, "nerv", Biased)
+    with pytest.raises(ConfigError, match="bias of Biased"):
+        run_clips(tiny_config(), clips, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_decoding_a_folder_without_a_session_is_refused(tmp_path, tiny_config):
+    with RunFolder.opened(tmp_path / "run", tiny_config()):
+        pass
+    with pytest.raises(RunFolderError, match="must hold a session to decode it, got 0 sessions"):
+        Decoder.of_run(tmp_path / "run")
