@@ -40,7 +40,10 @@ def copy(finished, tmp_path):
 
 def alter(folder, session, change):
     """Write a session's file again after ``change(tensors, notes)``, as anyone can with safetensors."""
-    path = folder.path / "sessions" / f"{session:03d}.safetensors"
+    rewrite(folder.path / "sessions" / f"{session:03d}.safetensors", change)
+
+
+def rewrite(path, change):
     with safetensors.safe_open(path, "pt") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     change(tensors, metadata)
@@ -145,7 +148,7 @@ def note(text):
         ),
         (
             replace("mask/fc1.weight", lambda t: t.to(torch.int16)),
-            "mask/fc1.weight must be torch.uint8, got torch.int16",
+            "mask/fc1.weight must be torch.uint8, got",
         ),
         (replace("weight/fc1.weight", lambda t: t.long()), "weight/fc1.weight must be torch.float32, got torch.int64"),
         (replace("weight/fc1.weight", lambda t: t[1:].clone()), r"fc1.weight must hold \d+ numbers, got \d+"),
@@ -205,3 +208,34 @@ def test_a_run_of_before_that_kept_no_network_is_decoded_all_the_same(copy):
     folder = copy()
     (folder.path / "resolved.yaml").unlink()
     assert np.isfinite(Decoder.of_run(folder).frame(0, 0).numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, metadata: metadata.pop("notes"),
+        lambda tensors, metadata: tensors.pop("fc1.weight.value"),
+        replace("fc1.weight.value", lambda t: t[1:].clone()),
+        replace("optimizer/fc1.weight.value/exp_avg", lambda t: t[1:].clone()),
+        lambda tensors, metadata: tensors.pop("means"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path, tiny_config, clips, change):
+    config = tiny_config("wsn", train={"epochs": 3, "checkpoint_seconds": 0, "batch": 1})
+
+    class StoppedError(Exception):
+        pass
+
+    steps = iter(range(100))
+
+    def stop(event):
+        if event["kind"] == "epoch" and next(steps) == 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        run_clips(config, clips, tmp_path / "run", lambda _: [stop])
+    path = tmp_path / "run" / "checkpoint.safetensors"
+    rewrite(path, change)
+    with pytest.raises(RunFolderError, match="has a checkpoint that does not fit it") as refusal:
+        run_clips(config, clips, tmp_path / "run")
+    assert "\n" not in str(refusal.value)

@@ -125,7 +125,7 @@ def check_file(path: Path, overwrite: bool = False) -> None:
         if path.exists() and not path.is_file():
             raise VideoError(f"{path}: must be a file, found something else")
         if path.exists() and not overwrite:
-            raise VideoError(f"{path}: is there already, and is replaced only with overwrite")
+            raise VideoError(f"{path}: is there already; --overwrite (in Python overwrite=True) replaces it")
     except OSError as error:
         raise VideoError(f"{path}: the video cannot be written ({error.strerror or error})") from error
 
