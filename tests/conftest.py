@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 
 from vcl import config as configs
 from vcl.video.cache import Clip
@@ -15,6 +16,14 @@ TINY = {
     "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": "cpu"},
     "wandb": {"mode": "disabled"},
 }
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a GPU where there is none."""
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if on_gpu and not torch.cuda.is_available():
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
 def moving_wave(frames, turn):

@@ -33,5 +33,17 @@ class ForgettingError(VclError):
     """A method that promises no forgetting decoded an earlier video differently."""
 
 
+class MemoryLimitError(VclError):
+    """What was asked for does not fit into memory."""
+
+
+class OutputError(VclError):
+    """Standard output that cannot be written to."""
+
+
+class OutputClosedError(OutputError):
+    """Nobody reads standard output any more, such as ``head`` that has its lines."""
+
+
 class Interrupted(VclError):
     """The user asked a run to stop; everything needed to go on is saved."""

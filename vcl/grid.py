@@ -35,6 +35,7 @@ import yaml
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.errors import ConfigError, Interrupted, RunFolderInUseError, VclError
+from vcl.memory import memory_explained
 from vcl.report.summary import summarise
 from vcl.run import run
 from vcl.rundir import Listener, RunFolder
@@ -175,7 +176,8 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     before = RunFolder(path).finished()
     with ExitStack() as stack:
         try:
-            folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
+            with memory_explained():
+                folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
         except RunFolderInUseError:
             return None
     found = summarise(folder)

@@ -223,7 +223,7 @@ def _probed_from_scratch(folder: RunFolder, session: int) -> bool:
 
 @contextmanager
 def _stopping_gently(trainer: Trainer) -> Iterator[None]:
-    """Let Ctrl-C, and a polite kill, wait for the end of a step and save; a second Ctrl-C does not wait."""
+    """Let Ctrl-C, a polite kill and a terminal that closes wait for the end of a step and save; a second does not."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -233,7 +233,10 @@ def _stopping_gently(trainer: Trainer) -> Iterator[None]:
             raise KeyboardInterrupt
         trainer.checkpoints.stop_requested = True
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Under nohup it is to be ignored.
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

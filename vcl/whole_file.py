@@ -1,6 +1,7 @@
 """A file that appears whole or not at all, and a folder of such."""
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -42,7 +43,9 @@ def whole_file(path: Path) -> Iterator[Draft]:
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name[:64]}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+    # Names have at most 255 bytes in most file systems; the start of a long one leaves room for the rest.
+    start = os.fsencode(path.name)[:64].decode(errors="ignore")
+    temporary = path.with_name(f".{start}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("x+b") as file:
             draft = Draft(file, path)
@@ -93,3 +96,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
             with suppress(OSError):
                 path.rmdir()
         raise
+
+
+def remove_drafts(folder: Path, start: str = ".+") -> None:
+    """Remove the drafts that killed processes left; for a process that knows nobody else to be writing there.
+
+    Args:
+        folder: where to look; folders in it are left alone.
+        start: regular expression; only drafts of files whose name begins so.
+    """
+    name = re.compile(rf"\.{start}\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
+    for path in folder.iterdir():
+        if name.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -56,14 +56,17 @@ def test_where_there_is_no_terminal_a_run_is_a_line_for_what_matters(pipe, caplo
         a_run(progress)
     assert caplog.messages == [
         "3 sessions: bear, camel, swan",
+        "session 0 bear: 8 steps in 2 epochs",
         "session 0 bear: epoch 1 of 2, 20.50 dB, loss 0.1, 10 s",
         "session 0 bear: epoch 2 of 2, 21.25 dB, loss 0.1, 20 s",
         "session 0 bear: trained in 25 s, 70 % of the weights are free",
         "session 0 bear: 30.00 dB",
+        "session 1 camel: 8 steps in 2 epochs",
         "session 1 camel: epoch 1 of 2, 20.50 dB, loss 0.1, 10 s",
         "session 1 camel: epoch 2 of 2, 21.25 dB, loss 0.1, 20 s",
         "session 1 camel: trained in 25 s, 49 % of the weights are free",
         "session 1 camel: 32.00 dB, average 29.00 dB over 2 videos",
+        "session 2 swan: 8 steps in 2 epochs",
         "session 2 swan: epoch 1 of 2, 20.50 dB, loss 0.1, 10 s",
         "session 2 swan: epoch 2 of 2, 21.25 dB, loss 0.1, 20 s",
         "session 2 swan: trained in 25 s, 28 % of the weights are free",
@@ -85,8 +88,25 @@ def test_a_session_takes_ten_lines_of_epochs_at_most_and_ends_with_one(pipe, cap
     with Progress(pipe) as progress:
         for number in range(epochs):
             progress(epoch(0, number, epochs=epochs, steps=epochs))
-    assert len(caplog.messages) == lines
+    assert len(caplog.messages) == 1 + lines
+    assert caplog.messages[0] == f"session 0: {epochs} steps in {epochs} epoch{'s' * (epochs > 1)}"
     assert f"epoch {epochs} of {epochs}" in caplog.messages[-1]
+
+
+def test_that_rehearsal_makes_fewer_epochs_for_the_same_work_is_said_once_a_run(pipe, caplog):
+    caplog.set_level(logging.INFO, "vcl")
+    with Progress(pipe, epochs=4) as progress:
+        for session, epochs in enumerate((4, 2, 2)):
+            progress(epoch(session, 0, epochs=epochs))
+    told = [line for line in caplog.messages if "same work" in line]
+    assert told == ["session 1 makes 2 of 4 epochs, for the same work: its steps also train on earlier videos"]
+
+
+def test_a_run_that_is_to_be_quiet_says_nothing_of_fewer_epochs(pipe, caplog):
+    caplog.set_level(logging.INFO, "vcl")
+    with Progress(pipe, quiet=True, epochs=4) as progress:
+        progress(epoch(1, 0, epochs=2))
+    assert caplog.messages == []
 
 
 def test_a_method_without_masks_says_nothing_of_free_weights(pipe, caplog):

@@ -1,5 +1,6 @@
 import pytest
 from fake_run import TOGETHER, a_matrix
+from rich.cells import cell_len
 
 from vcl.errors import VclError
 from vcl.report.tables import text_table
@@ -55,6 +56,69 @@ def test_a_run_that_is_still_going_shows_the_rows_it_has():
         "1 camel         26.00   32.00          29.00",
         "average 29.00 dB, backward transfer -4.00 dB, forgetting 4.00 dB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("keeps", "how"),
+    [("latest", "the latest network"), ("each", "the network of the latest video")],
+)
+def test_videos_still_to_come_are_said_to_be_decoded_with_what_the_method_has(keeps, how):
+    assert f"(in brackets: still to come, decoded with {how})" in table_text(a_matrix(), keeps=keeps)
+
+
+def test_a_run_of_one_network_speaks_of_no_mask(dense):
+    assert "mask" not in matrix_text(dense)
+
+
+def test_where_no_video_to_come_was_decoded_nothing_is_said_of_brackets():
+    psnr = [[30.0, None, None], [26.0, 32.0, None], [28.0, 31.0, 35.0]]
+    assert "brackets" not in table_text(a_matrix(psnr))
+
+
+def a_stream(sessions, name="v"):
+    """A matrix of any size: every video loses 0.1 dB a session, those to come have 9 dB."""
+    psnr = [[30.0 - 0.1 * (s - j) if j <= s else 9.0 for j in range(sessions)] for s in range(sessions)]
+    return a_matrix(psnr, names=[f"{name}{j}" for j in range(sessions)])
+
+
+@pytest.mark.parametrize("width", [40, 100])
+@pytest.mark.parametrize("name", ["v", "a-rather-long-name-of-a-video-file-" * 3, "長い名前のビデオ" * 5])
+@pytest.mark.parametrize("sessions", [3, 17, 50])
+def test_no_line_is_wider_than_the_terminal(sessions, name, width):
+    lines = table_text(a_stream(sessions, name), width=width, csv="runs/" + "x" * 60).splitlines()
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_before_columns_are_given_up_videos_to_come_are():
+    lines = table_text(a_stream(16), csv="runs/a/matrix.csv").splitlines()
+    assert lines[0].split()[2:] == [*map(str, range(16)), "mean"]
+    assert lines[3].split() == ["1", "v1", "29.9", "30.0", "29.9"]
+    assert "(every cell: runs/a/matrix.csv)" in lines
+
+
+def test_many_sessions_are_a_row_a_video_of_what_it_was_and_what_it_is():
+    lines = table_text(a_stream(50), csv="runs/a/matrix.csv").splitlines()
+    assert lines[0].split() == ["session", "learned", "after", "49", "change"]
+    assert lines[2].split() == ["0", "v0", "30.00", "25.10", "-4.90"]
+    assert lines[51].split() == ["49", "v49", "30.00", "30.00", "0.00"]
+    assert lines[52] == "(every cell: runs/a/matrix.csv)"
+
+
+def test_many_videos_that_were_learned_at_once_have_no_earlier_number():
+    psnr = [*[[None] * 20] * 19, [30.0] * 20]
+    assert table_text(a_matrix(psnr, names=[f"v{j}" for j in range(20)])).splitlines()[2].split() == [
+        "0",
+        "v0",
+        "30.00",
+    ]
+
+
+def test_of_many_changed_videos_the_first_three_are_named():
+    matrix = a_stream(50)
+    for j in range(49):
+        matrix["rows"][49]["sha256"][j] = "cd"
+    named = "v0 30.00 to 25.10 dB, v1 30.00 to 25.20 dB, v2 30.00 to 25.30 dB"
+    assert proof_line(matrix) == f"changed: {named} and 46 more"
 
 
 def test_a_table_that_would_be_too_wide_has_numbers_for_names_and_a_digit_less():

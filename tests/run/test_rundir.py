@@ -5,8 +5,11 @@ import sys
 import pytest
 import torch
 
-from vcl.errors import RunFolderError
+from vcl.errors import RunFolderError, RunFolderInUseError
 from vcl.rundir import RunFolder, SessionNotes
+
+EPOCH = {"kind": "epoch", "session": 0, "epoch": 0, "epochs": 2, "step": 1, "steps": 2}
+EPOCH |= {"loss": 1.0, "psnr": 20.0, "lr": 0.1, "seconds": 1.0}
 
 
 @pytest.fixture
@@ -16,8 +19,8 @@ def folder(tmp_path, tiny_config):
 
 
 def test_another_config_is_refused_by_the_first_key_that_differs(tmp_path, tiny_config):
-    with RunFolder.opened(tmp_path, tiny_config()):
-        pass
+    with RunFolder.opened(tmp_path, tiny_config()) as folder:
+        folder.record(EPOCH)
     changed = tiny_config(train={"epochs": 9, "seed": 3})
     with pytest.raises(RunFolderError, match=r"has train.epochs = 3, this run asks for 9; choose another folder"):
         with RunFolder.opened(tmp_path, changed):
@@ -25,7 +28,10 @@ def test_another_config_is_refused_by_the_first_key_that_differs(tmp_path, tiny_
 
 
 def test_two_runs_cannot_share_a_folder(folder, tiny_config):
-    with pytest.raises(RunFolderError, match="is in use by another run"), RunFolder.opened(folder.path, tiny_config()):
+    with (
+        pytest.raises(RunFolderInUseError, match=rf"is in use by process {os.getpid()} on \S+$"),
+        RunFolder.opened(folder.path, tiny_config()),
+    ):
         pass
 
 
@@ -48,10 +54,11 @@ def test_drafts_of_others_are_left_alone(tmp_path, tiny_config):
 
 
 def test_drafts_that_a_killed_run_left_are_removed(tmp_path, tiny_config):
-    (tmp_path / ".config.yaml.0.part").write_text("x")
+    ending = f"{32 * '0'}.part"
+    (tmp_path / f".config.yaml.{ending}").write_text("x")
     with RunFolder.opened(tmp_path, tiny_config()) as folder:
-        for name in (".checkpoint.safetensors.0.part", "sessions/.000.safetensors.0.part"):
-            (folder.path / name).write_text("x")
+        for name in (".checkpoint.safetensors", "sessions/.000.safetensors"):
+            (folder.path / f"{name}.{ending}").touch()
         assert folder.in_use()
     with RunFolder.opened(tmp_path, tiny_config()):
         assert not list(tmp_path.rglob("*.part"))
@@ -71,11 +78,11 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path, tiny_config):
 
 
 def test_an_event_told_twice_counts_once_and_a_torn_line_not_at_all(folder):
-    folder.record({"kind": "epoch", "session": 0, "epoch": 0, "loss": 1.0})
-    folder.record({"kind": "epoch", "session": 0, "epoch": 1, "loss": 2.0})
+    folder.record({**EPOCH, "epoch": 0, "loss": 1.0})
+    folder.record({**EPOCH, "epoch": 1, "loss": 2.0})
     with folder.events_path.open("ab") as file:
         file.write(b'{"kind": "epoch", "session": 0, "ep')
-    folder.record({"kind": "epoch", "session": 0, "epoch": 1, "loss": 3.0})
+    folder.record({**EPOCH, "epoch": 1, "loss": 3.0})
     folder.record({"kind": "row", "session": 0})
     assert [event["loss"] for event in folder.events("epoch")] == [1.0, 3.0]
     assert [event["kind"] for event in folder.events()] == ["epoch", "epoch", "row"]

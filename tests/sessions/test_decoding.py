@@ -43,7 +43,8 @@ def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_t
             strategy.train(stream[session], eval_streams=[])
             notes = SessionNotes(clip.name, len(clip.frames), sessions=2, keeps=strategy.keeps)
             folder.write_session(session, strategy.entry.tensors(), notes)
-            places = torch.tensor([[t / len(clip.frames), session] for t in range(len(clip.frames))]).double()
+            count = len(clip.frames)
+            places = torch.tensor([[t / count, session] for t in range(count)], dtype=torch.float64)
             network = strategy.decoding.eval()
             with torch.no_grad():
                 trained = torch.cat([network(batch) for batch in torch.split(places, BATCH)])

@@ -13,7 +13,7 @@ import pytest
 import vcl.video.cache
 import vcl.video.digest
 from vcl.errors import VideoError
-from vcl.video.cache import default_cache_dir, load_clip
+from vcl.video.cache import cache_folder, load_clip
 from vcl.video.source import RawFormat, VideoSource
 from vcl.video.transform import Transform
 
@@ -241,7 +241,7 @@ def test_a_cache_folder_that_cannot_be_made_is_one_line(write_folder, clip, tmp_
 
 def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("VCL_CACHE", str(tmp_path))
-    assert default_cache_dir() == tmp_path
+    assert cache_folder(None) == tmp_path
     monkeypatch.delenv("VCL_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache_dir() == tmp_path / ".cache" / "vcl"
+    assert cache_folder(None) == tmp_path / ".cache" / "vcl"

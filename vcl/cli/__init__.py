@@ -15,7 +15,9 @@ from vcl.cli.data import add_data_commands
 from vcl.cli.decode import add_decode_command
 from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
-from vcl.errors import Interrupted, VclError
+from vcl.cli.streams import prepare_streams, write_error, write_output
+from vcl.errors import Interrupted, OutputClosedError, VclError
+from vcl.memory import memory_explained
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -25,26 +27,40 @@ def main(words: Sequence[str] | None = None) -> int:
         words: the command line, without the program; default is the real one.
 
     Returns:
-        Exit status: 0, 2 after an error that vcl raised on purpose, 130 when the user stopped it.
+        Exit status: 0, 2 after an error that vcl raised on purpose, 130 when the user stopped it, 141 when nobody read
+        its output any more.
     """
     # Threads that wait by spinning hold up every other process; it must be set before torch starts its threads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults a step.
+    prepare_streams()
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("vcl").setLevel(logging.INFO)
-    arguments = _parse(words)
     try:
-        arguments.do(arguments)
+        _run(words)
     except Interrupted as stop:
         remark(f"{stop}; the same command goes on from there")
         return 130
     except KeyboardInterrupt:
         remark("stopped; what is saved is kept, and the same command goes on from there")
         return 130
+    except OutputClosedError:
+        return 141  # As a program that the system ends for it: 128 and SIGPIPE.
     except VclError as error:
         remark(str(error))
         return 2
+    finally:
+        write_error("")
     return 0
+
+
+def _run(words: Sequence[str] | None) -> None:
+    try:
+        arguments = _parse(words)
+        with memory_explained():
+            arguments.do(arguments)
+    finally:
+        write_output("")  # Help, too, may meet a closed pipe or a full disk.
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:

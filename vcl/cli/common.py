@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TypeAlias
+
+from vcl.cli.streams import write_error, write_output
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a subcommand is added."""
@@ -19,9 +22,14 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def tell(text: str) -> None:
     """Print what was asked for."""
-    sys.stdout.write(text + "\n")
+    write_output(text + "\n")
 
 
 def remark(text: str) -> None:
     """Print what the user should know beside it."""
-    sys.stderr.write(f"vcl: {text}\n")
+    write_error(f"vcl: {text}\n")
+
+
+def terminal_width() -> int:
+    """Columns of the terminal that is printed to; 100 where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100

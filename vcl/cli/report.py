@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, remark, tell
+from vcl.cli.common import Commands, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     folders = run_folders(arguments.run)
     if arguments.matrices:
         for folder in folders:
-            tell(matrix_text(folder))
+            tell(matrix_text(folder, width=terminal_width()))
     compared = compare_runs(folders, over_seeds=not arguments.each)
     shown: list[Comparison | PublishedComparison] = [compared]
     if published is not None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_config, tell
+from vcl.cli.common import Commands, add_config, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
     from vcl.rundir import Listener, RunFolder
+
+log = logging.getLogger(__name__)
 
 
 def add_run_commands(commands: Commands) -> None:
@@ -68,10 +72,17 @@ def _add_grid(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    _refuse_launchers()
+
     from vcl import config as configs
 
     config = configs.load(arguments.config, arguments.setting)
     path = arguments.out or Path("runs", arguments.config.stem)
+    if arguments.quiet:
+        logging.getLogger("vcl").setLevel(logging.WARNING)
+    height, width = config.stream.size
+    # Before torch is loaded, which takes seconds.
+    log.info("%s on %s, frames of %d x %d, into %s", config.method.name, config.stream.benchmark, width, height, path)
 
     from vcl.report.progress import Progress
     from vcl.report.terminal import matrix_text
@@ -80,14 +91,14 @@ def _run(arguments: argparse.Namespace) -> None:
 
     keep_freed_memory()
     finished_before = RunFolder(path).finished()
-    with Progress(quiet=arguments.quiet) as progress, ExitStack() as stack:
+    with Progress(quiet=arguments.quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
             return [progress, *stack.enter_context(_sinks(folder, config))]
 
         folder = run(config, path, listeners)
     if not arguments.quiet:
-        tell(matrix_text(folder))
+        tell(matrix_text(folder, width=terminal_width()))
         if finished_before:
             tell("This run had come to its end before; nothing was trained.")
         tell(f"Run folder: {path}   Figures: vcl plot {path}")
@@ -105,6 +116,8 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _grid(arguments: argparse.Namespace) -> None:
+    _refuse_launchers()
+
     from vcl.grid import read_grid, run_grid
     from vcl.run import keep_freed_memory
 
@@ -115,6 +128,20 @@ def _grid(arguments: argparse.Namespace) -> None:
     tell(f"Runs: {out}   Side by side: vcl compare {out}")
     if failed:
         raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
+
+
+def _refuse_launchers() -> None:
+    """Refuse to be one of several processes that should train together, as torchrun starts them.
+
+    Raises:
+        VclError: there are others.
+    """
+    world = os.environ.get("WORLD_SIZE", "")
+    if world.isdecimal() and int(world) > 1:
+        raise VclError(
+            f"a run is one process and trains on one device, got WORLD_SIZE = {world}; start vcl without torchrun "
+            "(several processes of vcl grid, each started by itself, share its cells)"
+        )
 
 
 @contextmanager

@@ -45,10 +45,10 @@ class Waves(nn.Module):
 
     def __init__(self, levels: int, base: float) -> None:
         super().__init__()
-        # On the CPU even where a network is built without memory: there a power would load torch._dynamo, for seconds.
+        # Worked out on the CPU: a power on the meta device would import torch's compiler, which takes seconds.
         level = torch.arange(levels, dtype=torch.float64, device="cpu")
         frequency = math.pi * torch.tensor(base, dtype=torch.float64, device="cpu") ** level
-        self.register_buffer("frequency", frequency, persistent=False)
+        self.register_buffer("frequency", frequency.to(torch.get_default_device()), persistent=False)
 
     def forward(self, place: Tensor) -> Tensor:
         """See the class."""

@@ -17,7 +17,7 @@ from vcl.plan.memory import frame_bytes, more_frames, more_memory
 from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
 from vcl.plan.table import Plan
 from vcl.plan.work import work_of
-from vcl.video.cache import Clip, default_cache_dir
+from vcl.video.cache import Clip, cache_folder
 from vcl.video.stream import ordered
 
 
@@ -44,11 +44,12 @@ def plan(config: RunConfig, out: Path) -> Plan:
         troubles += memory_troubles("the device", device, found.device_there)
     available = available_memory()
     folder = sum(sum(file.values()) for file in files) + (checkpoint or 0)
-    cache_folder = config.stream.cache
     cache = sum(frames[name] for name in to_decode(config.stream, frames)) * frame_bytes(config)
     troubles += memory_troubles("this machine", memory, available)
-    in_cache = Path(cache_folder).expanduser() if cache_folder else default_cache_dir()
-    troubles += disk_troubles({out: folder + (checkpoint or 0), in_cache: cache})
+    needed = {out: folder + (checkpoint or 0)}
+    if cache:
+        needed[cache_folder(config.stream.cache)] = cache
+    troubles += disk_troubles(needed)
     return Plan(
         method=config.method.name,
         frames=frames,

@@ -27,16 +27,19 @@ class Progress:
     """Tells how far a run is; a listener, to be entered before the run and left after it.
 
     On a terminal it shows how far the run and its session are, with the time left for each, and a line that stays for
-    each measured session. Elsewhere it logs a line for each session and row, and for every tenth of a session's epochs.
+    each measured session. Elsewhere it logs a line when a session begins, ends and is measured, and for every
+    tenth of its epochs.
 
     Args:
         console: where to; default standard error.
         quiet: tell nothing at all.
+        epochs: what the recipe asks for; the first session that makes fewer has a line that says why.
     """
 
-    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+    def __init__(self, console: Console | None = None, quiet: bool = False, epochs: int = 0) -> None:
         self._console = console or Console(stderr=True, markup=False, emoji=False)
         self._quiet = quiet
+        self._epochs = epochs
         self._tell: Listener = _nothing
         self._open = ExitStack()
 
@@ -56,6 +59,14 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run."""
+        if not self._quiet and event["kind"] in ("step", "epoch") and event["epochs"] < self._epochs:
+            log.info(
+                "session %d makes %d of %d epochs, for the same work: its steps also train on earlier videos",
+                event["session"],
+                event["epochs"],
+                self._epochs,
+            )
+            self._epochs = 0  # Once a run is enough.
         self._tell(event)
 
 
@@ -106,9 +117,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self._names: Sequence[str] = ()
+        self._session = -1
 
     def __call__(self, event: Event) -> None:
         kind = event["kind"]
+        if kind in ("step", "epoch") and event["session"] != self._session:
+            self._session = event["session"]
+            epochs = f"{event['epochs']} epoch{'s' * (event['epochs'] > 1)}"
+            log.info("%s: %d steps in %s", _named(self._session, self._names), event["steps"], epochs)
         if kind == "start":
             self._names = event["videos"]
             going_on = "going on: " if event["resumed"] else ""

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vcl.errors import RunFolderError
+from vcl.folder_lock import shared_lock
 from vcl.whole_file import whole_file
 
 DPI = 150
@@ -110,7 +111,7 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
         content = figure_bytes(figure, path.suffix[1:])
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as draft:
+            with shared_lock(folder), whole_file(path) as draft:
                 draft.file.write(content)
         except OSError as error:
             raise RunFolderError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vcl.metrics.matrix import SessionMatrix
 from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
 from vcl.rundir import RunFolder
 
+WIDTH = 100
+"""Columns of a text that is not for a terminal of known width."""
 
-def matrix_text(folder: RunFolder, metric: str = "psnr") -> str:
+_NAME = 24
+"""Columns of a video's name at most, where a table would be too wide with whole names."""
+
+_TO_COME = {
+    "masks": "decoded with the latest session's mask",
+    "latest": "decoded with the latest network",
+    "each": "decoded with the network of the latest video",
+}
+"""What a run decodes videos with that are still to come, by what its method leaves behind a session."""
+
+
+def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> str:
     """Show the matrix of a run, its averages below.
 
     Args:
         folder: the run, finished or not.
         metric: psnr, ssim or ms_ssim.
+        width: columns of the terminal; no line is longer.
 
     Raises:
         VclError: no session is measured yet, or there is no such metric.
     """
     matrix = measured(folder)
     heading = f"{folder.path.name}: {label(folder.config().method)}, {METRICS.get(metric, metric)} after each session"
-    return "\n".join(filter(None, (heading, table_text(matrix, metric), proof_line(matrix))))
+    keeps = folder.session_notes(0)["keeps"]
+    table = table_text(matrix, metric, width, keeps, folder.path / "matrix.csv")
+    return "\n".join(filter(None, (_wrapped(heading, width), table, _wrapped(proof_line(matrix), width))))
 
 
 def proof_line(matrix: Mapping[str, Any]) -> str:
@@ -45,27 +64,37 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
         rows[j].get("machine") != latest.get("machine") and rows[j]["state_sha256"][j] == latest["state_sha256"][j]
         for j in changed
     ):
-        names = ", ".join(matrix["videos"][j] for j in changed)
+        names = _listed(matrix["videos"][j] for j in changed)
         return f"nothing forgotten: the numbers of all earlier videos are as sealed; sealed on another machine: {names}"
     if not changed:
         sampled = " (a sample of their frames)" if hashes == "sample_sha256" else ""
         return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed{sampled}"
     if hashes == "sample_sha256":
-        return f"changed: {', '.join(matrix['videos'][j] for j in changed)}"
-    told = (f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed)
-    return f"changed: {', '.join(told)}"
+        return f"changed: {_listed(matrix['videos'][j] for j in changed)}"
+    return "changed: " + _listed(
+        f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed
+    )
 
 
-def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100) -> str:
+def table_text(
+    matrix: Mapping[str, Any],
+    metric: str = "psnr",
+    width: int = WIDTH,
+    keeps: str = "masks",
+    csv: str | Path = "matrix.csv",
+) -> str:
     """Lay out a matrix: a row a session, a column a video, the mean of the videos so far at the end.
 
     Videos that are still to come stand in brackets. Where the table would be wider than ``width``, columns have the
-    numbers of their sessions in the place of names, and cells a digit less.
+    numbers of their sessions in the place of names, and cells a digit less; then videos still to come are left out;
+    then there is a row a video instead, of what it was when it was learned and what it is now.
 
     Args:
         matrix: as ``RunFolder.matrix`` gives it.
         metric: a key of ``METRICS``.
-        width: characters.
+        width: columns; no line is longer.
+        keeps: what the method leaves behind a session.
+        csv: where every cell can be found, for a table that does not show them all.
     """
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
@@ -73,11 +102,19 @@ def table_text(matrix: Mapping[str, Any], metric: str = "psnr", width: int = 100
         why = f"n/a for frames of {' x '.join(map(str, matrix['size']))} pixels" if learned else "not measured yet"
         return f"{METRICS[metric]} is {why}"
     digits = 2 if metric == "psnr" else 3
-    text = plain(_table(matrix["videos"], numbers, digits))
-    if text.index("\n") > width:
-        text = plain(_table(matrix["videos"], numbers, digits - 1, narrow=True))
-    notes = ["(in brackets: still to come, decoded with the latest session's mask)"] if _to_come(numbers) else []
-    return "\n".join([text, *notes, numbers_line(numbers, metric)])
+    whole = f"(every cell: {csv})"
+    in_brackets = f"(in brackets: still to come, {_TO_COME[keeps]})" if _to_come(numbers) else ""
+    lower = SessionMatrix(tuple((*row[: s + 1], *[None] * len(row[s + 1 :])) for s, row in enumerate(numbers.rows)))
+    layouts = [
+        (_table(matrix["videos"], numbers, digits), in_brackets),
+        (_table(matrix["videos"], numbers, digits - 1, narrow=True), in_brackets),
+        (_table(matrix["videos"], lower, digits - 1, narrow=True), whole),
+        (_rows_of_videos(matrix["videos"], numbers, digits, width), whole),
+    ]
+    fitting = (each for each in layouts if max(map(cell_len, plain(each[0]).splitlines())) <= width)
+    table, note = next(fitting, layouts[-1])
+    notes = (_wrapped(line, width) for line in (note, numbers_line(numbers, metric)))
+    return "\n".join(filter(None, (plain(table), *notes)))
 
 
 def _to_come(numbers: SessionMatrix) -> bool:
@@ -96,21 +133,57 @@ def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: b
         # The space keeps numbers without brackets in line with those that have them.
         shown = [f"({cell})" if cell and j > s else f"{cell}{' ' * brackets}" for j, cell in enumerate(cells)]
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
-        table.add_row(f"{s} {videos[s]}", *shown, "" if mean is None else f"{mean:.{digits}f}")
+        name = f"{s} {videos[s]}"
+        table.add_row(_cut(name, _NAME) if narrow else name, *shown, "" if mean is None else f"{mean:.{digits}f}")
     return table
+
+
+def _rows_of_videos(videos: Sequence[str], numbers: SessionMatrix, digits: int, width: int) -> Table:
+    """A row for each video that was learned: what it was when its session closed, what it is now, the difference."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    last = len(numbers.rows) - 1
+    headings = ("learned", f"after {last}", "change")
+    table.add_column("session", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for j, now in enumerate(numbers.rows[-1][: last + 1]):
+        learned = numbers.rows[j][j]
+        change = None if now is None or learned is None else now - learned
+        shown = ("" if cell is None else f"{cell:.{digits}f}" for cell in (learned, now, change))
+        table.add_row(_cut(f"{j} {videos[j]}", width - sum(len(heading) + 3 for heading in headings)), *shown)
+    return table
+
+
+def _cut(name: str, columns: int) -> str:
+    """A name that takes so many columns at most; wide characters, as in Chinese names, take two."""
+    return name if cell_len(name) <= columns else set_cell_size(name, columns - 1).rstrip() + "…"
+
+
+def _listed(parts: Iterable[str], most: int = 3) -> str:
+    """The first few parts, and how many more there are."""
+    first, more = (listed := list(parts))[:most], len(listed) - most
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+
+
+def _wrapped(line: str, width: int) -> str:
+    lines = Text(line).wrap(_console(io.StringIO(), width), width)
+    return "\n".join(part.plain.rstrip() for part in lines)
 
 
 def plain(table: Table) -> str:
     """Render a table as text without colours, as wide as it needs to be; its words stand as they are."""
     file = io.StringIO()
-    console = Console(
+    _console(file, 10_000).print(table)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def _console(file: io.StringIO, width: int) -> Console:
+    return Console(
         file=file,
-        width=10_000,
+        width=width,
         color_system=None,
         force_terminal=False,
         force_jupyter=False,
         markup=False,
         emoji=False,
     )
-    console.print(table)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

@@ -21,6 +21,7 @@ from PIL import Image
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.errors import VclError
+from vcl.home import lend_home
 from vcl.report.figures import matrix_figure, shares_of
 from vcl.report.frames import frame_of, frames_figure
 from vcl.report.style import figure_bytes
@@ -58,6 +59,7 @@ def wandb_sink(folder: RunFolder, config: RunConfig) -> list[WandbSink]:
     """
     if config.wandb.mode == "disabled":
         return []
+    lend_home()
     # Must be set before its service starts: without it, crash reports would go out even offline.
     os.environ["WANDB_ERROR_REPORTING"] = "false"
     import wandb
@@ -223,7 +225,7 @@ def _has_key() -> bool:
         try:
             if netrc.netrc(Path(path).expanduser()).authenticators(server):
                 return True
-        except (OSError, netrc.NetrcParseError):
+        except (OSError, RuntimeError, netrc.NetrcParseError):  # RuntimeError where there is no home folder.
             continue
     return False
 

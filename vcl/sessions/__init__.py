@@ -1,4 +1,8 @@
 """Training, one video at a time. The only room that knows Avalanche.
 
-Importing anything in here imports Avalanche, which takes seconds: import it from the code that trains.
+Importing anything in here imports torch and what we need of Avalanche: import it from the code that trains.
 """
+
+from vcl.sessions.avalanche_import import import_avalanche
+
+import_avalanche()  # Before any module of this room imports from Avalanche.

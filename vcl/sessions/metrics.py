@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from avalanche.evaluation import PluginMetric
+from avalanche.evaluation.metric_definitions import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
-from avalanche.logging import BaseLogger
-from avalanche.training.plugins import EvaluationPlugin
+from avalanche.logging.base_logger import BaseLogger
+from avalanche.training.plugins.evaluation import EvaluationPlugin
 from torch import Tensor
 
 from vcl.metrics import quality

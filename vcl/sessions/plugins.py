@@ -1,7 +1,8 @@
 """Avalanche plugins: subnetworks, fresh networks, checkpoints, probes."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -89,12 +90,14 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
     def load_network(self, network: Backbone, seed: int) -> None:
         """Put the saved weights, scores and heads into a network; nothing is done where nothing was saved."""
-        found = self.folder.read_checkpoint()
-        if found is not None:
-            while f"heads.{len(network.heads)}" in found[0]:
+        checkpoint = self.folder.read_checkpoint()
+        if checkpoint is not None:
+            tensors, notes = checkpoint
+            while f"heads.{len(network.heads)}" in tensors:
                 network.add_head(seed)
-            network.load_state_dict({name: found[0][name] for name in network.state_dict()})
-            self._last = _place(found[1])
+            with self._fitting():
+                _load_network(network, tensors)
+                self._last = _place(notes)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """Go back to the middle, or to the end, of this session if that is where the saved state is.
@@ -104,7 +107,9 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         """
         self._saved_at = time.monotonic()
         notes = self.folder.checkpoint_notes()
-        if strategy.session and (notes is None or notes["session"] < strategy.session - 1):
+        with self._fitting():
+            behind = notes is None or notes["session"] < strategy.session - 1
+        if strategy.session and behind:
             found = "none" if notes is None else f"one of session {notes['session']}"
             raise RunFolderError(
                 f"{self.folder.path} must have the checkpoint of session {strategy.session - 1} to train session "
@@ -114,13 +119,14 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         if kept is None:
             return
         tensors, notes = kept
-        strategy.model.load_state_dict({name: tensors[name] for name in strategy.model.state_dict()})
-        _load_optimizer(strategy, tensors)
-        for plugin in strategy.remembering:
-            plugin.resume(_within("plugin/", tensors))
-        strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
-        if strategy.step % strategy.steps_an_epoch:
-            self.means.resume(tensors["means"].to(strategy.device))
+        with self._fitting():
+            _load_network(strategy.model, tensors)
+            _load_optimizer(strategy, tensors)
+            for plugin in strategy.remembering:
+                plugin.resume(_within("plugin/", tensors))
+            strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
+            if strategy.step % strategy.steps_an_epoch:
+                self.means.resume(tensors["means"].to(strategy.device))
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Save when it is time, or the user wants to stop; after the last step of an epoch only look at its loss."""
@@ -136,6 +142,18 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Save the state that the next session starts from."""
         self._save(strategy)
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Say in one line that what was saved is not the state of this run."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise RunFolderError(
+                f"{self.folder.path} has a checkpoint that does not fit it ({type(error).__name__}: {reason[:200]}); "
+                "what is sealed can still be decoded"
+            ) from error
 
     def _save_if_due(self, strategy: Any) -> None:
         if self.stop_requested or time.monotonic() - self._saved_at >= self.seconds:
@@ -221,12 +239,18 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
         )
 
 
+def _load_network(network: Backbone, tensors: Mapping[str, Tensor]) -> None:
+    network.load_state_dict({name: tensors[name] for name in network.state_dict()})
+
+
 def _load_optimizer(strategy: Any, tensors: Mapping[str, Tensor]) -> None:
     names = {parameter: name for name, parameter in strategy.model.named_parameters()}
     held = [parameter for group in strategy.optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for number, parameter in enumerate(held):
         found = _within(f"optimizer/{names[parameter]}/", tensors)
+        if any(value.shape not in (parameter.shape, ()) for value in found.values()):
+            raise ValueError(f"the optimiser's numbers of {names[parameter]} have another shape")
         if found:
             state[number] = found
     # The optimiser itself knows which of its numbers live on the device.

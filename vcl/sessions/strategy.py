@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.benchmarks.utils.data import AvalancheDataset
 from avalanche.core import SupervisedPlugin
-from avalanche.logging import BaseLogger
-from avalanche.training.plugins import EvaluationPlugin
-from avalanche.training.templates import SupervisedTemplate
+from avalanche.logging.base_logger import BaseLogger
+from avalanche.training.plugins.evaluation import EvaluationPlugin
+from avalanche.training.templates.common_templates import SupervisedTemplate
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -17,6 +17,7 @@ from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, passes
 from vcl.layers import draw
+from vcl.sessions.adam import EagerAdam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
 from vcl.subnet.ledger import Entry, Keeps, Ledger
@@ -25,7 +26,7 @@ from vcl.video.cache import Clip
 
 def adam(parameters: list[Any], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> Optimizer:
     """Adam of parameters, or of groups of them, without weight decay; one kernel for all tensors."""
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True)
+    return EagerAdam(parameters, lr=lr, betas=betas, fused=True)
 
 
 class Remembering(SupervisedPlugin):  # type: ignore[misc]

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from avalanche.benchmarks import CLScenario, benchmark_from_datasets
-from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
+from avalanche.benchmarks.scenarios.dataset_scenario import benchmark_from_datasets
+from avalanche.benchmarks.scenarios.generic_scenario import CLScenario
+from avalanche.benchmarks.utils.data import AvalancheDataset
+from avalanche.benchmarks.utils.data_attribute import DataAttribute
 from torch import Tensor
 from torch.utils.data import Dataset
 

@@ -4,13 +4,12 @@ A cache file is a plain ``.npy`` array named ``<key>.<sha256 of the frames>.npy`
 everything else the frames depend on, so a stale file is never found; the second part saves hashing the frames again.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,19 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcl.errors import VideoError
+from vcl.folder_lock import shared_lock
 from vcl.video.digest import source_digest
 from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
-from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
+from vcl.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
 CACHE_VERSION = 1
 """To be raised when the same source and transform give other pixels or another layout than before."""
 
-_DRAFTS = f".{'[0-9a-f]' * 64}.*{TEMPORARY_SUFFIX}"
-"""Clips that are being written, as :func:`whole_file` calls them; not the index of digests."""
+_CLIPS = "[0-9a-f]{64}"
+"""How the names of clips begin; the index of digests, which is written without the lock, has another name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +50,23 @@ class Clip:
     sha256: str
 
 
-def default_cache_dir() -> Path:
-    """Folder of the cache: ``VCL_CACHE`` from the environment, else ``~/.cache/vcl``."""
-    stated = os.environ.get("VCL_CACHE", "")
-    return Path(stated).expanduser() if stated else Path.home() / ".cache" / "vcl"
+def cache_folder(stated: str | None) -> Path:
+    """Folder of the cache.
+
+    Args:
+        stated: ``stream.cache``; by default ``VCL_CACHE`` from the environment, else ``~/.cache/vcl``.
+
+    Raises:
+        VideoError: it lies in a home folder that is not known.
+    """
+    folder = Path(stated or os.environ.get("VCL_CACHE") or "~/.cache/vcl")
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:  # No $HOME, and a user whom the system does not know.
+        raise VideoError(
+            f"{folder}: the home folder of the clip cache is not known; name a cache folder with stream.cache or "
+            "$VCL_CACHE"
+        ) from error
 
 
 def load_clip(source: VideoSource, transform: Transform, cache_dir: Path) -> Clip:
@@ -113,29 +126,11 @@ def _map(name: str, path: Path) -> Clip:
 
 def _fill(source: VideoSource, transform: Transform, cache_dir: Path, key: str) -> Path:
     """Decode a source into the cache, under a name that holds the digest of its frames."""
-    with _filling(cache_dir), whole_file(cache_dir / key) as draft:
+    logger.info("decoding %s", source.name)
+    with shared_lock(cache_dir, _CLIPS), whole_file(cache_dir / key) as draft:
         _, sha256 = write_frames(source, transform, draft.file)
         draft.path = cache_dir / f"{key}.{sha256}.npy"
     return draft.path
-
-
-@contextmanager
-def _filling(cache_dir: Path) -> Iterator[None]:
-    """Hold the folder together with others that fill it; the first to come removes what killed processes left.
-
-    Nothing is removed where the file system has no locks.
-    """
-    folder = os.open(cache_dir, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in cache_dir.glob(_DRAFTS):
-                left.unlink()
-        with suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(folder)
 
 
 def write_frames(

@@ -1,15 +1,14 @@
 """From what was downloaded to a folder of prepared videos, one frame in memory at a time."""
 
-import fcntl
 import logging
-import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vcl.errors import VideoError
+from vcl.folder_lock import exclusive_lock
 from vcl.video.benchmark import locate, manifest_of, source_of, unclear, wanted
 from vcl.video.cache import write_frames
 from vcl.video.digest import content_digest, stamp
@@ -18,7 +17,7 @@ from vcl.video.prepared import Made, Prepared, Progress, read_prepared
 from vcl.video.probe import Facts, probe
 from vcl.video.source import RAW_SUFFIXES, RawFormat, VideoSource
 from vcl.video.transform import Transform
-from vcl.whole_file import TEMPORARY_SUFFIX, whole_file
+from vcl.whole_file import remove_drafts, whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +29,6 @@ PRESETS = {
 }
 """Sizes of the literature: the PFNR paper's; in the HNeRV line the centre of UVG at 1080p, that centre reduced, and the
 centre of Bunny. A frame's largest centred part of that shape is brought to that size."""
-
-
-_LEFT = re.compile(rf"\..+\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}")
 
 
 @dataclass(frozen=True)
@@ -167,21 +163,15 @@ def _told(transform: Transform) -> str:
 @contextmanager
 def _held(out: Path) -> Iterator[None]:
     """Keep other processes from preparing the same folder, and turn what the file system says into one line."""
-    with ExitStack() as stack:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((out / ".lock").open("a"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise VideoError(f"{out} is being prepared by another process") from None
-            for left in out.iterdir():
-                if _LEFT.fullmatch(left.name):
-                    left.unlink()  # By a process that was killed while it wrote.
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with exclusive_lock(out, VideoError) as held:
+            if held:
+                remove_drafts(out)
             yield
-        except OSError as error:
-            reason = error.strerror or error
-            raise VideoError(f"{out}: the prepared folder must be writable and have space left ({reason})") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise VideoError(f"{out}: the prepared folder must be writable and have space left ({reason})") from error
 
 
 def _is_done(job: _Job, prepared: Prepared, out: Path) -> bool:

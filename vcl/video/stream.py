@@ -8,7 +8,7 @@ import numpy as np
 
 from vcl.config import StreamConfig
 from vcl.video.benchmark import resolve
-from vcl.video.cache import Clip, default_cache_dir, load_clip
+from vcl.video.cache import Clip, cache_folder, load_clip
 from vcl.video.prepared import prepared_clip
 from vcl.video.transform import Transform
 
@@ -20,12 +20,12 @@ def open_stream(config: StreamConfig) -> list[Clip]:
         VideoError: a video is missing or cannot be read as asked.
     """
     root = Path(config.root).expanduser() if config.root is not None else None
-    cache = Path(config.cache).expanduser() if config.cache is not None else default_cache_dir()
     transform = transform_of(config)
     sources = resolve(config.benchmark, root, config.videos)
     clips = [
         prepared_clip(source, transform)
-        or load_clip(replace(source, allow_truncated=config.allow_truncated), transform, cache)
+        # Asked for here, since a stream that is prepared needs no cache.
+        or load_clip(replace(source, allow_truncated=config.allow_truncated), transform, cache_folder(config.cache))
         for source in sources
     ]
     return ordered(clips, config)

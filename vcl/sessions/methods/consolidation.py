@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from avalanche.training.plugins import EWCPlugin, MASPlugin
+from avalanche.training.plugins.ewc import EWCPlugin
+from avalanche.training.plugins.mas import MASPlugin
 from avalanche.training.utils import ParamData, copy_params_dict, zerolike_params_dict
 from torch import Tensor
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from avalanche.training.plugins import AGEMPlugin, GEMPlugin
+from avalanche.training.plugins.agem import AGEMPlugin
+from avalanche.training.plugins.gem import GEMPlugin
 from torch import Tensor
 
 from vcl.config import AgemConfig, GemConfig, MethodConfig

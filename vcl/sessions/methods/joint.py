@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.benchmarks.utils.data import AvalancheDataset
 from avalanche.benchmarks.utils.utils import concat_datasets
 
 from vcl.sessions.strategy import FrameRegression

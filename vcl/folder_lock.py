@@ -1,0 +1,128 @@
+"""Locks on folders, so that any number of processes can work next to each other.
+
+The locks are those of ``flock``: the system drops one when its process ends, however that ends. Some file systems have
+none (Lustre mounted without ``-o flock``, some NFS). Work goes on there without a lock, after a warning.
+"""
+
+import fcntl
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from vcl.errors import VclError
+from vcl.whole_file import remove_drafts
+
+logger = logging.getLogger(__name__)
+
+LOCK_NAME = ".lock"
+"""The file in a folder that the exclusive lock is on; it stays there."""
+
+_PATIENCE = 0.5
+"""Seconds to keep trying: a process that looks whether the folder is in use holds the lock for an instant."""
+
+_HOLDER = re.compile(r"process \d+ on \S+")
+
+
+@contextmanager
+def exclusive_lock(folder: Path, in_use: type[VclError]) -> Iterator[bool]:
+    """Keep every other process that asks for this lock out of a folder.
+
+    Args:
+        folder: must exist and be writable.
+        in_use: what to raise where another process has the lock.
+
+    Yields:
+        Whether the lock is held; False where the file system has no locks, which a warning has said.
+
+    Raises:
+        OSError: the lock file cannot be opened for writing.
+    """
+    with (folder / LOCK_NAME).open("a+b", buffering=0) as file:
+        try:
+            _acquire(file)
+        except BlockingIOError:
+            raise in_use(f"{folder} is in use by {_holder(file) or 'another process'}") from None
+        except OSError as error:
+            logger.warning(
+                "%s: its file system has no locks (%s): make sure that no other process writes to this folder",
+                folder,
+                error.strerror,
+            )
+            yield False
+            return
+        _sign(file)
+        yield True
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the exclusive lock; False where that cannot be told."""
+    try:
+        with (folder / LOCK_NAME).open("rb") as file:
+            # Shared, so that two who look at the same time do not take each other for the holder.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextmanager
+def shared_lock(folder: Path, drafts: str = ".+") -> Iterator[None]:
+    """Write to a folder together with other processes; the first to come removes what killed ones left.
+
+    Nothing is removed where the file system has no locks.
+
+    Args:
+        folder: must exist.
+        drafts: which unfinished files may be removed, see ``remove_drafts``.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_drafts(folder, drafts)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(file: BinaryIO) -> None:
+    """Take the lock, or raise BlockingIOError where another process keeps it."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _sign(file: BinaryIO) -> None:
+    """Write down who holds the lock, for those it keeps out; a file that another program filled is left as it is."""
+    with suppress(OSError):
+        file.seek(0)
+        if file.read(1) and not _holder(file):
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+
+
+def _holder(file: BinaryIO) -> str:
+    """Who wrote that it holds the lock; empty if nobody did."""
+    file.seek(0)
+    text = file.read(200).decode(errors="replace")
+    return text if _HOLDER.fullmatch(text) else ""

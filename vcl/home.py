@@ -1,0 +1,26 @@
+"""A home folder for libraries that cannot do without one."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def lend_home() -> None:
+    """Give this process a home folder of its own, until it ends, where the user has none that can be written to.
+
+    Without one, Avalanche, the W&B client and matplotlib fail when they are imported, or make a folder called ``~``.
+    """
+    home = None
+    with suppress(RuntimeError):  # No $HOME, and a user whom the system does not know.
+        home = Path.home()
+        if os.access(home, os.W_OK | os.X_OK):
+            return
+    with suppress(OSError):  # Where there is no room for temporary files either, the libraries say so.
+        lent = tempfile.mkdtemp(prefix="vcl-")
+        atexit.register(shutil.rmtree, lent, ignore_errors=True)
+        os.environ["HOME"] = lent
+        if home is not None:  # Clips may lie there and be read.
+            os.environ.setdefault("VCL_CACHE", str(home / ".cache" / "vcl"))

@@ -1,0 +1,47 @@
+"""Memory that runs out, whoever it is that says so, becomes one line."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vcl.errors import MemoryLimitError
+
+_SAID = re.compile(
+    r"out of memory|not enough memory|can(no|')t allocate memory|bad_alloc|ALLOC_FAILED|unable to allocate"
+    r"|storage size calculation overflowed",
+    re.IGNORECASE,
+)
+"""How PyTorch, CUDA, NumPy, the system's loader and safetensors put it."""
+
+_ASKED = re.compile(r"(?:tried to allocate|unable to allocate) ([\d.]+ ?\w*i?B(?:ytes)?)", re.IGNORECASE)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # PyTorch's own kind is a RuntimeError, as is nearly everything else that its libraries raise.
+    return isinstance(error, MemoryError) or bool(_SAID.search(str(error)))
+
+
+@contextmanager
+def memory_explained() -> Iterator[None]:
+    """Turn memory that runs out into an error that says what to try.
+
+    Raises:
+        MemoryLimitError: memory ran out.
+    """
+    try:
+        yield
+    except (MemoryError, OSError, RuntimeError, ImportError) as error:
+        if not is_out_of_memory(error):
+            raise
+        asked = _ASKED.search(str(error))
+        amount = f": {asked[1]} at once could not be had" if asked else ""
+        raise MemoryLimitError(
+            f"not enough memory{amount}; a run takes less with a lower train.batch or stream.size or with narrower "
+            "layers of the backbone, and vcl plan says how much"
+        ) from error

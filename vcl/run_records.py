@@ -1,0 +1,111 @@
+"""What the JSON files of a run folder must hold.
+
+A record that cannot be one raises ValueError with a rule, before anyone reckons with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_METRICS = ("psnr", "ssim", "ms_ssim")
+_HASHES = ("sha256", "sample_sha256", "state_sha256")
+
+_Check = tuple[str, Callable[[Any], bool]]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_layers(value: Any) -> bool:
+    numbers = ("total", "used", "reused", "new", "free")
+    return isinstance(value, list) and all(
+        isinstance(layer, dict) and isinstance(layer.get("name"), str) and all(_is_count(layer.get(n)) for n in numbers)
+        for layer in value
+    )
+
+
+_COUNT: _Check = ("a whole number", _is_count)
+_NUMBER: _Check = ("a number", _is_number)
+_NAMES: _Check = ("a list of names", _is_names)
+
+_EVENTS: dict[str, dict[str, _Check]] = {
+    "start": {"videos": _NAMES, "sha256": _NAMES},
+    "epoch": {
+        **dict.fromkeys(("session", "epoch", "epochs", "step", "steps"), _COUNT),
+        **dict.fromkeys(("loss", "psnr", "lr", "seconds"), _NUMBER),
+    },
+    "session": {"session": _COUNT, "seconds": _NUMBER, "layers": ("a list of layers", _is_layers)},
+    "row": {"session": _COUNT},
+    "probe": {"session": _COUNT, "psnr": _NUMBER, "scratch": ("true or false", lambda value: type(value) is bool)},
+}
+
+
+def check_event(event: Any) -> None:
+    """Refuse a line of ``events.jsonl`` that is no event."""
+    _require(event, {"kind": ("a name", lambda value: isinstance(value, str))}, "an event")
+    _require(event, _EVENTS.get(event["kind"], {}), f"a {event['kind']} event")
+
+
+def check_versions(starts: Any) -> None:
+    """Refuse what ``versions.json`` cannot hold."""
+    if not isinstance(starts, list) or not all(isinstance(start, dict) for start in starts):
+        raise ValueError("it must be a list of objects")
+
+
+def check_matrix(matrix: Any) -> None:
+    """Refuse what ``matrix.json`` cannot hold."""
+    size: _Check = ("height and width", lambda value: _is_list_of(value, 2, _is_count))
+    rows: _Check = ("a list", lambda value: isinstance(value, list))
+    _require(matrix, {"videos": _NAMES, "size": size, "rows": rows}, "the matrix")
+    count = len(matrix["videos"])
+    frames: _Check = (f"{count} whole numbers", lambda value: _is_list_of(value, count, _is_count))
+    _require(matrix, {"frames": frames}, "the matrix")
+    if len(matrix["rows"]) > count:
+        raise ValueError(f"rows must be at most {count}, one per video, got {len(matrix['rows'])}")
+    for number, row in enumerate(matrix["rows"]):
+        _check_row(row, number, count)
+
+
+def _check_row(row: Any, number: int, count: int) -> None:
+    cells: _Check = (
+        f"{count} cells, numbers or null",
+        lambda value: value is None or _is_list_of(value, count, lambda cell: cell is None or _is_number(cell)),
+    )
+    hashes: _Check = (
+        f"{count} hashes or null",
+        lambda value: _is_list_of(value, count, lambda cell: cell is None or isinstance(cell, str)),
+    )
+    session: _Check = (str(number), lambda value: type(value) is int and value == number)
+    wanted = {"session": session, **dict.fromkeys(_METRICS, cells), "sha256": hashes}
+    optional = {**dict.fromkeys(_HASHES, hashes), **dict.fromkeys(("seconds", "decoded", "decode_seconds"), _NUMBER)}
+    here = {key: check for key, check in optional.items() if isinstance(row, dict) and key in row}
+    _require(row, {**wanted, **here}, f"row {number}")
+
+
+def _is_list_of(value: Any, count: int, is_one: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and len(value) == count and all(map(is_one, value))
+
+
+def _require(record: Any, checks: Mapping[str, _Check], what: str) -> None:
+    if not isinstance(record, dict):
+        raise ValueError(f"{what} must be an object, got {_shown(record)}")
+    for key, (rule, holds) in checks.items():
+        if key not in record:
+            raise ValueError(f"{what} must have {key}")
+        if not holds(record[key]):
+            raise ValueError(f"{key} of {what} must be {rule}, got {_shown(record[key])}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
