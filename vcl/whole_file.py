@@ -1,7 +1,8 @@
-"""A file that appears whole or not at all."""
+"""A file that appears whole or not at all, and a folder of such."""
 
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,6 +62,39 @@ def whole_file(path: Path) -> Iterator[Draft]:
         # Its own failure, such as a folder that is a file, must not hide the first one.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Fill a new or empty folder, which stays empty until all that goes into it is there.
+
+    What is written lies in a hidden folder inside, so that a mount point can be filled as well, and is moved up at the
+    end. When anything fails it is removed, and so is a folder that was not there before.
+
+    Args:
+        path: the folder; the one that it lies in must exist.
+
+    Yields:
+        The hidden folder, to be written into.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    made = not path.exists()
+    path.mkdir(exist_ok=True)
+    draft = path / f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    try:
+        draft.mkdir()
+        yield draft
+        for item in sorted(draft.iterdir()):
+            item.rename(path / item.name)
+        draft.rmdir()
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        if made:
+            with suppress(OSError):
+                path.rmdir()
         raise
 
 

@@ -1,0 +1,49 @@
+"""How fast a video of a stream plays."""
+
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+from vcl.config import StreamConfig
+from vcl.errors import VideoError
+from vcl.video.benchmark import listed, resolve
+from vcl.video.container import open_container, video_stream_of
+from vcl.video.prepared import read_prepared
+from vcl.video.source import RAW_SUFFIXES, VideoSource
+
+SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
+"""Frames a second that a video file is given."""
+
+
+def rate_of(config: StreamConfig, name: str) -> Fraction | None:
+    """Frames a second of a video as its stream has it: every ``stride``-th frame plays that much longer.
+
+    Args:
+        config: the stream.
+        name: of one of its videos, which need not be where it was any more.
+
+    Returns:
+        What the benchmark, the record of a prepared folder or the file itself says; ``None`` where nobody does.
+    """
+    root = Path(config.root).expanduser() if config.root is not None else None
+    rate: int | Fraction | None = None
+    stride = config.stride
+    try:
+        rate = next((entry.rate for entry in listed(config.benchmark) if entry.name == name), None)
+        source = resolve(config.benchmark, root, [name])[0]
+        prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
+        if prepared is not None and name in prepared.videos:
+            rate, stride = rate or prepared.videos[name].rate, stride * prepared.transform.stride
+        rate = rate or _rate_of_file(source)
+    except VideoError:
+        pass  # The video has gone; what its benchmark says still holds.
+    found = Fraction(rate or 0) / stride
+    return found if SLOWEST <= found <= FASTEST else None
+
+
+def _rate_of_file(source: VideoSource) -> Fraction | None:
+    """The mean rate of a video file; files without a header, arrays and folders of images have none."""
+    if source.path.is_dir() or source.path.suffix.lower() in {".npy", *RAW_SUFFIXES}:
+        return None
+    with ExitStack() as stack:
+        return video_stream_of(open_container(source, stack), source.path).average_rate
