@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, remark, tell
 from vcl.errors import ConfigError, RunFolderError, VclError
-from vcl.video.source import is_plain_name
+from vcl.video.names import is_plain_name
 
 if TYPE_CHECKING:
     import torch
