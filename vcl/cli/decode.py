@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, remark, tell
 from vcl.errors import ConfigError, RunFolderError, VclError
-from vcl.video.source import is_plain_name
+from vcl.video.names import name_fault, normalised
 
 if TYPE_CHECKING:
     import torch
@@ -92,10 +92,14 @@ def _write_videos(arguments: argparse.Namespace) -> None:
     config = folder.config()
     state, videos = _chosen(folder, config, arguments)
     out, form, is_file = _form(arguments, videos)
+    inside = not is_file and (form != "png" or len(videos) > 1)
     if is_file:
         check_file(out, arguments.overwrite)
     else:
         check_folder(out)
+    for video in videos if inside else ():
+        if fault := name_fault(video.name):
+            raise RunFolderError(f"{folder.path}: no file can be called after the video {video.name!r}, which {fault}")
     if form != "png":
         check_size(out if is_file else out / f"{videos[0].name}.{form}", *config.stream.size)
     rates = [_rate(arguments.rate, config.stream, video.name) for video in videos]
@@ -105,7 +109,6 @@ def _write_videos(arguments: argparse.Namespace) -> None:
 
     decoder = Decoder.of_run(folder, state, _device(arguments, config.train))
     with counting() as progress, ExitStack() as stack:
-        inside = not is_file and (form != "png" or len(videos) > 1)
         place = stack.enter_context(new_folder(out)) if inside else out
         for video, rate in zip(videos, rates, strict=True):
             batches = _batches(decoder, video, progress)
@@ -154,9 +157,6 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
             raise VclError(
                 f"{names[sessions[0]]} is session {sessions[0]}, which is still to come after session {state}"
             )
-    strange = [names[session] for session in sessions if not (names[session] and is_plain_name(names[session]))]
-    if strange:
-        raise RunFolderError(f"{folder.path} has a video whose name must be that of one file, got {strange[0]!r}")
     return state, [
         _Video(s, names[s], notes[s].frames, _wanted(arguments.frames, names[s], notes[s].frames)) for s in sessions
     ]
@@ -164,8 +164,9 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
 
 def _session(folder: RunFolder, names: Sequence[str], word: str) -> int:
     """Session of a video that is called so, or if none is, the session with this number."""
-    if word in names:
-        return names.index(word)
+    same = [normalised(name) for name in names]
+    if normalised(word) in same:
+        return same.index(normalised(word))
     if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
     near = difflib.get_close_matches(word, names, n=1)

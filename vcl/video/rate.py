@@ -7,9 +7,9 @@ from pathlib import Path
 from vcl.config import StreamConfig
 from vcl.errors import VideoError
 from vcl.video.benchmark import listed, resolve
-from vcl.video.container import open_container, video_stream_of
 from vcl.video.prepared import read_prepared
 from vcl.video.source import RAW_SUFFIXES, VideoSource
+from vcl.video.track import open_video
 
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
 """Frames a second that a video file is given."""
@@ -46,4 +46,4 @@ def _rate_of_file(source: VideoSource) -> Fraction | None:
     if source.path.is_dir() or source.path.suffix.lower() in {".npy", *RAW_SUFFIXES}:
         return None
     with ExitStack() as stack:
-        return video_stream_of(open_container(source, stack), source.path).average_rate
+        return open_video(source, stack)[1].average_rate
