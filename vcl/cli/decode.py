@@ -86,7 +86,7 @@ def _decode(arguments: argparse.Namespace) -> None:
 
 def _write_videos(arguments: argparse.Namespace) -> None:
     from vcl.rundir import RunFolder
-    from vcl.video.write import check_file, check_folder, check_size, new_folder, write_frames, write_video
+    from vcl.video.write import RATE, check_file, check_folder, check_size, new_folder, write_frames, write_video
 
     folder = RunFolder.existing(arguments.run)
     config = folder.config()
@@ -102,7 +102,8 @@ def _write_videos(arguments: argparse.Namespace) -> None:
             raise RunFolderError(f"{folder.path}: no file can be called after the video {video.name!r}, which {fault}")
     if form != "png":
         check_size(out if is_file else out / f"{videos[0].name}.{form}", *config.stream.size)
-    rates = [_rate(arguments.rate, config.stream, video.name) for video in videos]
+    timed = form not in _WITHOUT_RATE
+    rates = [_rate(arguments.rate, config.stream, video.name) if timed else RATE for video in videos]
 
     from vcl.render import Decoder
     from vcl.report.progress import counting
@@ -119,7 +120,7 @@ def _write_videos(arguments: argparse.Namespace) -> None:
                 write_video(path, batches, rate, arguments.overwrite)
     frames = sum(len(video.wanted) for video in videos)
     of = videos[0].name if len(videos) == 1 else f"{len(videos)} videos"
-    speed = f" at {float(rates[0]):g} frames a second" if form not in _WITHOUT_RATE and len(set(rates)) == 1 else ""
+    speed = f" at {float(rates[0]):g} frames a second" if timed and len(set(rates)) == 1 else ""
     tell(f"{out}: {frames} frames of {of}{speed}")
 
 

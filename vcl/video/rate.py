@@ -2,13 +2,13 @@
 
 from contextlib import ExitStack
 from fractions import Fraction
-from pathlib import Path
 
 from vcl.config import StreamConfig
-from vcl.errors import VideoError
+from vcl.errors import ConfigError, VideoError
 from vcl.video.benchmark import listed, resolve
 from vcl.video.prepared import read_prepared
 from vcl.video.source import RAW_SUFFIXES, VideoSource
+from vcl.video.stream import root_of
 from vcl.video.track import open_video
 
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
@@ -25,17 +25,16 @@ def rate_of(config: StreamConfig, name: str) -> Fraction | None:
     Returns:
         What the benchmark, the record of a prepared folder or the file itself says; ``None`` where nobody does.
     """
-    root = Path(config.root).expanduser() if config.root is not None else None
     rate: int | Fraction | None = None
     stride = config.stride
     try:
         rate = next((entry.rate for entry in listed(config.benchmark) if entry.name == name), None)
-        source = resolve(config.benchmark, root, [name])[0]
+        source = resolve(config.benchmark, root_of(config), [name])[0]
         prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
         if prepared is not None and name in prepared.videos:
             rate, stride = rate or prepared.videos[name].rate, stride * prepared.transform.stride
         rate = rate or _rate_of_file(source)
-    except VideoError:
+    except (ConfigError, VideoError):
         pass  # The video has gone; what its benchmark says still holds.
     found = Fraction(rate or 0) / stride
     return found if SLOWEST <= found <= FASTEST else None

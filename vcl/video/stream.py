@@ -31,6 +31,8 @@ def open_stream(config: StreamConfig) -> list[Clip]:
     root = root_of(config)
     if root is not None:
         _check_folder(root)
+    if config.cache is not None:
+        cache_folder(config.cache)
     transform = transform_of(config)
     sources = [
         replace(source, allow_truncated=config.allow_truncated)
