@@ -249,12 +249,21 @@ def test_videos_that_are_learned_together_are_there_after_the_last_alone(
     assert line == f"{changed} learns all videos together in its last session, and is decoded after that alone"
 
 
+def test_a_name_is_found_however_its_accent_is_encoded(changed, tmp_path):
+    folder = RunFolder(changed)
+    tensors, notes = folder.read_session(0)
+    folder.write_session(0, tensors, replace(notes, video="caf\u00e9"))
+    assert decode(changed, "--video", "cafe\u0301", "-o", tmp_path / "a.npy") == 0
+
+
 @pytest.mark.parametrize("name", ["../../outside", "/outside", ".hidden", ""])
 def test_a_name_that_leads_elsewhere_is_refused(changed, tmp_path, capsys, name):
     folder = RunFolder(changed)
     tensors, notes = folder.read_session(0)
     folder.write_session(0, tensors, replace(notes, video=name))
-    assert "must be that of one file" in refused(capsys, changed, "-o", tmp_path / "a")
+    line = refused(capsys, changed, "-o", tmp_path / "a")
+    assert f"no file can be called after the video {name!r}, which " in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["changed"]
 
 
 def test_a_run_of_another_machine_is_decoded_where_its_device_is_not(changed, tmp_path, tiny_config, stream):

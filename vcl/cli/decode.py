@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, remark, tell
 from vcl.errors import ConfigError, RunFolderError, VclError
-from vcl.video.names import is_plain_name
+from vcl.video.names import name_fault, normalised
 
 if TYPE_CHECKING:
     import torch
@@ -86,26 +86,30 @@ def _decode(arguments: argparse.Namespace) -> None:
 
 def _write_videos(arguments: argparse.Namespace) -> None:
     from vcl.rundir import RunFolder
-    from vcl.video.write import check_file, check_folder, check_size, new_folder, write_frames, write_video
+    from vcl.video.write import RATE, check_file, check_folder, check_size, new_folder, write_frames, write_video
 
     folder = RunFolder.existing(arguments.run)
     config = folder.config()
     state, videos = _chosen(folder, config, arguments)
     out, form, is_file = _form(arguments, videos)
+    inside = not is_file and (form != "png" or len(videos) > 1)
     if is_file:
         check_file(out, arguments.overwrite)
     else:
         check_folder(out)
+    for video in videos if inside else ():
+        if fault := name_fault(video.name):
+            raise RunFolderError(f"{folder.path}: no file can be called after the video {video.name!r}, which {fault}")
     if form != "png":
         check_size(out if is_file else out / f"{videos[0].name}.{form}", *config.stream.size)
-    rates = [_rate(arguments.rate, config.stream, video.name) for video in videos]
+    timed = form not in _WITHOUT_RATE
+    rates = [_rate(arguments.rate, config.stream, video.name) if timed else RATE for video in videos]
 
     from vcl.render import Decoder
     from vcl.report.progress import counting
 
     decoder = Decoder.of_run(folder, state, _device(arguments, config.train))
     with counting() as progress, ExitStack() as stack:
-        inside = not is_file and (form != "png" or len(videos) > 1)
         place = stack.enter_context(new_folder(out)) if inside else out
         for video, rate in zip(videos, rates, strict=True):
             batches = _batches(decoder, video, progress)
@@ -116,7 +120,7 @@ def _write_videos(arguments: argparse.Namespace) -> None:
                 write_video(path, batches, rate, arguments.overwrite)
     frames = sum(len(video.wanted) for video in videos)
     of = videos[0].name if len(videos) == 1 else f"{len(videos)} videos"
-    speed = f" at {float(rates[0]):g} frames a second" if form not in _WITHOUT_RATE and len(set(rates)) == 1 else ""
+    speed = f" at {float(rates[0]):g} frames a second" if timed and len(set(rates)) == 1 else ""
     tell(f"{out}: {frames} frames of {of}{speed}")
 
 
@@ -154,9 +158,6 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
             raise VclError(
                 f"{names[sessions[0]]} is session {sessions[0]}, which is still to come after session {state}"
             )
-    strange = [names[session] for session in sessions if not (names[session] and is_plain_name(names[session]))]
-    if strange:
-        raise RunFolderError(f"{folder.path} has a video whose name must be that of one file, got {strange[0]!r}")
     return state, [
         _Video(s, names[s], notes[s].frames, _wanted(arguments.frames, names[s], notes[s].frames)) for s in sessions
     ]
@@ -164,8 +165,9 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
 
 def _session(folder: RunFolder, names: Sequence[str], word: str) -> int:
     """Session of a video that is called so, or if none is, the session with this number."""
-    if word in names:
-        return names.index(word)
+    same = [normalised(name) for name in names]
+    if normalised(word) in same:
+        return same.index(normalised(word))
     if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
     near = difflib.get_close_matches(word, names, n=1)
