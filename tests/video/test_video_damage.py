@@ -206,3 +206,15 @@ def test_a_png_frame_of_a_video_that_fails_its_checksum_is_refused(write_video, 
     path.write_bytes(content)
     with pytest.raises(VideoError, match="cut off or damaged: frame 4 cannot be decoded"):
         read(path)
+
+
+def test_a_frame_of_ffv1_that_fails_its_checksum_is_refused(write_video, clip):
+    path = write_video("clip.mkv", clip)
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        fifth = [bytes(packet) for packet in container.demux(video=0)][4]
+    content[content.index(fifth) + len(fifth) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match="cut off or damaged: frame 4 disagrees with its checksum"):
+        read(path)
+    assert np.array_equal(read(path, allow_truncated=True), clip[:4])

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vcl.errors import VideoError
+from vcl.video.ffv1 import checksums_fit
 from vcl.video.flatten import flatten
 from vcl.video.orientation import UPRIGHT, Orientation, of_display_matrix
 from vcl.video.raw import frame_bytes
@@ -32,8 +33,6 @@ logger = logging.getLogger(__name__)
 HD_HEIGHT = 720
 """From this many rows on, a stream that does not state its colour matrix is taken to be BT.709, below it BT.601."""
 
-_CHECKSUMMED = frozenset({"ffv1", "png"})
-"""Codecs that can tell each damaged frame, if they are asked to."""
 _FRAME_PER_PACKET = frozenset({"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "rawvideo", "vp9"})
 """Codecs of which every packet is to be seen; in others some packets only help to decode others. Two interlaced fields
 may come as two packets."""
@@ -93,9 +92,9 @@ def _pictures(
 ) -> Iterator[partial[NDArray[np.uint8]]]:
     """Decode up to the byte ``end`` or the first damage, which ends it with :class:`_Damage`."""
     kept = packets = 0
-    counted, orientation, rotation = False, UPRIGHT, 0
+    counted, has_checksums, orientation, rotation = False, False, UPRIGHT, 0
     codec = stream.codec_context
-    if codec.name in _CHECKSUMMED:
+    if codec.name == "png":
         codec.options = {"err_detect": "crccheck+explode"}
     # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
     coming = container.demux(stream)
@@ -109,6 +108,11 @@ def _pictures(
             packets += packet.size > 0 and not packet.is_discard
             if packet.is_corrupt:
                 raise _Damage(f"frame {kept} is incomplete")
+            if codec.name == "ffv1" and packet.size:
+                fits = checksums_fit(bytes(packet))
+                has_checksums = fits if packets == 1 else has_checksums
+                if has_checksums and not fits:
+                    raise _Damage(f"frame {kept} disagrees with its checksum")
             frames = packet.decode()
         except (av.FFmpegError, EOFError) as error:
             raise _Damage(f"frame {kept} cannot be decoded ({reason_of(error)})") from error
