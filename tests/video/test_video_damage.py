@@ -16,7 +16,7 @@ from vcl.video.source import VideoSource
 from vcl.video.structure import damaged_at
 from vcl.video.transform import Transform
 
-# Suffix: muxer, codec, pixel format, options of the muxer.
+# By suffix: muxer, codec, pixel format, options of the muxer.
 CONTAINERS = {
     ".mkv": ("matroska", "ffv1", "bgr0", {}),
     ".webm": ("webm", "libvpx", "yuv420p", {}),
@@ -29,12 +29,11 @@ CONTAINERS = {
 
 
 @pytest.fixture
-def write(tmp_path, clip):
-    def make(suffix):
-        muxer, codec, pixel_format, options = CONTAINERS[suffix]
-        path = tmp_path / f"clip{suffix}"
-        with av.open(str(path), "w", format=muxer, options=options) as container:
-            stream = container.add_stream(codec, rate=25, options={"g": "2"})
+def encode(tmp_path, clip):
+    def make(name, muxer, codec, pixel_format, options=None, **codec_options):
+        path = tmp_path / name
+        with av.open(str(path), "w", format=muxer, options=options or {}) as container:
+            stream = container.add_stream(codec, rate=25, options=codec_options)
             stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
             for frame in clip:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
@@ -49,8 +48,8 @@ def read(path, allow_truncated=False):
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)
-def test_a_hole_in_the_middle_is_refused_or_ends_the_frames(write, suffix, tmp_path, caplog):
-    path = write(suffix)
+def test_a_hole_in_the_middle_is_refused_or_ends_the_frames(encode, suffix, tmp_path, caplog):
+    path = encode(f"clip{suffix}", *CONTAINERS[suffix], g="2")
     whole = read(path)
     assert damaged_at(path) is None
     assert len(whole) == 10
@@ -175,25 +174,35 @@ def test_parts_of_other_containers_must_follow_one_another(walk, content, damage
     assert walk(io.BytesIO(content), len(content)) == damage
 
 
+def test_a_beginning_that_refers_to_frames_before_the_file_is_told_of(encode, tmp_path, caplog):
+    """An HEVC stream that was cut out at a key frame whose leading frames refer to what came before it."""
+    options = {"x265-params": "log-level=none:open-gop=1:keyint=5:min-keyint=5:scenecut=0:bframes=2:b-adapt=0"}
+    whole, late = encode("whole.mkv", "matroska", "libx265", "yuv420p", **options), tmp_path / "late.mkv"
+    with av.open(str(whole)) as reader, av.open(str(late), "w") as writer:
+        copy = writer.add_stream_from_template(reader.streams.video[0])
+        packets = [packet for packet in reader.demux(video=0) if packet.size]
+        second = [place for place, packet in enumerate(packets) if packet.is_keyframe][1]
+        for packet in packets[second:]:
+            packet.stream = copy
+            writer.mux(packet)
+    kept = read(late)
+    assert np.array_equal(kept, read(whole)[-len(kept) :])
+    assert f"late.mkv: begins with {len(packets) - second - len(kept)} frames that do not decode" in caplog.text
+
+
 def packets_of(path):
     with av.open(str(path)) as container:
         return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
 
 
-def test_frames_that_do_not_decode_are_counted(tmp_path, clip):
+def test_frames_that_do_not_decode_are_counted(encode):
     """A sample without a picture is no error to the decoder of HEVC, which gives one frame less."""
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx265", rate=25, options={"x265-params": "log-level=none:bframes=0"})
-        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-        for frame in clip:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        container.mux(stream.encode())
+    path = encode("clip.mp4", "mp4", "libx265", "yuv420p", **{"x265-params": "log-level=none:bframes=0"})
     content = bytearray(path.read_bytes())
     place, size = packets_of(path)[-1]
     content[place : place + size] = (size - 4).to_bytes(4, "big") + b"\x46\x01" + b"\x50" * (size - 6)  # A delimiter.
     path.write_bytes(content)
-    with pytest.raises(VideoError, match=r"cut off or damaged: 1 of 10 frames do not decode"):
+    with pytest.raises(VideoError, match=r"cut off or damaged: 1 frames do not decode"):
         read(path)
     assert len(read(path, allow_truncated=True)) == 9
 
@@ -206,3 +215,15 @@ def test_a_png_frame_of_a_video_that_fails_its_checksum_is_refused(write_video, 
     path.write_bytes(content)
     with pytest.raises(VideoError, match="cut off or damaged: frame 4 cannot be decoded"):
         read(path)
+
+
+def test_a_frame_of_ffv1_that_fails_its_checksum_is_refused(encode, clip):
+    path = encode("clip.mkv", "matroska", "ffv1", "bgr0", level="3", slicecrc="1")
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        fifth = [bytes(packet) for packet in container.demux(video=0)][4]
+    content[content.index(fifth) + len(fifth) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match="cut off or damaged: frame 4 disagrees with its checksum"):
+        read(path)
+    assert np.array_equal(read(path, allow_truncated=True), clip[:4])

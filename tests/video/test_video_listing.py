@@ -70,7 +70,7 @@ def test_a_frame_that_is_a_dead_link_or_empty_is_named_by_every_door(tmp_path):
     folder = frames_in(tmp_path / "roots" / "clip", "1.png", "3.png")
     (folder / "2.png").symlink_to("/nowhere/2.png")
     for door in doors(folder, tmp_path):
-        with pytest.raises(VideoError, match=r"clip/2\.png: .*a link to (a file that|what) is missing"):
+        with pytest.raises(VideoError, match=r"clip/2\.png: a link to what is missing"):
             door()
     (folder / "2.png").unlink()
     (folder / "2.png").touch()

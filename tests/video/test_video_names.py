@@ -5,10 +5,13 @@ import unicodedata
 
 import pytest
 
+from vcl.config import StreamConfig
 from vcl.errors import VideoError
+from vcl.plan.frames import frame_counts
 from vcl.video.benchmark import manifest_of, resolve
 from vcl.video.names import is_plain_name, name_fault
 from vcl.video.prepare import prepare
+from vcl.video.stream import open_stream
 from vcl.video.transform import Transform
 
 LATIN1 = os.fsdecode(b"caf\xe9")
@@ -92,3 +95,12 @@ def test_a_link_inside_the_root_may_lead_anywhere(tmp_path, write_folder, clip):
     own = tmp_path / "own.yaml"
     own.write_text("videos: [{name: a}]")
     assert resolve(str(own), root)[0].path == root / "a"
+
+
+@pytest.mark.parametrize("videos", [(), ("after ",)])
+def test_a_plan_refuses_a_name_as_a_run_does(tmp_path, write_folder, clip, videos):
+    write_folder("after ", clip[:1])
+    config = StreamConfig("folder", str(tmp_path), videos=videos, size=(16, 16), frames=1)
+    for door in (open_stream, frame_counts):
+        with pytest.raises(VideoError, match=r"'after ' begins or ends with a space, or ends with a dot$"):
+            door(config)

@@ -23,7 +23,7 @@ def write_tracks(tmp_path):
             for frames, disposition in tracks:
                 stream = container.add_stream("ffv1", rate=25)
                 stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "bgr0"
-                stream.disposition = disposition
+                stream.disposition = disposition.value
                 streams.append(stream)
             audio = container.add_stream("pcm_s16le", rate=8000, layout="mono") if sound else None
             for stream, (frames, _) in zip(streams, tracks, strict=True):
@@ -75,7 +75,7 @@ def test_cover_art_and_a_still_picture_with_sound_are_no_videos(write_tracks, cl
     with av.open(str(tmp_path / "cover.mp4"), "w") as container:
         stream = container.add_stream("png", rate=25)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "rgb24"
-        stream.disposition = Disposition.attached_pic
+        stream.disposition = Disposition.attached_pic.value
         container.mux(stream.encode(av.VideoFrame.from_ndarray(clip[0], "rgb24")))
         container.mux(stream.encode())
     with pytest.raises(VideoError, match=r"cover\.mp4: a video file must have a video stream, found cover art only"):

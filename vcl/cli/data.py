@@ -35,8 +35,9 @@ def add_data_commands(vcl: Commands) -> None:
         "prepare",
         help="bring what was downloaded to one size, ready for experiments",
         description="Look at all videos of a benchmark, then bring each to one size. What is prepared is skipped when "
-        "the same command is given again. Sources may be 7z archives of raw video, raw .yuv and .y4m files, MP4, MKV "
-        "and HEVC files, and folders of PNG or JPEG images, in any mixture.",
+        "the same command is given again. Sources may be 7z archives of raw video, raw .yuv and .y4m files, compressed "
+        "videos (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, H.264 and HEVC), and folders of PNG or JPEG "
+        "images, in any mixture. Frames are set upright; what is not read is named.",
         epilog="Example: vcl data prepare uvg17 --source Downloads --out prepared/uvg17 --preset pfnr720",
     )
     prepare.add_argument("benchmark", help="a name that vcl data list shows, or the path of a manifest")

@@ -33,10 +33,13 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
         VideoError: a length is not known, or a video is shorter than what is asked of it; all of them in one message.
     """
     whole: dict[str, int | None] = {}
+    root = root_of(stream)
     try:
-        sources = resolve(stream.benchmark, root_of(stream), stream.videos)
+        sources = resolve(stream.benchmark, root, stream.videos)
     except VideoError as error:
         whole = {entry.name: entry.frames for entry in listed(stream.benchmark, stream.videos)}
+        if not whole and root is not None and root.is_dir():
+            raise  # What it takes are the videos that are here, and with these something is wrong.
         whole = whole or dict.fromkeys(stream.videos)
         if not whole:
             hint = "give stream.root, or stream.videos and stream.frames, to plan a run"

@@ -14,12 +14,14 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vcl.errors import VideoError
+from vcl.video.ffv1 import checksums_fit
 from vcl.video.flatten import flatten
 from vcl.video.orientation import UPRIGHT, Orientation, of_display_matrix
 from vcl.video.raw import frame_bytes
@@ -32,11 +34,8 @@ logger = logging.getLogger(__name__)
 HD_HEIGHT = 720
 """From this many rows on, a stream that does not state its colour matrix is taken to be BT.709, below it BT.601."""
 
-_CHECKSUMMED = frozenset({"ffv1", "png"})
-"""Codecs that can tell each damaged frame, if they are asked to."""
-_FRAME_PER_PACKET = frozenset({"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "rawvideo", "vp9"})
-"""Codecs of which every packet is to be seen; in others some packets only help to decode others. Two interlaced fields
-may come as two packets."""
+_FRAME_PER_PACKET = frozenset({"dnxhd", "ffv1", "h264", "hevc", "mjpeg", "png", "prores", "rawvideo"})
+"""Codecs of which every packet is to be seen; in others some packets only help to decode others."""
 _MATRIX_UNSTATED = 2
 _RANGE_FULL = 2
 
@@ -72,7 +71,7 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
             for picture in _pictures(container, stream, end, source.path):
                 yield picture
                 kept += 1
-        except _Damage as found:
+        except _DamageFound as found:
             damage = damage or str(found)
         if not damage:
             return
@@ -84,18 +83,20 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
     logger.warning("%s: the file is cut off or damaged: %s; kept the first %d frames", source.path, damage, kept)
 
 
-class _Damage(Exception):
+class _DamageFound(Exception):
     """What is wrong from here on."""
 
 
 def _pictures(
     container: InputContainer, stream: VideoStream, end: int | None, path: Path
 ) -> Iterator[partial[NDArray[np.uint8]]]:
-    """Decode up to the byte ``end`` or the first damage, which ends it with :class:`_Damage`."""
-    kept = packets = 0
-    counted, orientation, rotation = False, UPRIGHT, 0
+    """Decode up to the byte ``end`` or the first damage, which ends it with :class:`_DamageFound`."""
+    kept = 0
+    has_checksums: bool | None = None
+    orientation, rotation = UPRIGHT, 0
     codec = stream.codec_context
-    if codec.name in _CHECKSUMMED:
+    unseen = _Unseen()
+    if codec.name == "png":
         codec.options = {"err_detect": "crccheck+explode"}
     # Decoding stays on PyAV's slice threads: frame threads lose a varying number of frames before a damaged one.
     coming = container.demux(stream)
@@ -106,25 +107,61 @@ def _pictures(
                 break
             if end is not None and packet.pos is not None and packet.pos >= end:
                 return
-            packets += packet.size > 0 and not packet.is_discard
             if packet.is_corrupt:
-                raise _Damage(f"frame {kept} is incomplete")
+                raise _DamageFound(f"frame {kept} is incomplete")
+            if codec.name == "ffv1" and packet.size:
+                fits = checksums_fit(bytes(packet))
+                has_checksums = fits if has_checksums is None else has_checksums
+                if has_checksums and not fits:
+                    raise _DamageFound(f"frame {kept} disagrees with its checksum")
+            unseen.sent(packet)
             frames = packet.decode()
         except (av.FFmpegError, EOFError) as error:
-            raise _Damage(f"frame {kept} cannot be decoded ({reason_of(error)})") from error
+            raise _DamageFound(f"frame {kept} cannot be decoded ({reason_of(error)})") from error
         if any(frame.is_corrupt for frame in frames):
-            raise _Damage(f"frame {kept} is damaged")
+            raise _DamageFound(f"frame {kept} is damaged")
         for frame in frames:
             if kept == 0:
                 _warn_of_what_is_not_followed(frame, stream, path)
-                counted = codec.name in _FRAME_PER_PACKET and not frame.interlaced_frame
             if kept == 0 or frame.rotation != rotation:
                 # Asked for seldom: a frame that was asked for its side data stays in memory for a while.
                 orientation, rotation = _orientation(frame, path), frame.rotation
+            unseen.came(frame)
             yield partial(_to_rgb, frame, path, orientation)
             kept += 1
-    if counted and kept < packets:
-        raise _Damage(f"{packets - kept} of {packets} frames do not decode")
+    if codec.name in _FRAME_PER_PACKET:
+        unseen.check(path)
+
+
+class _Unseen:
+    """Packets of which no frame has come out of the decoder, told apart by their times."""
+
+    def __init__(self) -> None:
+        self._times: set[int] = set()
+        self._first: int | None = None
+        self._interlaced = False
+
+    def sent(self, packet: "Packet[VideoStream]") -> None:
+        """Note a packet that is to be seen."""
+        if packet.size and packet.pts is not None and not packet.is_discard:
+            self._times.add(packet.pts)
+
+    def came(self, frame: VideoFrame) -> None:
+        """Note a frame."""
+        if frame.pts is not None:
+            self._first = frame.pts if self._first is None else min(self._first, frame.pts)
+            self._times.discard(frame.pts)
+        self._interlaced |= frame.interlaced_frame
+
+    def check(self, path: Path) -> None:
+        """Refuse a hole; tell of a beginning that refers to frames before the file."""
+        if self._interlaced or self._first is None:
+            return  # Two fields may come as two packets.
+        inside = sum(time > self._first for time in self._times)
+        if inside:
+            raise _DamageFound(f"{inside} frames do not decode")
+        if self._times:
+            logger.warning("%s: begins with %d frames that do not decode and are left out", path, len(self._times))
 
 
 def shown_size(source: VideoSource) -> tuple[int, int, Orientation]:

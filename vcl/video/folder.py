@@ -16,6 +16,8 @@ from vcl.video.listing import frame_files
 from vcl.video.orientation import Orientation, of_exif
 from vcl.video.source import VideoSource
 
+_EXIF_PLACES = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
+"""Where Pillow keeps what an image says of its orientation; asking for it takes a while."""
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # Everything Pillow raises on a damaged image, and PyAV on a damaged 16-bit one.
 _DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError, av.FFmpegError)
@@ -58,10 +60,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     try:
         depth = _png_depth(path)
         with Image.open(path) as image:
-            if depth == 16:
-                return _orientation(image).upright(flatten(_read_deep_png(path), 65535))
-            pixels = flatten(_eight_bit(image, depth), 255)
-            return _orientation(image).upright(pixels)
+            pixels = flatten(_read_deep_png(path), 65535) if depth == 16 else flatten(_eight_bit(image, depth), 255)
+            return _orientation(image).upright(pixels) if _EXIF_PLACES & image.info.keys() else pixels
     except _DAMAGE as error:
         raise VideoError(f"{path}: the image cannot be read ({str(error).splitlines()[0]})") from error
 

@@ -41,11 +41,12 @@ def frame_files(folder: Path) -> list[Path]:
         if not frames:
             raise VideoError(f"{folder}: a frame folder must hold PNG or JPEG images, found {_named(others) or 'none'}")
         for path in frames:
-            if not path.exists():
-                found = "a link to a file that is missing" if path.is_symlink() else "no such file"
-                raise VideoError(f"{path}: a frame must be there, found {found}")
             if path.stat().st_size == 0:
                 raise VideoError(f"{path}: a frame must have content, found 0 bytes")
+    except FileNotFoundError as error:
+        missing = Path(error.filename or folder)
+        found = "a link to what is missing" if missing.is_symlink() else "no such file or folder"
+        raise VideoError(f"{missing}: {found}") from error
     except OSError as error:
         raise VideoError(f"{error.filename or folder}: cannot be looked at ({error.strerror})") from error
     _refuse_doubles(folder, frames)
