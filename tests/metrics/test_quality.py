@@ -114,6 +114,27 @@ def test_how_many_rows_are_computed_at_once_changes_no_value(rows, monkeypatch):
     assert ssim(decoded, truth).tolist() == pytest.approx(expected, abs=1e-7)
 
 
+@pytest.mark.parametrize("chosen", ["high", "medium"])
+def test_metrics_are_in_full_precision_whatever_is_chosen_for_training(chosen, monkeypatch):
+    decoded, truth = noisy((1, 3, 170, 165))
+    expected = [value.item() for value in similarity(decoded, truth)]
+    seen = []
+    strip = quality._strip
+
+    def watched(*args):
+        seen.append(torch.get_float32_matmul_precision())
+        return strip(*args)
+
+    monkeypatch.setattr(quality, "_strip", watched)
+    torch.set_float32_matmul_precision(chosen)
+    try:
+        assert [value.item() for value in similarity(decoded, truth)] == expected
+        assert torch.get_float32_matmul_precision() == chosen
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert set(seen) == {"highest"}
+
+
 def test_a_frame_has_the_same_values_alone_and_in_a_batch():
     decoded, truth = noisy((3, 3, 165, 170))
     together, alone = similarity(decoded, truth), similarity(decoded[1:2], truth[1:2])

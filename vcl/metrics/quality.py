@@ -8,7 +8,8 @@ time, so that its maps stay in the cache, and blurs them by matrix products. The
 its convolutions, because another order of additions would move the last bits of every network trained with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -209,7 +210,19 @@ def _convolved_means(decoded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return likeness.mean((-2, -1)), structure.mean((-2, -1))
 
 
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Matrix products in float32 proper, whatever a program has chosen for its training (TF32, bfloat16)."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 @torch.no_grad()
+@_full_precision()
 def _strip_means(decoded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """As ``_convolved_means``, an order of magnitude faster and without a gradient."""
     at_once, rows = (1, _CPU_ROWS) if decoded.device.type == "cpu" else (len(decoded), _GPU_ROWS)
@@ -230,10 +243,7 @@ def _strip_means(decoded: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _strip(decoded: Tensor, truth: Tensor, down: Tensor, across: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps of SSIM and of its contrast-structure term, of the rows that ``down`` gives.
-
-    Matrix products, unlike convolutions, are full float32 on CUDA too, unless a program asks for TF32.
-    """
+    """Maps of SSIM and of its contrast-structure term, of the rows that ``down`` gives."""
     width = decoded.shape[-1] - _TAPS + 1
     maps = decoded.new_empty(4, *decoded.shape)
     maps[0], maps[1] = decoded, truth
