@@ -5,8 +5,9 @@ import errno
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from vcl.errors import MemoryLimitError
+from vcl.errors import MemoryLimitError, RunFolderError
 from vcl.memory import memory_explained
 
 CPU = (
@@ -29,6 +30,7 @@ def raised(error):
         (RuntimeError("CUDA error: out of memory"), "not enough memory; "),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "not enough memory; "),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory; "),
+        (SafetensorError("I/O error: Cannot allocate memory (os error 12)"), "not enough memory; "),
         (ImportError("libtorch_cpu.so: cannot allocate memory in static TLS block"), "not enough memory; "),
     ],
 )
@@ -45,7 +47,10 @@ def test_arrays_and_tensors_beyond_any_memory_are_one_line():
         torch.empty(2**60, dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes do not match"), OSError(errno.ENOENT, "No such file")])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("shapes do not match"), OSError(errno.ENOENT, "No such file"), RunFolderError("out of memory")],
+)
 def test_other_errors_stay_what_they_are(error):
     with pytest.raises(type(error)) as found, memory_explained():
         raise error
