@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vcl.errors import MemoryLimitError
+from vcl.errors import MemoryLimitError, VclError
 
 _SAID = re.compile(
     r"out of memory|not enough memory|can(no|')t allocate memory|bad_alloc|ALLOC_FAILED|unable to allocate"
@@ -36,8 +36,8 @@ def memory_explained() -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, OSError, RuntimeError, ImportError) as error:
-        if not is_out_of_memory(error):
+    except Exception as error:
+        if isinstance(error, VclError) or not is_out_of_memory(error):
             raise
         asked = _ASKED.search(str(error))
         amount = f": {asked[1]} at once could not be had" if asked else ""

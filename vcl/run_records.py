@@ -53,7 +53,7 @@ _EVENTS: dict[str, dict[str, _Check]] = {
 def check_event(event: Any) -> None:
     """Refuse a line of ``events.jsonl`` that is no event."""
     _require(event, {"kind": ("a name", lambda value: isinstance(value, str))}, "an event")
-    _require(event, _EVENTS.get(event["kind"], {}), f"a {event['kind']} event")
+    _require(event, _EVENTS.get(event["kind"], {}), f"the event {event['kind']}")
 
 
 def check_versions(starts: Any) -> None:
