@@ -99,6 +99,16 @@ def test_tensors_and_notes_come_back(folder):
     assert sum(sizes.values()) == (folder.path / "sessions" / "000.safetensors").stat().st_size
 
 
+def test_bytes_are_counted_of_every_type_of_number(folder):
+    types = {torch.bool: 1, torch.uint8: 1, torch.bfloat16: 2, torch.float16: 2, torch.float32: 4, torch.int64: 8}
+    if hasattr(torch, "float8_e4m3fn"):
+        types[torch.float8_e4m3fn] = 1
+    tensors = {f"kind{number}/x": torch.zeros(3, 2).to(dtype) for number, dtype in enumerate(types)}
+    folder.write_session(0, tensors, {})
+    sizes = folder.session_bytes(0)
+    assert [sizes[f"kind{number}"] for number in range(len(types))] == [6 * size for size in types.values()]
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeypatch):
     folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -98,8 +99,10 @@ def import_avalanche() -> None:
     finder = _DeferringFinder()
     sys.meta_path.insert(0, finder)
     try:
-        for name in NEEDED:
-            importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # By tqdm, in a notebook without widgets.
+            for name in NEEDED:
+                importlib.import_module(name)
     except Exception as error:
         log.debug("Avalanche is imported as a whole: %r", error)
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
