@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,23 @@ def commands(document):
     blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", document.read_text(), re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def scripts(document):
+    return re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
+
+
+def test_the_method_that_the_readme_shows_is_the_one_that_is_tested():
+    method, _ = scripts(ROOT / "README.md")
+    assert method in (ROOT / "experiments" / "own_method.py").read_text() + "\n"
+
+
+def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing():
+    _, script = scripts(ROOT / "README.md")
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    hashes = re.findall(r"^(?:bunny|bikes|carphone) ([0-9a-f]{12})$", done.stdout, re.MULTILINE)
+    assert len(hashes) == 3
+    assert len(set(hashes)) == 1
 
 
 def all_configs():
@@ -169,4 +187,4 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
             shorter = ["stream.frames=3", "train.epochs=1", "wandb.mode=disabled"] if makes_runs else []
             assert main([*words[1:], *shorter]) == 0, command
             done.append(words[1])
-    assert {"run", "grid", "plot", "compare", "bench"} <= set(done)
+    assert {"run", "grid", "plot", "compare", "decode", "config", "bench"} <= set(done)
