@@ -21,6 +21,7 @@ OTHER_VIDEO_SUFFIXES = frozenset(
 """Videos, and archives that may hold some, that are not read."""
 
 _MOST_NAMED = 20
+_NUMBER = re.compile("[0-9]+")
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -57,18 +58,20 @@ def frame_files(folder: Path) -> list[Path]:
 
 def _refuse_doubles(folder: Path, frames: list[Path]) -> None:
     """Refuse two files for one frame: two formats, or a mask, a depth map or another view beside each frame."""
-    first: dict[object, Path] = {}
+    by_stem: dict[str, Path] = {}
+    by_numbers: dict[tuple[int, ...], Path] = {}
     for path in frames:
-        numbers = tuple(map(int, re.findall(r"[0-9]+", path.stem)))
-        words = re.sub(r"[0-9]+", "#", path.name)
-        for key, kind in ((path.stem, path.suffix), (numbers, words)):
-            other = first.setdefault(key, path) if key else path
-            other_kind = other.suffix if key == path.stem else re.sub(r"[0-9]+", "#", other.name)
-            if other is not path and other_kind != kind:
-                raise VideoError(
-                    f"{folder}: each frame must be there once, found {other.name} and {path.name};"
-                    f" keep one kind of them in the folder"
-                )
+        numbers = tuple(map(int, _NUMBER.findall(path.stem)))
+        other = by_stem.setdefault(path.stem, path)
+        if other is path and numbers:
+            other = by_numbers.setdefault(numbers, path)
+            if _NUMBER.sub("#", other.stem) == _NUMBER.sub("#", path.stem):
+                continue  # One series, in which 1 and 01 are two frames.
+        if other is not path:
+            raise VideoError(
+                f"{folder}: each frame must be there once, found {other.name} and {path.name};"
+                f" keep one kind of them in the folder"
+            )
 
 
 def left_out(folder: Path, used: Collection[Path]) -> str:
