@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from vcl.config.rules import require
 
-_WIDEST = 65536
+_WIDEST = 1_000_000
 """Far more channels than any network has; larger numbers are slips that would overflow in torch."""
 
 _FLOAT32_MAX = 3.4e38
