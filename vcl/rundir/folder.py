@@ -1,22 +1,4 @@
-"""The one file that knows a run folder's layout.
-
-::
-
-    config.yaml              the whole config, defaults included
-    resolved.yaml            the same with every width of the network known
-    versions.json            libraries and machine of every start of the run
-    events.jsonl             what happened, a line each; the truth that W&B and the figures read
-    matrix.json, matrix.csv  one measured row a session
-    sessions/000.safetensors what session 0 added: new weights, packed masks, head, buffer
-    frames/000_true.png      the middle frame of session 0's video, to be shown; not needed to decode
-    frames/000_decoded.png   the same as decoded when that video was measured for the first time
-    checkpoint.safetensors   training state, to go on from; not needed to decode
-    figures/                 made by ``vcl plot``
-    wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
-
-Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and
-went on may tell of an epoch twice, and the later line holds.
-"""
+"""A run on disk."""
 
 from __future__ import annotations
 
@@ -25,24 +7,22 @@ import csv
 import io
 import json
 import logging
-import math
 import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import safetensors
 
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
-from vcl.memory import is_out_of_memory
-from vcl.run_records import check_event, check_matrix, check_versions
-from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts, whole_file
+from vcl.rundir.files import exists, explained, write_whole
+from vcl.rundir.records import check_event, check_matrix, check_versions
+from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
+from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts
 
 logger = logging.getLogger(__name__)
 
@@ -66,34 +46,6 @@ _KEYS_OF_KIND = {
 }
 
 
-@dataclass(frozen=True)
-class SessionNotes:
-    """What a session's file says beside its tensors.
-
-    Args:
-        video: its name.
-        frames: of the video.
-        sessions: of the whole stream.
-        keeps: what the method leaves behind a session, as in ``Ledger``.
-
-    Raises:
-        ValueError: a note has another type or lies out of range.
-    """
-
-    video: str
-    frames: int
-    sessions: int
-    keeps: str
-
-    def __post_init__(self) -> None:
-        for name in ("video", "keeps"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"the note {name} must be text, got {getattr(self, name)!r}")
-        for name in ("frames", "sessions"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise ValueError(f"the note {name} must be a number from 1 up, got {getattr(self, name)!r}")
-
-
 class RunFolder:
     """A run on disk.
 
@@ -109,6 +61,7 @@ class RunFolder:
         self.events_path = path / "events.jsonl"
         self.figures = path / "figures"
         self.frames = path / "frames"
+        self._checkpoint_path = path / "checkpoint.safetensors"
 
     @classmethod
     @contextlib.contextmanager
@@ -124,7 +77,7 @@ class RunFolder:
         """
         folder = cls(path)
         with contextlib.ExitStack() as stack:
-            with _explained(path):
+            with explained(path):
                 folder._check_ours(config)  # Nothing is written to a folder of somebody else's.
                 path.mkdir(parents=True, exist_ok=True)
                 alone = stack.enter_context(exclusive_lock(path, RunFolderInUseError))
@@ -142,7 +95,7 @@ class RunFolder:
         Raises:
             RunFolderError: it is not a run folder, or cannot be looked into.
         """
-        if not _exists(path / "config.yaml"):
+        if not exists(path / "config.yaml"):
             raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
         return cls(path)
 
@@ -189,7 +142,7 @@ class RunFolder:
         """Whether there is anything of a run that another config may not go on from."""
         return (
             self.sessions() > 0
-            or (self.path / "checkpoint.safetensors").exists()
+            or exists(self._checkpoint_path)
             or any(event["kind"] != "start" for event in self.events())
         )
 
@@ -208,7 +161,7 @@ class RunFolder:
         """What ``keep_resolved`` kept; None in the folder of an older run."""
         path = self.path / "resolved.yaml"
         try:
-            return configs.load(path) if path.exists() else None
+            return configs.load(path) if exists(path) else None
         except ConfigError as error:
             raise RunFolderError(f"{path} cannot be used: {error}") from error
 
@@ -225,7 +178,7 @@ class RunFolder:
     def record(self, event: Event) -> None:
         """Append an event; it is in the file when this returns."""
         line = json.dumps(event, allow_nan=False).encode() + b"\n"
-        with _explained(self.path), self.events_path.open("a+b") as file:
+        with explained(self.path), self.events_path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -239,9 +192,9 @@ class RunFolder:
 
         A line that a kill cut off is left out.
         """
-        if not _exists(self.events_path):
+        if not exists(self.events_path):
             return []
-        with _explained(self.events_path):
+        with explained(self.events_path):
             lines = self.events_path.read_bytes().splitlines()
         last: dict[object, Event] = {}
         for number, line in enumerate(lines, 1):
@@ -249,7 +202,7 @@ class RunFolder:
                 event = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            with _explained(f"{self.events_path}, line {number},"):
+            with explained(f"{self.events_path}, line {number},"):
                 check_event(event)
             if kind is None or event["kind"] == kind:
                 names = _KEYS_OF_KIND.get(event["kind"])
@@ -268,51 +221,41 @@ class RunFolder:
             tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
             notes: what decoding needs to know beside them.
         """
-        self._write_tensors(self._session_path(session), tensors, asdict(notes))
+        write_tensors(self._session_path(session), tensors, asdict(notes))
 
     def read_session(self, session: int) -> tuple[dict[str, Tensor], SessionNotes]:
         """Tensors and notes of ``write_session``."""
         path = self._session_path(session)
-        tensors, notes = self._read_tensors(path)
-        return tensors, _session_notes(path, notes)
+        tensors, notes = read_tensors(path)
+        return tensors, SessionNotes.of(path, notes)
 
     def session_notes(self, session: int) -> SessionNotes:
         """The notes of ``write_session`` alone."""
         path = self._session_path(session)
-        return _session_notes(path, _read_notes(path))
+        return SessionNotes.of(path, read_notes(path))
 
     def sessions(self) -> int:
         """How many sessions are stored; they have no gaps."""
         count = 0
-        while _exists(self._session_path(count)):
+        while exists(self._session_path(count)):
             count += 1
         return count
 
     def session_bytes(self, session: int) -> dict[str, int]:
         """Bytes of a session's file by kind of tensor; ``container`` is the rest of the file."""
-        path = self._session_path(session)
-        sizes: dict[str, int] = {}
-        with _explained(path), safetensors.safe_open(path, "np") as file:  # NumPy's form, to leave torch unloaded.
-            for name in file.keys():  # noqa: SIM118 - the file is not a dict
-                tensor = file.get_slice(name)
-                kind = name.split("/")[0]
-                sizes[kind] = sizes.get(kind, 0) + math.prod(tensor.get_shape()) * _item_bytes(tensor.get_dtype())
-        sizes["container"] = path.stat().st_size - sum(sizes.values())
-        return sizes
+        return tensor_bytes(self._session_path(session))
 
     def write_checkpoint(self, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
         """Replace the training state."""
-        self._write_tensors(self.path / "checkpoint.safetensors", tensors, notes)
+        write_tensors(self._checkpoint_path, tensors, notes)
 
     def read_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The training state, or None before the first was written."""
-        path = self.path / "checkpoint.safetensors"
-        return self._read_tensors(path) if _exists(path) else None
+        return read_tensors(self._checkpoint_path) if exists(self._checkpoint_path) else None
 
     def checkpoint_notes(self) -> dict[str, Any] | None:
         """The notes of the training state alone, or None before the first was written."""
-        path = self.path / "checkpoint.safetensors"
-        return _read_notes(path) if _exists(path) else None
+        return read_notes(self._checkpoint_path) if exists(self._checkpoint_path) else None
 
     def write_matrix(self, matrix: Mapping[str, Any]) -> None:
         """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
@@ -339,9 +282,9 @@ class RunFolder:
     def wandb_id(self) -> str:
         """Name of this run on Weights & Biases; made up once, so that a run that goes on stays one run there."""
         path = self.path / "wandb_id"
-        if not _exists(path):
+        if not exists(path):
             self._write_text(path.name, uuid.uuid4().hex[:8])
-        with _explained(path):
+        with explained(path):
             return path.read_text()
 
     def _session_path(self, session: int) -> Path:
@@ -349,25 +292,13 @@ class RunFolder:
 
     def _write_text(self, name: str, text: str) -> None:
         # A name need not be Unicode: in JSON and YAML it is escaped by now, in a CSV it is so here.
-        _write(self.path / name, text.encode(errors="backslashreplace"))
-
-    def _write_tensors(self, path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-        import safetensors.torch  # Loads torch, which those who only read reports do without.
-
-        plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        with _explained(path), whole_file(path) as draft:
-            # Straight from the tensors into the draft: as bytes, a checkpoint would stand in memory twice.
-            safetensors.torch.save_file(plain, draft.file.name, {"notes": json.dumps(notes)})
-
-    def _read_tensors(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        with _explained(path), safetensors.safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, _notes(file)  # noqa: SIM118
+        write_whole(self.path / name, text.encode(errors="backslashreplace"))
 
     def _read_json(self, name: str, check: Callable[[Any], None]) -> Any:
         path = self.path / name
-        if not _exists(path):
+        if not exists(path):
             return None
-        with _explained(path):
+        with explained(path):
             content = json.loads(path.read_bytes())
             check(content)
             return content
@@ -381,7 +312,7 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
     """
     found = []
     for path in paths:
-        within = [path] if _exists(path / "config.yaml") else _runs_within(path)
+        within = [path] if exists(path / "config.yaml") else _runs_within(path)
         if not within:
             raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
         found += within
@@ -390,7 +321,7 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
 
 def _runs_within(path: Path) -> list[Path]:
     runs = []
-    with _explained(path):
+    with explained(path):
         for place, folders, files in os.walk(path, onerror=_refuse_unreadable):
             if "matrix.json" in files:
                 runs.append(Path(place))
@@ -402,53 +333,3 @@ def _refuse_unreadable(error: OSError) -> None:
     """Let a folder that has just been removed, such as one of the W&B client's, be none."""
     if not isinstance(error, FileNotFoundError):
         raise error
-
-
-def _item_bytes(dtype: str) -> int:
-    """Bytes of a number, by the name that safetensors gives its type, such as BF16, F8_E4M3 or BOOL."""
-    bits = re.match(r"[A-Z]+(\d+)", dtype)
-    return int(bits[1]) // 8 if bits else 1
-
-
-def _read_notes(path: Path) -> dict[str, Any]:
-    with _explained(path), safetensors.safe_open(path, "np") as file:
-        return _notes(file)
-
-
-def _session_notes(path: Path, notes: Mapping[str, Any]) -> SessionNotes:
-    with _explained(path):
-        missing = [field for field in SessionNotes.__dataclass_fields__ if field not in notes]
-        if missing:
-            raise ValueError(f"it has no note {missing[0]}")
-        return SessionNotes(**{field: notes[field] for field in SessionNotes.__dataclass_fields__})
-
-
-def _notes(file: Any) -> dict[str, Any]:
-    notes = json.loads((file.metadata() or {}).get("notes", "{}"))
-    if not isinstance(notes, dict):
-        raise ValueError(f"its notes must be a JSON object, got {notes!r}")
-    return notes
-
-
-def _write(path: Path, content: bytes) -> None:
-    with _explained(path), whole_file(path) as draft:
-        draft.file.write(content)
-
-
-def _exists(path: Path) -> bool:
-    """Whether there is such a file or folder; raises RunFolderError where that cannot be told."""
-    with _explained(path):
-        return path.exists()
-
-
-@contextlib.contextmanager
-def _explained(path: Path | str) -> Iterator[None]:
-    """Turn what the system says about a file into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise RunFolderError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,24 @@
+"""The one room that knows a run folder's layout.
+
+::
+
+    config.yaml              the whole config, defaults included
+    resolved.yaml            the same with every width of the network known
+    versions.json            libraries and machine of every start of the run
+    events.jsonl             what happened, a line each; the truth that W&B and the figures read
+    matrix.json, matrix.csv  one measured row a session
+    sessions/000.safetensors what session 0 added: new weights, packed masks, head, buffer
+    frames/000_true.png      the middle frame of session 0's video, to be shown; not needed to decode
+    frames/000_decoded.png   the same as decoded when that video was measured for the first time
+    checkpoint.safetensors   training state, to go on from; not needed to decode
+    figures/                 made by ``vcl plot``
+    wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
+
+Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and
+went on may tell of an epoch twice, and the later line holds.
+"""
+
+from vcl.rundir.folder import Event, Listener, RunFolder, run_folders
+from vcl.rundir.tensors import SessionNotes
+
+__all__ = ["Event", "Listener", "RunFolder", "SessionNotes", "run_folders"]

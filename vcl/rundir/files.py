@@ -1,0 +1,38 @@
+"""Reading and writing the files of a run folder; what goes wrong is a RunFolderError of one line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import safetensors
+
+from vcl.errors import RunFolderError
+from vcl.memory import is_out_of_memory
+from vcl.whole_file import whole_file
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all; raises RunFolderError."""
+    with explained(path), whole_file(path) as draft:
+        draft.file.write(content)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; raises RunFolderError where that cannot be told."""
+    with explained(path):
+        return path.exists()
+
+
+@contextlib.contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turn what the system says about a file into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"{error.filename or path}: {error.strerror or error}") from error
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise RunFolderError(f"{path} is damaged: {error}") from error
