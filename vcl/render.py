@@ -153,7 +153,7 @@ class SealedSessions:
         if self.ledger.keeps == "latest":
             latest = len(self.ledger) - 1
             rows = (self.folder.matrix() or {"rows": []})["rows"]
-            measured = rows[latest]["state_sha256"][:latest] if latest < len(rows) else []
+            measured = rows[latest].get("state_sha256", [])[:latest] if latest < len(rows) else []
             hashes = {**dict(enumerate(measured)), latest: hashes.get(latest)}
         return {session: sha256 for session, sha256 in hashes.items() if sha256 is not None}
 

@@ -104,7 +104,7 @@ def test_bytes_are_counted_of_every_type_of_number(folder):
     if hasattr(torch, "float8_e4m3fn"):
         types[torch.float8_e4m3fn] = 1
     tensors = {f"kind{number}/x": torch.zeros(3, 2).to(dtype) for number, dtype in enumerate(types)}
-    folder.write_session(0, tensors, {})
+    folder.write_session(0, tensors, SessionNotes("a", frames=1, sessions=1, keeps="each"))
     sizes = folder.session_bytes(0)
     assert [sizes[f"kind{number}"] for number in range(len(types))] == [6 * size for size in types.values()]
 
@@ -161,8 +161,8 @@ def test_the_matrix_is_a_table_too(folder):
 
 
 def test_a_name_that_is_not_unicode_is_escaped_in_the_table_and_kept_in_the_matrix(folder):
-    row = {"session": 0, "psnr": [30.0], "ssim": [0.9], "ms_ssim": [None]}
-    folder.write_matrix({"videos": ["caf\udce9"], "rows": [row]})
+    row = {"session": 0, "psnr": [30.0], "ssim": [0.9], "ms_ssim": [None], "sha256": [None]}
+    folder.write_matrix({"videos": ["caf\udce9"], "frames": [1], "size": [32, 48], "rows": [row]})
     assert (folder.path / "matrix.csv").read_text().startswith("metric,after session,caf\\udce9\n")
     assert folder.matrix()["videos"] == ["caf\udce9"]
 
