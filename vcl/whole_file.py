@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,7 +52,11 @@ def whole_file(path: Path) -> Iterator[Draft]:
             draft = Draft(file, path)
             yield draft
             file.flush()
-            os.fsync(file.fileno())
+            mode = os.fstat(file.fileno()).st_mode
+        # By its name: a library that was given the name may have put a file of its own there, for its owner alone.
+        with temporary.open("rb") as written:
+            os.fchmod(written.fileno(), stat.S_IMODE(mode))
+            os.fsync(written.fileno())
         temporary.replace(draft.path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

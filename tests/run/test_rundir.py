@@ -109,6 +109,16 @@ def test_bytes_are_counted_of_every_type_of_number(folder):
     assert [sizes[f"kind{number}"] for number in range(len(types))] == [6 * size for size in types.values()]
 
 
+def test_tensors_are_on_disk_before_they_get_their_name_and_may_be_read_as_other_files_may(folder, monkeypatch):
+    synced = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino) or sync(number))
+    folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
+    checkpoint, config = ((folder.path / name).stat() for name in ("checkpoint.safetensors", "config.yaml"))
+    assert checkpoint.st_ino in synced
+    assert checkpoint.st_mode == config.st_mode
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeypatch):
     folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
 
