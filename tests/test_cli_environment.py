@@ -11,7 +11,7 @@ import pytest
 
 from vcl.cli import main
 from vcl.cli.common import tell
-from vcl.errors import VideoError
+from vcl.errors import CacheError, ConfigError
 from vcl.home import lend_home
 from vcl.run import _stopping_gently
 from vcl.video.cache import cache_folder
@@ -97,10 +97,15 @@ def homeless(monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", unknown)
 
 
-@pytest.mark.parametrize("stated", [None, "~/clips"])
-def test_a_cache_in_a_home_that_is_not_known_is_refused(homeless, stated):
-    rule = "the home folder of the clip cache is not known; name a cache folder with stream.cache or "
-    with pytest.raises(VideoError, match=rule):
+@pytest.mark.parametrize(
+    ("stated", "error", "line"),
+    [
+        (None, CacheError, "the clip cache lies in the home folder, which is not known; name a cache folder with"),
+        ("~/clips", ConfigError, "stream.cache must lie in a home that exists; .*, got ~/clips"),
+    ],
+)
+def test_a_cache_in_a_home_that_is_not_known_is_refused(homeless, stated, error, line):
+    with pytest.raises(error, match=line):
         cache_folder(stated)
 
 
