@@ -157,11 +157,19 @@ class RunFolder:
         """Keep what the network is built from, once its widths are known."""
         self._write_text("resolved.yaml", configs.to_yaml(config))
 
-    def resolved(self) -> RunConfig | None:
-        """What ``keep_resolved`` kept; None in the folder of an older run."""
+    def resolved(self, config: RunConfig | None = None) -> RunConfig | None:
+        """What ``keep_resolved`` kept; None in the folder of an older run.
+
+        Args:
+            config: a run's; then also None where the folder belongs to another.
+        """
         path = self.path / "resolved.yaml"
+        if not exists(path):
+            return None
+        if config is not None and configs.first_difference(self.config(), config) is not None:
+            return None
         try:
-            return configs.load(path) if exists(path) else None
+            return configs.load(path)
         except ConfigError as error:
             raise RunFolderError(f"{path} cannot be used: {error}") from error
 
