@@ -112,9 +112,9 @@ class RunFolder:
         if (self.path / "config.yaml").exists():
             different = configs.first_difference(self.config(), config)
             if different is not None and self._trained():
-                key, had, asked = different
+                key, stored, requested = different
                 raise RunFolderError(
-                    f"{self.path} belongs to another config: it has {key} = {had}, this run asks for {asked}; "
+                    f"{self.path} belongs to another config: it has {key} = {stored}, this run asks for {requested}; "
                     "choose another folder with --out"
                 )
         elif self.path.exists():

@@ -15,13 +15,13 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
     Raises:
         RunFolderError: there is none, or a folder cannot be looked into.
     """
-    found = []
+    runs: list[Path] = []
     for path in paths:
         within = [path] if exists(path / "config.yaml") else _runs_within(path)
         if not within:
             raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
-        found += within
-    return [RunFolder.existing(path) for path in found]
+        runs += within
+    return [RunFolder.existing(path) for path in runs]
 
 
 def _runs_within(path: Path) -> list[Path]:
