@@ -239,6 +239,7 @@ def test_list_shows_the_names_of_a_table_and_what_they_are(capsys):
         (["run", "a.yaml", "--train.epochs=3"], "settings are written without dashes, as train.epochs=3, got --train"),
         (["run", "a.yaml", "--train.epochs", "3"], "settings are written without dashes, as train.epochs=VALUE"),
         (["config", "wsm"], "did you mean wsn?"),
+        (["config", "x" * 300], "WHAT must be a YAML file or one of stream, backbone, nerv, method, pfnr, "),
         (["config", "wsn", "train.epochs=3"], "settings go with a YAML file, got wsn train.epochs=3"),
         (["config", "nowhere.yaml"], "config nowhere.yaml cannot be read: No such file or directory"),
     ],

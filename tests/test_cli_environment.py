@@ -97,11 +97,16 @@ def homeless(monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", unknown)
 
 
-def test_a_cache_in_a_home_that_is_not_known_is_refused(homeless):
-    with pytest.raises(CacheError, match=r"home folder, which is not known; name .* with stream\.cache or "):
-        cache_folder(None)
-    with pytest.raises(ConfigError, match=r"stream\.cache must lie in a home that exists; .* got ~/clips"):
-        cache_folder("~/clips")
+@pytest.mark.parametrize(
+    ("stated", "error", "line"),
+    [
+        (None, CacheError, "the clip cache lies in the home folder, which is not known; name a cache folder with"),
+        ("~/clips", ConfigError, "stream.cache must lie in a home that exists; .*, got ~/clips"),
+    ],
+)
+def test_a_cache_in_a_home_that_is_not_known_is_refused(homeless, stated, error, line):
+    with pytest.raises(error, match=line):
+        cache_folder(stated)
 
 
 def test_a_cache_that_is_named_needs_no_home(homeless, monkeypatch):

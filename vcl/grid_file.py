@@ -28,6 +28,7 @@ from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.config.rules import shown
 from vcl.errors import ConfigError
+from vcl.wording import printable
 from vcl.yaml_text import YamlError, is_null, read_yaml
 
 
@@ -119,8 +120,8 @@ def _choices(path: Path, axis: str, value: object) -> list[_Choice]:
     if not isinstance(value, dict) or not value:
         raise ConfigError(f"{where} must hold named choices, got {shown(value)}")
     for name in value:
-        if name in ("", ".", "..") or "/" in name or not name.isprintable():
-            raise ConfigError(f"{where} must hold names of folders, got {shown(name)!r}")
+        if name in ("", ".", "..") or "/" in name or printable(name) != name:
+            raise ConfigError(f"{where} must hold names of folders, got {shown(name)}")
     return [_choice(f"{where}.{name}", name, choice) for name, choice in value.items()]
 
 

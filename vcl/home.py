@@ -1,4 +1,4 @@
-"""A home folder for libraries that cannot do without one."""
+"""A home folder for libraries that need one."""
 
 import atexit
 import os
@@ -11,7 +11,8 @@ from pathlib import Path
 def lend_home() -> None:
     """Give this process a home folder of its own, until it ends, where the user has none that can be written to.
 
-    Without one, Avalanche, the W&B client and matplotlib fail when they are imported, or make a folder called ``~``.
+    Without one, the W&B client and Avalanche as a whole fail when they are imported, or make a folder called ``~``.
+    What ``vcl.sessions`` imports of Avalanche needs none.
     """
     home = None
     with suppress(RuntimeError):  # No $HOME, and a user whom the system does not know.

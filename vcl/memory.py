@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 from vcl.errors import MemoryLimitError, VclError
 
-_SAID = re.compile(
+_OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can(no|')t allocate memory|bad_alloc|ALLOC_FAILED|unable to allocate"
     r"|storage size calculation overflowed",
     re.IGNORECASE,
 )
 """How PyTorch, CUDA, NumPy, the system's loader and safetensors put it."""
 
-_ASKED = re.compile(r"(?:tried to allocate|unable to allocate) ([\d.]+ ?\w*i?B(?:ytes)?)", re.IGNORECASE)
+_AMOUNT = re.compile(r"(?:tried to allocate|unable to allocate) ([\d.]+ ?\w*i?B(?:ytes)?)", re.IGNORECASE)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -24,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     # PyTorch's own kind is a RuntimeError, as is nearly everything else that its libraries raise.
-    return isinstance(error, MemoryError) or bool(_SAID.search(str(error)))
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 @contextmanager
@@ -39,8 +39,8 @@ def memory_explained() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, VclError) or not is_out_of_memory(error):
             raise
-        asked = _ASKED.search(str(error))
-        amount = f": {asked[1]} at once could not be had" if asked else ""
+        match = _AMOUNT.search(str(error))
+        amount = f": {match[1]} at once could not be allocated" if match else ""
         raise MemoryLimitError(
             f"not enough memory{amount}; a run takes less with a lower train.batch or stream.size or with narrower "
             "layers of the backbone, and vcl plan says how much"

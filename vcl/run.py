@@ -81,12 +81,12 @@ def run_clips(
 def _check_network(config: RunConfig, path: Path) -> None:
     """Refuse what no network can be built for, before there is a folder."""
     with torch.device("meta"):
-        backbones.of_run(RunFolder(path).resolved() or config, sessions=1)
+        backbones.of_run(RunFolder(path).resolved(config) or config, sessions=1)
 
 
 def _with_network(config: RunConfig, folder: RunFolder) -> RunConfig:
     """The config with the widths that the run began with; they are searched for once, and kept."""
-    resolved = folder.resolved()
+    resolved = folder.resolved(config)
     if resolved is None:
         resolved = backbones.resolved(config)
         folder.keep_resolved(resolved)

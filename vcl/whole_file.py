@@ -44,9 +44,7 @@ def whole_file(path: Path) -> Iterator[Draft]:
     Raises:
         OSError: the file cannot be written.
     """
-    # Names have at most 255 bytes in most file systems; the start of a long one leaves room for the rest.
-    start = os.fsencode(path.name)[:64].decode(errors="ignore")
-    temporary = path.with_name(f".{start}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+    temporary = _beside(path)
     try:
         with temporary.open("x+b") as file:
             draft = Draft(file, path)
@@ -72,10 +70,11 @@ def whole_file(path: Path) -> Iterator[Draft]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Fill a new or empty folder, which stays empty until all that goes into it is there.
+    """Fill a new or empty folder, which is not there or stays empty until all that goes into it is written.
 
-    What is written lies in a hidden folder inside, so that a mount point can be filled as well, and is moved up at the
-    end. When anything fails it is removed, and so is a folder that was not there before.
+    A new folder is written beside its place and moved there. What goes into one that exists, which may be a mount
+    point, is written to a hidden folder inside and moved up. When anything fails it is removed, only a killed process
+    leaves it behind.
 
     Args:
         path: the folder; the one that it lies in must exist.
@@ -86,21 +85,27 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: the folder cannot be written.
     """
-    made = not path.exists()
-    path.mkdir(exist_ok=True)
-    draft = path / f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    is_new = not path.exists()
+    draft = _beside(path) if is_new else _beside(path / "folder")
     try:
         draft.mkdir()
         yield draft
-        for item in sorted(draft.iterdir()):
-            item.rename(path / item.name)
-        draft.rmdir()
+        if is_new:
+            draft.rename(path)
+        else:
+            for item in sorted(draft.iterdir()):
+                item.rename(path / item.name)
+            draft.rmdir()
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
-        if made:
-            with suppress(OSError):
-                path.rmdir()
         raise
+
+
+def _beside(path: Path) -> Path:
+    """A hidden name of its own beside a path."""
+    # Names have at most 255 bytes in most file systems; the start of a long one leaves room for the rest.
+    start = os.fsencode(path.name)[:64].decode(errors="ignore")
+    return path.with_name(f".{start}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
 
 
 def remove_drafts(folder: Path, start: str = ".+") -> None:

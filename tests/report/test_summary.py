@@ -9,7 +9,6 @@ from vcl.report.compare import compare_runs
 from vcl.report.summary import (
     label,
     numbers_line,
-    printable,
     read_matrix,
     session_matrix,
     stored_bytes,
@@ -18,6 +17,7 @@ from vcl.report.summary import (
 )
 from vcl.report.terminal import matrix_text
 from vcl.rundir import SessionNotes
+from vcl.wording import printable
 
 # Weights of 400, 300 and 200 bytes, a mask of 13 and a head of 36 bytes a session.
 MASKED = {"weight": 900, "mask": 39, "head": 108}

@@ -55,8 +55,8 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
             {"method": {"wsn": "method.name=wsn"}},
             "axes.method.wsn must be a list of key=value settings, got method.name",
         ),
-        ({"method": {"a/b": []}}, "axes.method must hold names of folders, got 'a/b'"),
-        ({"method": {"..": []}}, "axes.method must hold names of folders, got '..'"),
+        ({"method": {"a/b": []}}, "axes.method must hold names of folders, got a/b"),
+        ({"method": {"..": []}}, "axes.method must hold names of folders, got [.][.]"),
         ({"seed": {1: [], "1": []}}, "is not YAML: line 5: the key '1' is there twice, first in line 4"),
         ({"method": {"wsn": {"settings": [], "bytes": "pfnr"}}}, "nothing else, got bytes"),
         ({"method": {"wsn": {"settings": [], "bytes_of": None}}}, "bytes_of must name a choice .*, got null"),
@@ -101,6 +101,13 @@ def test_a_grid_names_what_is_there_twice_or_too_much(tmp_path, text, line):
     (tmp_path / "a.grid.yaml").write_text(text)
     with pytest.raises(ConfigError, match=line):
         read_grid(tmp_path / "a.grid.yaml")
+
+
+def test_a_choice_may_have_a_name_of_any_alphabet_and_no_control_character(grid):
+    names = ["می‌خواهم", "全\u3000角"]
+    assert [cell.name for cell in read_grid(grid({"seed": {name: [] for name in names}}))] == names
+    with pytest.raises(ConfigError, match=r"must hold names of folders, got a\\x1bb"):
+        read_grid(grid({"seed": {"a\x1bb": []}}))
 
 
 def test_a_choice_keeps_the_name_it_was_given(grid):

@@ -25,7 +25,7 @@ def raised(error):
     ("error", "amount"),
     [
         (MemoryError(), "not enough memory; a run takes less with a lower train.batch"),
-        (RuntimeError(CPU.format(1536000000)), "not enough memory: 1536000000 bytes at once could not be had; a run"),
+        (RuntimeError(CPU.format(1536000000)), ": 1536000000 bytes at once could not be allocated; a run takes less"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total"), ": 2.00 GiB at"),
         (RuntimeError("CUDA error: out of memory"), "not enough memory; "),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "not enough memory; "),

@@ -144,7 +144,7 @@ def note(text):
         (note('{"video": 7, "frames": 5, "sessions": 3, "keeps": "masks"}'), "the note video must be text, got 7"),
         (
             note('{"video": "a", "frames": 5, "sessions": 3, "keeps": "all"}'),
-            "keeps must be one of masks, latest, each",
+            "the note keeps must be one of masks, latest, each, got 'all'",
         ),
         (
             replace("mask/fc1.weight", lambda t: t.to(torch.int16)),
@@ -169,10 +169,19 @@ def test_a_session_file_that_is_not_what_it_should_be_is_one_line(copy, capsys, 
     assert "\n" not in str(refusal.value)
 
 
-def test_comparing_a_run_whose_notes_are_gone_is_one_line(copy, capsys):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors, metadata: metadata.pop("notes"),
+        note('{"video": "a", "frames": 5, "sessions": 3, "keeps": "all"}'),
+        note('{"video": "a", "frames": 5, "sessions": 3, "keeps": ["masks"]}'),
+    ],
+)
+def test_comparing_a_run_whose_notes_are_gone_or_wrong_is_one_line(copy, capsys, change):
     folder = copy()
-    alter(folder, 2, lambda tensors, metadata: metadata.pop("notes"))
-    assert main(["compare", str(folder.path)]) == 2
+    for session in (0, 2):
+        alter(folder, session, change)
+    assert main(["compare", "--matrices", str(folder.path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -108,6 +108,17 @@ def test_a_bias_added_to_a_network_leaves_no_run_folder(monkeypatch, tiny_config
     assert not (tmp_path / "run").exists()
 
 
+def test_a_network_is_refused_before_the_folder_of_another_config_is_begun_anew(tiny_config, clips, tmp_path):
+    from vcl.run import run_clips
+
+    first = tiny_config()
+    with RunFolder.opened(tmp_path / "run", first) as folder:
+        folder.keep_resolved(first)
+    with pytest.raises(ConfigError, match="strides"):
+        run_clips(tiny_config(backbone={"strides": [5, 5]}), clips, tmp_path / "run")
+    assert folder.config() == first
+
+
 def test_decoding_a_folder_without_a_session_is_refused(tmp_path, tiny_config):
     with RunFolder.opened(tmp_path / "run", tiny_config()):
         pass

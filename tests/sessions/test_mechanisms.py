@@ -25,7 +25,7 @@ from vcl.sessions.methods.esmer import ErrorSensitive, error_weights
 from vcl.sessions.methods.gem import Averaged
 from vcl.sessions.methods.icarl import herded
 from vcl.sessions.methods.packnet import Packing
-from vcl.sessions.rehearsal import Reservoir, balanced, places
+from vcl.sessions.rehearsal import Reservoir, balanced, decoded, places
 from vcl.subnet.ledger import Ledger
 
 # --- penalties
@@ -168,6 +168,11 @@ def test_a_buffer_larger_than_allowed_is_refused(tiny_config):
 def test_methods_that_cannot_work_are_refused_with_the_reason(name, why):
     with pytest.raises(ConfigError, match=f"method.name must be one of pfnr, .*{why}.*, got {name}"):
         configs.load(None, [f"method.name={name}"])
+
+
+def test_what_a_network_makes_of_frames_is_rounded_and_clamped_like_every_decoded_frame():
+    strategy = SimpleNamespace(decode=lambda network, batch: torch.tensor([[-0.01, 0.5, 1.01]]).repeat(len(batch), 1))
+    assert decoded(strategy, None, torch.zeros(5, 2)).tolist() == [[0, 128, 255]] * 5
 
 
 # --- ESMER

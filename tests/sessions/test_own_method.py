@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from vcl import config as configs
 from vcl.cli import main
-from vcl.config import MethodConfig, methods, register_method
+from vcl.config import EwcConfig, MethodConfig, methods, register_method
 from vcl.errors import ConfigError, Interrupted
 from vcl.report.summary import summarise
 from vcl.run import run_clips
@@ -94,6 +94,28 @@ def test_a_decorator_makes_a_method_known_by_its_name():
     assert METHODS["nothing"] is Nothing
 
 
+def test_a_method_that_is_defined_anew_as_by_a_notebook_s_cell_replaces_the_one_before(monkeypatch):
+    monkeypatch.setattr(methods, "METHODS", methods.METHODS.copy())
+    monkeypatch.setattr(methods, "REGISTERED", {})
+
+    def define(default):
+        @dataclass(frozen=True)
+        class CellConfig(MethodConfig):
+            name: str = "cell"
+            amount: int = default
+
+        @register_method
+        class Cell(FrameRegression):
+            config_class = CellConfig
+
+        return Cell
+
+    define(1)
+    again = define(2)
+    assert methods.REGISTERED["cell"] is again
+    assert methods.find_method("cell")().amount == 2
+
+
 def test_an_installed_package_registers_a_method_by_its_entry_point(monkeypatch):
     point = EntryPoint("nothing", f"{__name__}:Nothing", methods.ENTRY_POINTS)
     monkeypatch.setattr(methods, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
@@ -136,7 +158,8 @@ def test_a_name_that_is_taken_and_a_knob_that_no_setting_can_hold_are_refused():
         name: str = "odd"
         table: dict[str, int] | None = None
 
-    for kind, line in ((Taken, "the method ewc of .* must have a name of its own"), (Odd, "table has a type that no")):
+    taken = "the method ewc of .* must have a name of its own"
+    for kind, line in ((Taken, taken), (EwcConfig, taken), (Odd, "table has a type that no")):
         with pytest.raises(ConfigError, match=line):
             register_method(type("Own", (FrameRegression,), {"config_class": kind}))
 

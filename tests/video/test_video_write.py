@@ -213,6 +213,19 @@ def test_no_frame_is_no_video(tmp_path):
         write_video(tmp_path / "clip.mkv", iter(()))
 
 
+def test_a_new_folder_is_not_there_before_it_is_whole_so_that_a_killed_command_can_be_given_again(tmp_path):
+    folder, existed = tmp_path / "frames", []
+
+    def watched():
+        for batch in batches(noise(6, 4, 4)):
+            existed.append(folder.exists())
+            yield batch
+
+    assert write_frames(folder, watched()) == 6
+    assert existed == [False, False, False]
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
 def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for folder, line in ((tmp_path, "but it holds mine.txt"), (tmp_path / "mine.txt", "found a file")):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import textwrap
 from pathlib import Path
 from typing import Any
 
 from vcl.cli.common import Commands, add_settings, tell
 from vcl.errors import VclError
+from vcl.wording import did_you_mean
 
 
 def add_config_commands(commands: Commands) -> None:
@@ -34,7 +34,7 @@ def add_config_commands(commands: Commands) -> None:
 
 def _config(arguments: argparse.Namespace) -> None:
     what, path = arguments.what, Path(arguments.what or "")
-    if what is not None and (path.suffix in (".yaml", ".yml") or path.is_file()):
+    if what is not None and (path.suffix in (".yaml", ".yml") or _is_file(path)):
         from vcl import config as configs
 
         tell(configs.to_yaml(configs.load(path, arguments.setting)).rstrip())
@@ -42,6 +42,13 @@ def _config(arguments: argparse.Namespace) -> None:
     if arguments.setting:
         raise VclError(f"settings go with a YAML file, got {what} {' '.join(arguments.setting)}")
     tell("\n\n".join(_section(prefix, name, kind) for prefix, name, kind in _chosen(what)))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # Such as a name that is too long.
+        return False
 
 
 def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
@@ -57,7 +64,9 @@ def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
         chosen = [("method", what, own)]
     if not chosen:
         names = list(dict.fromkeys(name for row in known for name in row[:2]))
-        raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{_hint(what, names)}")
+        hint = did_you_mean(what, names)
+        rule = f"WHAT must be a YAML file or one of {', '.join(names)}"
+        raise VclError(f"{rule}, got {what}; {hint}" if hint else f"{rule}, got {what}")
     return chosen
 
 
@@ -106,8 +115,3 @@ def _losses() -> dict[str, str]:
 
 
 _TABLES = {"methods": _methods, "backbones": _backbones, "benchmarks": _benchmarks, "losses": _losses}
-
-
-def _hint(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import Commands, remark, tell
 from vcl.errors import ConfigError, RunFolderError, VclError
 from vcl.video.names import name_fault, normalised
+from vcl.wording import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -170,8 +170,7 @@ def _session(folder: RunFolder, names: Sequence[str], word: str) -> int:
         return same.index(normalised(word))
     if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
-    near = difflib.get_close_matches(word, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
+    hint = did_you_mean(word, names, f"it has {', '.join(names)}")
     raise VclError(f"{folder.path} has no video {word}; {hint}")
 
 

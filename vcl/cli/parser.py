@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from vcl.errors import VclError
+from vcl.wording import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,8 +18,7 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             choices = list(map(str, action.choices))
-            near = difflib.get_close_matches(str(value), choices, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
+            hint = did_you_mean(str(value), choices, f"choose from {', '.join(choices)}")
             raise argparse.ArgumentError(action, f"there is no {value!r}; {hint}")
 
 

@@ -5,6 +5,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from vcl.errors import ConfigError
+from vcl.wording import printable
 from vcl.yaml_text import Plain, YamlError, is_null, number, parse_yaml, truth, whole_number
 
 _LONGEST = 200
@@ -137,4 +138,4 @@ def _shown(value: object) -> str:
         return f"{{{', '.join(f'{_shown(key)}: {_shown(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_shown, value))}]"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)) or "''"
+    return printable(str(value)) or "''"

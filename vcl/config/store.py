@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -17,6 +16,7 @@ from vcl.config.methods import METHODS, REFUSED, find_method
 from vcl.config.methods.dense import FinetuneConfig
 from vcl.config.rules import Typed, read_value, require, shown
 from vcl.errors import ConfigError
+from vcl.wording import did_you_mean
 from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 
 log = logging.getLogger(__name__)
@@ -206,8 +206,7 @@ def _values(section: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
 def _refuse_unknown(prefix: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(known)}"
+            hint = did_you_mean(str(key), known, f"known are {', '.join(known)}", prefix)
             raise ConfigError(f"{prefix}{shown(str(key))} is not a setting; {hint}")
 
 

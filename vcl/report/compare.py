@@ -11,9 +11,10 @@ from typing import Any
 
 from vcl import config as configs
 from vcl.config import RunConfig, SingleMatchedConfig
-from vcl.report.summary import KINDS, Summary, measured, printable, summarise
+from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
+from vcl.wording import printable
 
 _NONE = "n/a"
 

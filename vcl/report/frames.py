@@ -24,10 +24,10 @@ from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import psnr, to_unit
 from vcl.render import Decoder
 from vcl.report.style import DIM, bare, styled
-from vcl.report.summary import printable
 from vcl.rundir import RunFolder
 from vcl.video.pixels import read_png, to_uint8
 from vcl.video.stream import open_stream
+from vcl.wording import printable
 
 GAINS = (50, 20, 10, 5, 2, 1)
 """How many times an error may be amplified to be seen."""

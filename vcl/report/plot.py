@@ -14,9 +14,10 @@ from vcl.report.compare import grouped, names_of
 from vcl.report.figures import curves_figure, matrix_figure, shares_figure
 from vcl.report.frames import first_video, frames_figure, latest_frames
 from vcl.report.style import write_figure
-from vcl.report.summary import METRICS, label, measured, printable, read_matrix, session_matrix, summarise
+from vcl.report.summary import METRICS, label, measured, read_matrix, session_matrix, summarise
 from vcl.report.versus import bytes_figure, forgetting_figure, sessions_figure
 from vcl.rundir import RunFolder
+from vcl.wording import printable
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import category
 
 from vcl.config import MethodConfig, RunConfig
 from vcl.errors import VclError
 from vcl.metrics.matrix import Cell, SessionMatrix, forward_transfer
 from vcl.metrics.rate import bits_per_pixel
 from vcl.rundir import RunFolder
+from vcl.wording import printable
 
 METRICS: dict[str, str] = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
 """Key in ``matrix.json`` to what a reader calls it."""
@@ -122,16 +122,6 @@ def summarise(folder: RunFolder) -> Summary:
 def _per(amount: float, whole: float) -> float | None:
     """Quotient, or None where nothing was counted."""
     return amount / whole if amount and whole else None
-
-
-def printable(text: str) -> str:
-    """A name as every terminal, figure and file can show it, with escapes for what none can.
-
-    Names are as the file system gives them: they may hold control characters, and bytes that are not UTF-8, which
-    Python keeps as lone surrogates and no encoder takes.
-    """
-    unshown = ("Cc", "Cs", "Zl", "Zp")
-    return "".join(c.encode("unicode_escape").decode() if category(c) in unshown else c for c in text)
 
 
 def read_matrix(folder: RunFolder) -> dict[str, Any] | None:

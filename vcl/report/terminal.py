@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.summary import METRICS, label, measured, numbers_line, printable, session_matrix
+from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
 from vcl.rundir import RunFolder
+from vcl.wording import printable
 
 WIDTH = 100
 """Columns of a text that is not for a terminal of known width."""

@@ -26,8 +26,9 @@ from vcl.home import lend_home
 from vcl.report.figures import matrix_figure, shares_of
 from vcl.report.frames import frames_figure, kept_frame
 from vcl.report.style import figure_bytes
-from vcl.report.summary import METRICS, label, printable, read_matrix, session_matrix
+from vcl.report.summary import METRICS, label, read_matrix, session_matrix
 from vcl.rundir import Event, RunFolder
+from vcl.wording import printable
 
 if TYPE_CHECKING:
     import wandb

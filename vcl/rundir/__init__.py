@@ -18,7 +18,8 @@ Every file but the events appears whole or not at all. The events are only ever 
 went on may tell of an epoch twice, and the later line holds.
 """
 
-from vcl.rundir.folder import Event, Listener, RunFolder, run_folders
+from vcl.rundir.folder import Event, Listener, RunFolder
+from vcl.rundir.search import run_folders
 from vcl.rundir.tensors import SessionNotes
 
 __all__ = ["Event", "Listener", "RunFolder", "SessionNotes", "run_folders"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import logging
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ from vcl.config import RunConfig
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
 from vcl.rundir.files import exists, explained, write_whole
-from vcl.rundir.records import check_event, check_matrix, check_versions
+from vcl.rundir.records import check_event, check_matrix, check_versions, matrix_csv
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
 from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts
 
@@ -114,9 +112,9 @@ class RunFolder:
         if (self.path / "config.yaml").exists():
             different = configs.first_difference(self.config(), config)
             if different is not None and self._trained():
-                key, had, asked = different
+                key, stored, requested = different
                 raise RunFolderError(
-                    f"{self.path} belongs to another config: it has {key} = {had}, this run asks for {asked}; "
+                    f"{self.path} belongs to another config: it has {key} = {stored}, this run asks for {requested}; "
                     "choose another folder with --out"
                 )
         elif self.path.exists():
@@ -157,11 +155,19 @@ class RunFolder:
         """Keep what the network is built from, once its widths are known."""
         self._write_text("resolved.yaml", configs.to_yaml(config))
 
-    def resolved(self) -> RunConfig | None:
-        """What ``keep_resolved`` kept; None in the folder of an older run."""
+    def resolved(self, config: RunConfig | None = None) -> RunConfig | None:
+        """What ``keep_resolved`` kept; None in the folder of an older run.
+
+        Args:
+            config: a run's; then also None where the folder belongs to another.
+        """
         path = self.path / "resolved.yaml"
+        if not exists(path):
+            return None
+        if config is not None and configs.first_difference(self.config(), config) is not None:
+            return None
         try:
-            return configs.load(path) if exists(path) else None
+            return configs.load(path)
         except ConfigError as error:
             raise RunFolderError(f"{path} cannot be used: {error}") from error
 
@@ -260,13 +266,7 @@ class RunFolder:
     def write_matrix(self, matrix: Mapping[str, Any]) -> None:
         """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
         text = json.dumps(matrix, indent=1, allow_nan=False) + "\n"
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["metric", "after session", *matrix["videos"]])
-        for metric in ("psnr", "ssim", "ms_ssim"):
-            for row in matrix["rows"]:
-                writer.writerow([metric, row["session"], *("" if cell is None else cell for cell in row[metric])])
-        self._write_text("matrix.csv", table.getvalue())
+        self._write_text("matrix.csv", matrix_csv(matrix))
         # Last: the row counts as measured from now on, and the table would not be written again.
         self._write_text("matrix.json", text)
 
@@ -302,34 +302,3 @@ class RunFolder:
             content = json.loads(path.read_bytes())
             check(content)
             return content
-
-
-def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
-    """Run folders as they are, and of folders that are none, such as a grid's, all within that have a row; by name.
-
-    Raises:
-        RunFolderError: there is none, or a folder cannot be looked into.
-    """
-    found = []
-    for path in paths:
-        within = [path] if exists(path / "config.yaml") else _runs_within(path)
-        if not within:
-            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
-        found += within
-    return [RunFolder.existing(path) for path in found]
-
-
-def _runs_within(path: Path) -> list[Path]:
-    runs = []
-    with explained(path):
-        for place, folders, files in os.walk(path, onerror=_refuse_unreadable):
-            if "matrix.json" in files:
-                runs.append(Path(place))
-                folders.clear()
-    return sorted(runs)
-
-
-def _refuse_unreadable(error: OSError) -> None:
-    """Let a folder that has just been removed, such as one of the W&B client's, be none."""
-    if not isinstance(error, FileNotFoundError):
-        raise error

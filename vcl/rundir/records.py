@@ -1,10 +1,12 @@
-"""What the JSON files of a run folder must hold.
+"""What the JSON files of a run folder must hold, and the matrix as a table.
 
 A record that cannot be one raises ValueError with a rule, before anyone reckons with it.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,6 +76,17 @@ def check_matrix(matrix: Any) -> None:
         raise ValueError(f"rows must be at most {count}, one per video, got {len(matrix['rows'])}")
     for number, row in enumerate(matrix["rows"]):
         _check_row(row, number, count)
+
+
+def matrix_csv(matrix: Mapping[str, Any]) -> str:
+    """The matrix as a table: a line for each metric and session, a column for each video."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["metric", "after session", *matrix["videos"]])
+    for metric in _METRICS:
+        for row in matrix["rows"]:
+            writer.writerow([metric, row["session"], *("" if cell is None else cell for cell in row[metric])])
+    return table.getvalue()
 
 
 def _check_row(row: Any, number: int, count: int) -> None:

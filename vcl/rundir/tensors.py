@@ -18,6 +18,8 @@ from vcl.whole_file import whole_file
 if TYPE_CHECKING:
     from torch import Tensor
 
+_KEEPS = ("masks", "latest", "each")
+
 
 @dataclass(frozen=True)
 class SessionNotes:
@@ -39,9 +41,10 @@ class SessionNotes:
     keeps: str
 
     def __post_init__(self) -> None:
-        for name in ("video", "keeps"):
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"the note {name} must be text, got {getattr(self, name)!r}")
+        if not isinstance(self.video, str):
+            raise ValueError(f"the note video must be text, got {self.video!r}")
+        if self.keeps not in _KEEPS:
+            raise ValueError(f"the note keeps must be one of {', '.join(_KEEPS)}, got {self.keeps!r}")
         for name in ("frames", "sessions"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"the note {name} must be a number from 1 up, got {getattr(self, name)!r}")

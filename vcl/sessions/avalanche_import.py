@@ -18,6 +18,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+from vcl.home import lend_home
+
 log = logging.getLogger(__name__)
 
 PACKAGE = "avalanche"
@@ -105,6 +107,7 @@ def import_avalanche() -> None:
                 importlib.import_module(name)
     except Exception as error:
         log.debug("Avalanche is imported as a whole: %r", error)
+        lend_home()  # It writes a file there.
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]
             finder.deferred.pop(name, None)

@@ -9,7 +9,7 @@ from vcl.errors import VideoError
 from vcl.video.listing import left_out, warn_once
 from vcl.video.manifest import Entry, Manifest, read_manifest
 from vcl.video.names import check_names, check_unique, normalised
-from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, is_visible, natural_key, raw_from_name
+from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, raw_from_name, visible
 
 # Manifests are files beside this one; the package is never imported from an archive, as PyAV could not be either.
 _SHIPPED = Path(__file__).parent / "benchmarks"
@@ -161,7 +161,7 @@ def _package_folder(benchmark: str, package: str) -> Path:
 
 def _discover(manifest: Manifest, folder: Path) -> tuple[list[Entry], str]:
     """Make an entry of every video file and frame folder directly inside, and say what else looks like one."""
-    inside = [path for path in _visible(folder) if _is_video(path)]
+    inside = [path for path in visible(folder) if _is_video(path)]
     others = left_out(folder, inside)
     if not inside:
         suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
@@ -170,14 +170,6 @@ def _discover(manifest: Manifest, folder: Path) -> tuple[list[Entry], str]:
     names = [path.name if path.is_dir() else path.stem for path in inside]
     check_unique(names, str(folder))
     return [Entry(name, (path.name,), raw=manifest.raw) for name, path in zip(names, inside, strict=True)], others
-
-
-def _visible(folder: Path) -> list[Path]:
-    try:
-        inside = [path for path in folder.iterdir() if is_visible(path)]
-    except OSError as error:
-        raise VideoError(f"{folder}: the folder cannot be listed ({error.strerror})") from error
-    return sorted(inside, key=lambda path: natural_key(path.name))
 
 
 def _is_video(path: Path) -> bool:
@@ -216,7 +208,7 @@ def _locate(entry: Entry, folders: list[Path], benchmark: str) -> list[Path]:
 def _by_official_name(entry: Entry, folder: Path) -> list[Path]:
     """What bears an official name; archives only where they were not unpacked beside."""
     named = re.compile(rf"(?:{'|'.join(map(re.escape, (entry.name, *entry.files)))})(?:[_.-].*)?", re.IGNORECASE)
-    at = [_video_at(path) for path in _visible(folder) if named.fullmatch(path.name)]
+    at = [_video_at(path) for path in visible(folder) if named.fullmatch(path.name)]
     fitting = [path for path in at if path is not None and (path.is_dir() or _is_video(path))]
     unpacked = any(path.suffix.lower() == ".yuv" for path in fitting)
     return [path for path in fitting if not (unpacked and path.suffix.lower() == ".7z")]
@@ -229,5 +221,5 @@ def _video_at(path: Path) -> Path | None:
         return path if path.exists() or path.is_symlink() else None
     if image_files(path):
         return path
-    inside = [file for file in _visible(path) if file.is_file() and _is_video(file)]
+    inside = [file for file in visible(path) if file.is_file() and _is_video(file)]
     return inside[0] if len(inside) == 1 else None

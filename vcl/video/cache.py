@@ -182,19 +182,19 @@ def write_frames(
     """
     sha256 = hashlib.sha256()
     shape = (3, transform.height, transform.width)
-    # How many frames there are is known at the end only; NumPy pads the header so that the count can grow in place.
-    _write_header(file, (0, *shape))
+    write_array_header(file, (0, *shape))
     count = 0
     for count, frame in enumerate(islice(transformed_frames(source, transform), most), start=1):
         sha256.update(frame.data)
         file.write(frame.data)
         progress(count)
     file.seek(0)
-    _write_header(file, (count, *shape))
+    write_array_header(file, (count, *shape))
     return count, sha256.hexdigest()
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+def write_array_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Begin a ``.npy`` file of uint8; NumPy leaves room in it for a first side that shows at the end only."""
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 

@@ -71,8 +71,8 @@ def container_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8
             for picture in _pictures(container, stream, end, source.path):
                 yield picture
                 kept += 1
-        except _DamageFound as found:
-            damage = damage or str(found)
+        except _DamageFound as error:
+            damage = damage or str(error)
         if not damage:
             return
         if not source.allow_truncated:
@@ -114,7 +114,7 @@ def _pictures(
                 has_checksums = fits if has_checksums is None else has_checksums
                 if has_checksums and not fits:
                     raise _DamageFound(f"frame {kept} disagrees with its checksum")
-            unseen.sent(packet)
+            unseen.add_packet(packet)
             frames = packet.decode()
         except (av.FFmpegError, EOFError) as error:
             raise _DamageFound(f"frame {kept} cannot be decoded ({reason_of(error)})") from error
@@ -126,7 +126,7 @@ def _pictures(
             if kept == 0 or frame.rotation != rotation:
                 # Asked for seldom: a frame that was asked for its side data stays in memory for a while.
                 orientation, rotation = _orientation(frame, path), frame.rotation
-            unseen.came(frame)
+            unseen.remove_frame(frame)
             yield partial(_to_rgb, frame, path, orientation)
             kept += 1
     if codec.name in _FRAME_PER_PACKET:
@@ -141,13 +141,13 @@ class _Unseen:
         self._first: int | None = None
         self._interlaced = False
 
-    def sent(self, packet: "Packet[VideoStream]") -> None:
+    def add_packet(self, packet: "Packet[VideoStream]") -> None:
         """Note a packet that is to be seen."""
         if packet.size and packet.pts is not None and not packet.is_discard:
             self._times.add(packet.pts)
 
-    def came(self, frame: VideoFrame) -> None:
-        """Note a frame."""
+    def remove_frame(self, frame: VideoFrame) -> None:
+        """Note a frame, whose packet is seen by that."""
         if frame.pts is not None:
             self._first = frame.pts if self._first is None else min(self._first, frame.pts)
             self._times.discard(frame.pts)

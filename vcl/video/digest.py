@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vcl.errors import VideoError
-from vcl.video.source import image_files
+from vcl.video.source import fault_of, image_files
 from vcl.whole_file import whole_file
 
 INDEX_NAME = "digests.json"
@@ -112,12 +112,8 @@ def stamp(path: Path) -> str:
     """
     try:
         facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in _files(path)]
-    except FileNotFoundError as error:
-        missing = Path(error.filename or path)
-        found = "a link to what is missing" if missing.is_symlink() else "no such file or folder"
-        raise VideoError(f"{missing}: {found}") from error
     except OSError as error:
-        raise VideoError(f"{error.filename or path}: cannot be read ({error.strerror})") from error
+        raise VideoError(fault_of(error, path)) from error
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from vcl.video.cache import write_array_header
 from vcl.video.container import HD_HEIGHT
 
 Frames = Iterator[NDArray[np.uint8]]
@@ -87,18 +88,13 @@ def _write_y4m(file: BinaryIO, frames: Frames, rate: Fraction) -> None:
 
 def _write_npy(file: BinaryIO, frames: Frames, _: Fraction) -> None:
     first = next(frames)
-
-    def write_header(count: int) -> None:
-        fields = {"descr": "|u1", "fortran_order": False, "shape": (count, *first.shape)}
-        np.lib.format.write_array_header_1_0(file, fields)
-
+    write_array_header(file, (0, *first.shape))
     count = 0
-    write_header(count)  # NumPy leaves room in it for the number of frames, which shows at the end.
     for frame in chain([first], frames):
         file.write(frame.tobytes())
         count += 1
     file.seek(0)
-    write_header(count)
+    write_array_header(file, (count, *first.shape))
 
 
 def _limited_levels(frame: NDArray[np.uint8], red: float, blue: float) -> NDArray[np.int32]:

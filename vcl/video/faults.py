@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from vcl.errors import CacheError, ShortVideoError, VideoError
 
-_MOST_TOLD = 10
+_MOST_LISTED = 10
 
 
 class Faults:
@@ -36,14 +36,14 @@ class Faults:
         hint = self._hint()
         if len(lines) == 1:
             raise VideoError(f"{lines[0]}; {hint}" if hint else lines[0]) from self._errors[0]
-        more = [f"and {len(lines) - _MOST_TOLD} more"] if len(lines) > _MOST_TOLD else []
+        more = [f"and {len(lines) - _MOST_LISTED} more"] if len(lines) > _MOST_LISTED else []
         head = f"{len(lines)} videos of the stream cannot be used:"
-        raise VideoError("\n  ".join([head, *lines[:_MOST_TOLD], *more, *([hint] if hint else [])]))
+        raise VideoError("\n  ".join([head, *lines[:_MOST_LISTED], *more, *([hint] if hint else [])]))
 
     def _hint(self) -> str:
-        there = [error.frames for error in self._errors if isinstance(error, ShortVideoError)]
-        if not there:
+        lengths = [error.frames for error in self._errors if isinstance(error, ShortVideoError)]
+        if not lengths:
             return ""
-        shortest = min(there)
+        shortest = min(lengths)
         fits = f", stream.frames={shortest} fits the shortest" if shortest else ""
         return f"stream.frames=null takes each as long as it is{fits}"

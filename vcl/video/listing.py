@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from vcl.errors import VideoError
-from vcl.video.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, image_files, is_visible, natural_key
+from vcl.video.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, fault_of, image_files, missing, visible
 from vcl.video.structure import looks_like_video
 
 logger = logging.getLogger(__name__)
@@ -38,18 +38,14 @@ def frame_files(folder: Path) -> list[Path]:
     """
     try:
         frames = image_files(folder)
-        others = [path for path in _visible(folder) if path.suffix.lower() in OTHER_IMAGE_SUFFIXES]
+        others = [path for path in visible(folder) if path.suffix.lower() in OTHER_IMAGE_SUFFIXES]
         if not frames:
             raise VideoError(f"{folder}: a frame folder must hold PNG or JPEG images, found {_named(others) or 'none'}")
         for path in frames:
             if path.stat().st_size == 0:
                 raise VideoError(f"{path}: a frame must have content, found 0 bytes")
-    except FileNotFoundError as error:
-        missing = Path(error.filename or folder)
-        found = "a link to what is missing" if missing.is_symlink() else "no such file or folder"
-        raise VideoError(f"{missing}: {found}") from error
     except OSError as error:
-        raise VideoError(f"{error.filename or folder}: cannot be looked at ({error.strerror})") from error
+        raise VideoError(fault_of(error, folder)) from error
     _refuse_doubles(folder, frames)
     if others:
         warn_once(f"{folder}: images that are not PNG or JPEG are left out: {_named(others)}")
@@ -87,7 +83,7 @@ def left_out(folder: Path, used: Collection[Path]) -> str:
     Raises:
         OSError: the folder cannot be listed.
     """
-    reasons = {path.name: _reason(path) for path in _visible(folder) if path not in used}
+    reasons = {path.name: _reason(path) for path in visible(folder) if path not in used}
     return _summary([f"{name} ({reason})" for name, reason in reasons.items() if reason])
 
 
@@ -95,7 +91,7 @@ def _reason(path: Path) -> str:
     """Why something is left out that looks like a video; empty where it does not."""
     suffix = path.suffix.lower()
     if path.is_symlink() and not path.exists():
-        return "a link to what is missing"
+        return missing(path)
     if path.is_dir():
         return _reason_of_folder(path)
     if suffix in IMAGE_SUFFIXES | OTHER_IMAGE_SUFFIXES:
@@ -107,8 +103,8 @@ def _reason(path: Path) -> str:
 
 def _reason_of_folder(folder: Path) -> str:
     """The same of a folder without frames, looked into two floors deep."""
-    inside = _visible(folder)
-    deeper = [path for part in inside if part.is_dir() for path in _visible(part)]
+    inside = visible(folder)
+    deeper = [path for part in inside if part.is_dir() for path in visible(part)]
     for path in [*inside, *deeper]:
         suffix, where = path.suffix.lower(), path.relative_to(folder.parent)
         if path.is_dir():
@@ -120,10 +116,6 @@ def _reason_of_folder(folder: Path) -> str:
         if suffix in VIDEO_SUFFIXES | OTHER_VIDEO_SUFFIXES:
             return f"is a folder that holds a video, {where}"
     return ""
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(filter(is_visible, folder.iterdir()), key=lambda path: natural_key(path.name))
 
 
 def _named(paths: list[Path]) -> str:

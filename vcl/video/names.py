@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from vcl.errors import VideoError
+from vcl.wording import printable
 
 MAX_NAME_BYTES = 200
 """File systems take 255 bytes; what is left is for the endings of files that are called after a video."""
-
-_CONTROL_CATEGORIES = {"Cc", "Zl", "Zp"}
 
 
 def name_fault(name: str) -> str:
@@ -31,18 +30,13 @@ def name_fault(name: str) -> str:
         return "is hidden"
     if set(name) & set("/\\\0"):
         return "holds a slash, a backslash or a NUL"
-    if any(unicodedata.category(letter) in _CONTROL_CATEGORIES for letter in name):
+    if printable(name) != name:
         return "holds a line break or another control character"
     if name != name.strip() or name.endswith("."):
         return "begins or ends with a space, or ends with a dot"
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes"
     return ""
-
-
-def is_plain_name(name: str) -> bool:
-    """Tell whether a video may be called so; see :func:`name_fault`."""
-    return not name_fault(name)
 
 
 def check_names(names: Sequence[str], where: str) -> None:

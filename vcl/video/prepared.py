@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vcl.errors import VideoError
 from vcl.video.cache import Clip
 from vcl.video.digest import recall, remember, stamp
-from vcl.video.names import is_plain_name
+from vcl.video.names import name_fault
 from vcl.video.orientation import UPRIGHT, Orientation
 from vcl.video.read import frame_array
 from vcl.video.source import RawFormat, VideoSource
@@ -105,7 +105,7 @@ def read_prepared(folder: Path) -> Prepared | None:
         if content["version"] != 1:
             raise ValueError(f"version must be 1, got {content['version']}")
         videos = {name: _made(made) for name, made in content["videos"].items()}
-        strange = [name for name in videos if not is_plain_name(name)]
+        strange = [name for name in videos if name_fault(name)]
         if strange:
             raise ValueError(f"a name must be that of one file, got {strange[0]!r}")
         return Prepared(Transform(**content["transform"]), videos)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vcl.errors import ShortVideoError, VideoError
 from vcl.video.container import container_pictures
 from vcl.video.folder import folder_pictures
-from vcl.video.source import VideoSource
+from vcl.video.source import VideoSource, missing
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +136,7 @@ def check_file(path: Path) -> None:
         OSError: it cannot be opened.
     """
     if not path.exists():
-        found = "a link to what is missing" if path.is_symlink() else "no such file or folder"
-        raise VideoError(f"{path}: {found}")
+        raise VideoError(f"{path}: {missing(path)}")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: a video file must have content, found 0 bytes")
     with path.open("rb"):

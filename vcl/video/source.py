@@ -1,5 +1,6 @@
 """What a video is before a single byte of it is read: a name, a place, and what the file itself cannot say."""
 
+import errno
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,29 @@ def image_files(folder: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be listed.
     """
-    found = [path for path in folder.iterdir() if is_visible(path) and path.suffix.lower() in IMAGE_SUFFIXES]
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return [path for path in visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies directly inside a folder and is not hidden, in natural order; raises OSError."""
+    return sorted(filter(is_visible, folder.iterdir()), key=lambda path: natural_key(path.name))
+
+
+def missing(path: Path) -> str:
+    """Say of a path that does not exist what is there in its place."""
+    return "a link to what is missing" if path.is_symlink() else "no such file or folder"
+
+
+def fault_of(error: OSError, path: Path) -> str:
+    """Name the file that the system refused, and say why, in one line.
+
+    Args:
+        error: what the system said.
+        path: what was looked at, where the error names no file.
+    """
+    refused = Path(error.filename or path)
+    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP
+    return f"{refused}: {missing(refused) if is_gone else f'cannot be read ({error.strerror or error})'}"
 
 
 def is_visible(path: Path) -> bool:

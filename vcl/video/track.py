@@ -42,10 +42,10 @@ def open_video(source: VideoSource, stack: ExitStack, quiet: bool = True) -> tup
     sound = bool(container.streams.audio)
     if not streams or container.format.name == "tty":
         # FFmpeg would draw any .txt file as a picture of its text.
-        there = {"cover art": container.streams.video and container.format.name != "tty", "sound": sound}
-        found = " and ".join(kind for kind, is_there in there.items() if is_there)
+        kinds = {"cover art": container.streams.video and container.format.name != "tty", "sound": sound}
+        others = " and ".join(kind for kind, exists in kinds.items() if exists)
         raise VideoError(
-            f"{source.path}: a video file must have a video stream, found {f'{found} only' if found else 'none'}"
+            f"{source.path}: a video file must have a video stream, found {f'{others} only' if others else 'none'}"
         )
     if len(streams) == 1 and not sound:
         return container, streams[0]
@@ -58,10 +58,10 @@ def open_video(source: VideoSource, stack: ExitStack, quiet: bool = True) -> tup
         tracks = ", ".join(f"{s.index} ({s.codec_context.width}x{s.codec_context.height})" for s in candidates)
         logger.warning("%s: has %d videos, tracks %s; takes %d", source.path, len(candidates), tracks, chosen.index)
     # From the start again: seeking back is not exact in every container.
-    again = _opened(source, stack)
-    found_again = again.streams[chosen.index]
-    assert isinstance(found_again, VideoStream)
-    return again, found_again
+    reopened = _opened(source, stack)
+    stream = reopened.streams[chosen.index]
+    assert isinstance(stream, VideoStream)
+    return reopened, stream
 
 
 def _opened(source: VideoSource, stack: ExitStack) -> InputContainer:

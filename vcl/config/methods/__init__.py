@@ -81,7 +81,8 @@ def register_method(strategy: Strategy) -> Strategy:
         The strategy.
 
     Raises:
-        ConfigError: it has no such dataclass, or another method has its name.
+        ConfigError: it has no such dataclass, or another method has its name; a class that was defined anew replaces
+            the one before.
     """
     kind = getattr(strategy, "config_class", None)
     if not (isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, MethodConfig)):
@@ -95,11 +96,18 @@ def register_method(strategy: Strategy) -> Strategy:
         if knob.default is MISSING:
             raise ConfigError(f"{kind.__qualname__}.{knob.name} must have a default")
     name = str(knobs["name"].default)
-    if METHODS.get(name, kind) is not kind:
+    if name in METHODS and not _is_redefined(strategy, REGISTERED.get(name)):
         raise ConfigError(f"the method {name} of {kind.__qualname__} must have a name of its own; there is one already")
     METHODS[name] = kind
     REGISTERED[name] = strategy
     return strategy
+
+
+def _is_redefined(strategy: type, registered: type | None) -> bool:
+    """Whether both are one class, such as that of a notebook's cell that ran twice."""
+    if registered is None:
+        return False
+    return (strategy.__module__, strategy.__qualname__) == (registered.__module__, registered.__qualname__)
 
 
 def installed_methods(name: str | None = None) -> EntryPoints:
