@@ -15,7 +15,7 @@ demo: $(READY)
 	$(BIN)/vcl plot $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 
 test: $(READY)
-	$(BIN)/python -m pytest tests notebooks --nbmake --nbmake-timeout=900 -m "not slow and not gpu" --cov
+	$(BIN)/python -m pytest tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbmake --nbmake-timeout=900 -m "not slow and not gpu" --cov
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow

@@ -123,6 +123,13 @@ def test_a_run_without_its_events_is_decoded_and_says_that_nothing_was_compared(
     assert "no hash of session 1 is known to compare with" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["pfnr", "finetune", "single"])
+def test_a_run_that_has_its_events_says_nothing_of_missing_hashes(finished, tiny_config, clips, tmp_path, caplog, name):
+    run_clips(tiny_config(name, train={"epochs": 1}), clips, tmp_path / "run")
+    list(Decoder.of_run(finished[name]).frames(0))
+    assert "no hash" not in caplog.text
+
+
 def rename(old, new):
     return lambda tensors, metadata: tensors.update({new: tensors.pop(old)})
 
