@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ _Check = tuple[str, Callable[[Any], bool]]
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _is_count(value: Any) -> bool:
@@ -37,7 +38,7 @@ def _is_layers(value: Any) -> bool:
 
 
 _COUNT: _Check = ("a whole number", _is_count)
-_NUMBER: _Check = ("a number", _is_number)
+_NUMBER: _Check = ("a finite number", _is_number)
 _NAMES: _Check = ("a list of names", _is_names)
 
 _EVENTS: dict[str, dict[str, _Check]] = {
