@@ -105,6 +105,8 @@ def _write_videos(arguments: argparse.Namespace) -> None:
     timed = form not in _WITHOUT_RATE
     rates = [_rate(arguments.rate, config.stream, video.name) if timed else RATE for video in videos]
 
+    folder.check_sessions()
+
     from vcl.render import Decoder
     from vcl.report.progress import counting
 
