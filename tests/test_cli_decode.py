@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -214,6 +215,21 @@ def test_ctrl_c_leaves_nothing(finished, tmp_path, capsys, monkeypatch, out):
         decode(finished.path, "--video", "2", "-o", f"{tmp_path}/{out}")
     assert capsys.readouterr().err == "vcl: stopped; nothing was written\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_polite_kill_leaves_nothing_and_is_as_it_was_afterwards(finished, tmp_path, capsys, monkeypatch):
+    frames, handler = Decoder.frames, signal.getsignal(signal.SIGTERM)
+
+    def killed(self, *asked, **more):
+        yield next(frames(self, *asked, **more))
+        assert signal.getsignal(signal.SIGTERM) != handler  # Else the next line would end the tests.
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Decoder, "frames", killed)
+    with pytest.raises(SystemExit, match="130"):
+        decode(finished.path, "-o", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == handler
 
 
 def test_a_run_that_is_still_going_gives_what_is_sealed(changed, tmp_path, capsys):
