@@ -1,7 +1,9 @@
 """``vcl decode`` through the front door."""
 
 import hashlib
+import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -215,8 +217,25 @@ def test_ctrl_c_leaves_nothing(finished, tmp_path, capsys, monkeypatch, out):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_polite_kill_leaves_nothing_and_is_as_it_was_afterwards(finished, tmp_path, capsys, monkeypatch):
+    frames, handler = Decoder.frames, signal.getsignal(signal.SIGTERM)
+
+    def killed(self, *asked, **more):
+        yield next(frames(self, *asked, **more))
+        assert signal.getsignal(signal.SIGTERM) != handler  # Else the next line would end the tests.
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Decoder, "frames", killed)
+    with pytest.raises(SystemExit, match="130"):
+        decode(finished.path, "-o", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
 def test_a_run_that_is_still_going_gives_what_is_sealed(changed, tmp_path, capsys):
     (changed / "sessions" / "002.safetensors").unlink()
+    matrix = json.loads((changed / "matrix.json").read_text())
+    (changed / "matrix.json").write_text(json.dumps({**matrix, "rows": matrix["rows"][:2]}))
     assert decode(changed, "-o", tmp_path / "out") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clip0", "clip1"]
     capsys.readouterr()
@@ -228,6 +247,7 @@ def test_a_run_that_is_still_going_gives_what_is_sealed(changed, tmp_path, capsy
 
 def test_a_run_without_a_session_or_no_run_at_all_is_refused(changed, tmp_path, capsys):
     shutil.rmtree(changed / "sessions")
+    (changed / "matrix.json").unlink()
     assert refused(capsys, changed, "-o", tmp_path / "a") == (
         f"{changed} has no finished session yet, so there is nothing to decode"
     )
@@ -239,6 +259,16 @@ def test_a_damaged_session_is_named(changed, tmp_path, capsys):
     session.write_bytes(session.read_bytes()[:-7])
     assert f"{session} is damaged" in refused(capsys, changed, "-o", tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_measured_session_that_is_missing_or_of_another_video_is_named(changed, tmp_path, capsys):
+    first, last = (changed / "sessions" / f"00{session}.safetensors" for session in (0, 2))
+    shutil.copy(first, last)
+    line = refused(capsys, changed, "-o", tmp_path / "a")
+    assert line == f"{last}: session 2 must be of clip2, found that of clip0"
+    last.unlink()
+    line = refused(capsys, changed, "-o", tmp_path / "a")
+    assert line == f"{last}: session 2 (clip2) was measured, but its file is missing"
 
 
 def test_videos_that_are_learned_together_are_there_after_the_last_alone(
@@ -253,6 +283,8 @@ def test_a_name_is_found_however_its_accent_is_encoded(changed, tmp_path):
     folder = RunFolder(changed)
     tensors, notes = folder.read_session(0)
     folder.write_session(0, tensors, replace(notes, video="caf\u00e9"))
+    matrix = folder.matrix()
+    folder.write_matrix({**matrix, "videos": ["caf\u00e9", *matrix["videos"][1:]]})
     assert decode(changed, "--video", "cafe\u0301", "-o", tmp_path / "a.npy") == 0
 
 

@@ -11,7 +11,7 @@ from vcl.errors import MemoryLimitError, VclError
 
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|can(no|')t allocate memory|bad_alloc|ALLOC_FAILED|unable to allocate"
-    r"|storage size calculation overflowed",
+    r"|storage size calculation overflowed|failed to map segment from shared object$",
     re.IGNORECASE,
 )
 """How PyTorch, CUDA, NumPy, the system's loader and safetensors put it."""

@@ -104,6 +104,7 @@ def _run_sessions(
         "rows": [],
     }
     check_same_frames(folder, clips)
+    folder.check_sessions()
     if len(matrix["rows"]) == len(clips) and folder.finished():
         return
     told = {event["session"] for event in folder.events("row")}

@@ -32,6 +32,7 @@ def raised(error):
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory; "),
         (SafetensorError("I/O error: Cannot allocate memory (os error 12)"), "not enough memory; "),
         (ImportError("libtorch_cpu.so: cannot allocate memory in static TLS block"), "not enough memory; "),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "not enough memory; "),
     ],
 )
 def test_whoever_says_it_memory_that_runs_out_is_one_line(error, amount):

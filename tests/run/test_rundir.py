@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 
@@ -141,6 +142,17 @@ def test_a_full_disk_gives_one_line_and_loses_nothing(folder):
         folder.record({"kind": "end"})
     folder.events_path = folder.path / "events.jsonl"
     assert folder.events() == before
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_not_called_damaged(folder):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
+        with pytest.raises(RunFolderError, match=r"checkpoint\.safetensors cannot be written: .*File too large"):
+            folder.write_checkpoint({"a": torch.zeros(100_000)}, {"step": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert folder.read_checkpoint() is None
 
 
 def test_a_writer_killed_in_the_middle_leaves_the_old_file(folder):

@@ -255,3 +255,12 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path, tiny_config, clips
     with pytest.raises(RunFolderError, match="has a checkpoint that does not fit it") as refusal:
         run_clips(config, clips, tmp_path / "run")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_finished_run_that_lost_a_session_is_not_taken_for_whole(copy, clips, tiny_config, stream):
+    folder = copy()
+    lost = folder.path / "sessions" / "001.safetensors"
+    lost.unlink()
+    config = tiny_config("pfnr", stream=stream, train={"epochs": 2})
+    with pytest.raises(RunFolderError, match=r"001\.safetensors: session 1 \(clip1\) was measured, but its file"):
+        run_clips(config, clips, folder.path)

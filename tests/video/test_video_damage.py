@@ -24,6 +24,7 @@ CONTAINERS = {
     ".mp4": ("mp4", "libx264", "yuv420p", {"movflags": "frag_keyframe+empty_moov"}),
     ".ts": ("mpegts", "libx264", "yuv420p", {}),
     ".mpg": ("mpeg", "mpeg2video", "yuv420p", {}),
+    ".h264": ("h264", "libx264", "yuv420p", {}),
     ".flv": ("flv", "flv", "yuv420p", {}),
 }
 
@@ -141,6 +142,7 @@ FLV = b"FLV\1\1\0\0\0\x09\0\0\0\0"
 PACK = b"\0\0\1\xba\x44" + bytes(8) + b"\xf8"
 PES = b"\0\0\1\xe0\0\3abc"
 PACKET = b"\x47" + bytes(187)
+UNIT = b"\0\0\0\1\x65unit"
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,11 @@ PACKET = b"\x47" + bytes(187)
         (walks.flv_damaged_at, FLV + tag(b"abc") + tag(b""), None),
         (walks.flv_damaged_at, FLV + tag(b"abc") + bytes(15) + tag(b""), 31),
         (walks.flv_damaged_at, FLV + tag(b"abc")[:-1], 13),
+        (walks.annex_b_damaged_at, UNIT + UNIT + bytes(2 << 20) + UNIT + bytes(9), None),
+        (walks.annex_b_damaged_at, UNIT + b"ab\0\0\3\1cd" + UNIT, None),
+        (walks.annex_b_damaged_at, UNIT + UNIT + bytes(9) + b"ab" + UNIT, 10),
+        (walks.annex_b_damaged_at, UNIT + UNIT + bytes(2 << 20) + b"ab" + UNIT, 10),
+        (walks.annex_b_damaged_at, UNIT + b"ab\0\0\3\4cd" + UNIT, 1),
         (walks.ogg_damaged_at, ogg(2, b"ab") + ogg(4, b"c"), None),
         (walks.ogg_damaged_at, ogg(2, b"ab") + bytes(30) + ogg(4, b"c"), 30),
         (walks.ogg_damaged_at, ogg(2, b"ab") + ogg(4, b"c")[:-1], 30),

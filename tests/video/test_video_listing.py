@@ -41,6 +41,11 @@ def doors(folder, tmp_path):
         (["left_1.png", "left_2.png", "right_1.png", "right_2.png"], "left_1.png", "right_1.png"),
         (["a.png", "a.jpeg"], "a.jpeg", "a.png"),
         (["1.JPG", "1.jpg"], "1.JPG", "1.jpg"),
+        (["1.png", "2.png", "01.png", "02.png"], "01.png", "1.png"),
+        (["1.png", "2.png", "１.png", "２.png"], "1.png", "１.png"),
+        (["01.png", "02.png", "01_copy2.png"], "01.png", "01_copy2.png"),
+        (["01.png", "02.png", "160x90_01.png", "160x90_02.png"], "01.png", "160x90_01.png"),
+        (["f01.png", "f02.png", "f01-96x64.png"], "f01.png", "f01-96x64.png"),
     ],
 )
 def test_two_files_for_one_frame_are_refused_by_every_door(tmp_path, names, first, second):
@@ -63,6 +68,46 @@ def test_two_files_for_one_frame_are_refused_by_every_door(tmp_path, names, firs
 )
 def test_frames_of_several_kinds_or_numbers_are_frames(tmp_path, names):
     assert len(list(read_frames(VideoSource("clip", frames_in(tmp_path / "clip", *names))))) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            ["1.png", "2.png", "3.png", "cover.jpg"],
+            ["images that are not named like the rest are taken as frames: cover.jpg"],
+        ),
+        (["1.png", "2.png", "4.png", "5.png"], ["numbers of frames are missing: between 2.png and 4.png"]),
+        (["a1.png", "a3.png", "a5.png"], []),
+        (["1.png", "4.png", "9.png", "16.png", "25.png"], []),
+        (["a.png", "b.png", "c.png"], []),
+        (["clip1_1.png", "clip1_2.png", "clip2_8.png", "clip2_9.png"], []),
+    ],
+)
+def test_a_strange_name_among_frames_and_a_leap_in_their_numbers_are_told_of(tmp_path, caplog, names, told):
+    folder = frames_in(tmp_path / "clip", *names)
+    assert len(list(read_frames(VideoSource("clip", folder)))) == len(names)
+    assert caplog.messages == [f"{folder}: {remark}" for remark in told]
+
+
+def test_videos_and_folders_of_images_beside_frames_are_told_of(tmp_path, caplog):
+    folder = frames_in(tmp_path / "clip", "1.png", "2.png")
+    frames_in(folder / "masks", "1.png")
+    for name in ("preview.mp4", "poses.npy", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    assert len(list(read_frames(VideoSource("clip", folder)))) == 2
+    assert caplog.messages == [
+        f"{folder}: only its images are used, not: masks (has frames deeper inside, such as masks/1.png), "
+        "preview.mp4 (a video beside frames)"
+    ]
+
+
+def test_an_animation_is_no_frame(tmp_path):
+    folder = frames_in(tmp_path / "clip", "1.png", "2.png")
+    pictures = [Image.fromarray(np.full((4, 4, 3), level, np.uint8)) for level in (0, 100)]
+    pictures[0].save(folder / "2.png", save_all=True, append_images=pictures[1:])
+    with pytest.raises(VideoError, match=r"2\.png: a frame must be one image, found an animation"):
+        list(read_frames(VideoSource("clip", folder)))
 
 
 @pytest.mark.parametrize("target", ["gone/2.png", "1.png/2.png", "2.png"])

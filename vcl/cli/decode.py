@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -77,11 +78,15 @@ def add_decode_command(commands: Commands) -> None:
 
 def _decode(arguments: argparse.Namespace) -> None:
     log.info("decoding %s to %s", arguments.run, arguments.out)  # Before torch is loaded, which takes seconds.
+    # A polite kill, too, removes what is begun.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _write_videos(arguments)
     except KeyboardInterrupt:
         remark("stopped; nothing was written")
         raise SystemExit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write_videos(arguments: argparse.Namespace) -> None:
@@ -104,6 +109,8 @@ def _write_videos(arguments: argparse.Namespace) -> None:
         check_size(out if is_file else out / f"{videos[0].name}.{form}", *config.stream.size)
     timed = form not in _WITHOUT_RATE
     rates = [_rate(arguments.rate, config.stream, video.name) if timed else RATE for video in videos]
+
+    folder.check_sessions()
 
     from vcl.render import Decoder
     from vcl.report.progress import counting

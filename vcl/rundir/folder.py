@@ -247,6 +247,16 @@ class RunFolder:
             count += 1
         return count
 
+    def check_sessions(self) -> None:
+        """Refuse a folder that lacks the file of a session that was measured, or has another video's in its place."""
+        matrix = self.matrix() or {"videos": [], "rows": []}
+        for session, video in enumerate(matrix["videos"][: len(matrix["rows"])]):
+            path = self._session_path(session)
+            if not exists(path):
+                raise RunFolderError(f"{path}: session {session} ({video}) was measured, but its file is missing")
+            if (found := self.session_notes(session).video) != video:
+                raise RunFolderError(f"{path}: session {session} must be of {video}, found that of {found}")
+
     def session_bytes(self, session: int) -> dict[str, int]:
         """Bytes of a session's file by kind of tensor; ``container`` is the rest of the file."""
         return tensor_bytes(self._session_path(session))

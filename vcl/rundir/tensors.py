@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 
+from vcl.errors import RunFolderError
+from vcl.memory import is_out_of_memory
 from vcl.rundir.files import explained
 from vcl.whole_file import whole_file
 
@@ -66,8 +68,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with explained(path), whole_file(path) as draft:
-        # Straight from the tensors into the draft: as bytes, a checkpoint would stand in memory twice.
-        safetensors.torch.save_file(plain, draft.file.name, {"notes": json.dumps(notes)})
+        try:
+            # Straight from the tensors into the draft: as bytes, a checkpoint would stand in memory twice.
+            safetensors.torch.save_file(plain, draft.file.name, {"notes": json.dumps(notes)})
+        except safetensors.SafetensorError as error:
+            if is_out_of_memory(error):
+                raise
+            raise RunFolderError(f"{path} cannot be written: {error}") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

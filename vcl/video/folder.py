@@ -60,6 +60,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     try:
         depth = _png_depth(path)
         with Image.open(path) as image:
+            if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO: a photo and its preview.
+                raise VideoError(f"{path}: a frame must be one image, found an animation")
             pixels = flatten(_read_deep_png(path), 65535) if depth == 16 else flatten(_eight_bit(image, depth), 255)
             return _orientation(image).upright(pixels) if _EXIF_PLACES & image.info.keys() else pixels
     except _DAMAGE as error:

@@ -2,9 +2,13 @@
 
 import logging
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Collection
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from vcl.errors import VideoError
 from vcl.video.source import IMAGE_SUFFIXES, VIDEO_SUFFIXES, fault_of, image_files, missing, visible
@@ -38,36 +42,94 @@ def frame_files(folder: Path) -> list[Path]:
     """
     try:
         frames = image_files(folder)
-        others = [path for path in visible(folder) if path.suffix.lower() in OTHER_IMAGE_SUFFIXES]
+        inside = visible(folder)
+        others = [path for path in inside if path.suffix.lower() in OTHER_IMAGE_SUFFIXES]
         if not frames:
             raise VideoError(f"{folder}: a frame folder must hold PNG or JPEG images, found {_named(others) or 'none'}")
         for path in frames:
             if path.stat().st_size == 0:
                 raise VideoError(f"{path}: a frame must have content, found 0 bytes")
+        beside = [f"{path.name} ({reason})" for path in inside if (reason := _reason_beside_frames(path))]
     except OSError as error:
         raise VideoError(fault_of(error, folder)) from error
-    _refuse_doubles(folder, frames)
-    if others:
-        warn_once(f"{folder}: images that are not PNG or JPEG are left out: {_named(others)}")
+    names = [_FrameName.of(path) for path in frames]
+    _refuse_doubles(folder, names)
+    remarks = {
+        "images that are not PNG or JPEG are left out": _named(others),
+        "only its images are used, not": _summary(beside),
+        "images that are not named like the rest are taken as frames": _summary(_odd_ones(names)),
+        "numbers of frames are missing": _summary(_gaps(names)),
+    }
+    for remark, subjects in remarks.items():
+        if subjects:
+            warn_once(f"{folder}: {remark}: {subjects}")
     return frames
 
 
-def _refuse_doubles(folder: Path, frames: list[Path]) -> None:
-    """Refuse two files for one frame: two formats, or a mask, a depth map or another view beside each frame."""
-    by_stem: dict[str, Path] = {}
-    by_numbers: dict[tuple[int, ...], Path] = {}
-    for path in frames:
-        numbers = tuple(map(int, _NUMBER.findall(path.stem)))
-        other = by_stem.setdefault(path.stem, path)
-        if other is path and numbers:
-            other = by_numbers.setdefault(numbers, path)
-            if _NUMBER.sub("#", other.stem) == _NUMBER.sub("#", path.stem):
-                continue  # One series, in which 1 and 01 are two frames.
-        if other is not path:
-            raise VideoError(
-                f"{folder}: each frame must be there once, found {other.name} and {path.name};"
-                f" keep one kind of them in the folder"
-            )
+class _FrameName(NamedTuple):
+    """A frame's file name, its stem taken apart: ``words`` has ``#`` in the places of ``numbers``."""
+
+    name: str
+    stem: str
+    words: str
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> "_FrameName":
+        stem = unicodedata.normalize("NFKC", path.stem)
+        return cls(path.name, stem, _NUMBER.sub("#", stem), tuple(map(int, _NUMBER.findall(stem))))
+
+
+def _refuse_doubles(folder: Path, names: list[_FrameName]) -> None:
+    """Refuse two files for one frame: two formats, a copy, or a mask, a thumbnail or another view beside each frame."""
+    by_stem: dict[str, _FrameName] = {}
+    by_numbers: dict[tuple[int, ...], _FrameName] = {}
+    for name in names:
+        twin = by_stem.setdefault(name.stem, name)
+        if twin is name and name.numbers:
+            twin = by_numbers.setdefault(name.numbers, name)
+        if twin is not name:
+            raise _doubled(folder, twin, name)
+    for numbers, name in by_numbers.items():
+        # A copy has its own number behind that of the frame; a thumbnail has its size before or behind it.
+        for length in range(1, len(numbers)):
+            other = by_numbers.get(numbers[:length]) or by_numbers.get(numbers[length:])
+            if other:
+                raise _doubled(folder, other, name)
+
+
+def _doubled(folder: Path, one: _FrameName, other: _FrameName) -> VideoError:
+    return VideoError(
+        f"{folder}: each frame must be there once, found {one.name} and {other.name};"
+        f" keep one kind of them in the folder"
+    )
+
+
+def _odd_ones(names: list[_FrameName]) -> list[str]:
+    """Images such as a cover, named unlike most frames, which are numbered."""
+    [(words, count)] = Counter(name.words for name in names).most_common(1)
+    others = [name.name for name in names if name.words != words]
+    return others if "#" in words and count > len(others) else []
+
+
+def _gaps(names: list[_FrameName]) -> list[str]:
+    """Where the last number leaps; nothing where it often does, as that of frames named by their time."""
+    steps = [
+        (after.numbers[-1] - before.numbers[-1], f"between {before.name} and {after.name}")
+        for before, after in pairwise(names)
+        if before.numbers and before.words == after.words and before.numbers[:-1] == after.numbers[:-1]
+    ]
+    [(usual, count)] = Counter(step for step, _ in steps).most_common(1) or [(0, 0)]
+    leaps = [where for step, where in steps if step > usual]
+    return leaps if count > 1 and len(leaps) <= max(1, len(steps) // 10) else []
+
+
+def _reason_beside_frames(path: Path) -> str:
+    """Why something is not used that lies beside frames and looks like a video, or holds some; else empty."""
+    if path.is_dir():
+        return _reason_of_folder(path) if path.suffix.lower() not in IMAGE_SUFFIXES else ""
+    # Arrays and archives beside frames are mostly something else: poses, flow, masks.
+    return "a video beside frames" if path.suffix.lower() in VIDEO_SUFFIXES - {".7z", ".npy"} else ""
 
 
 def left_out(folder: Path, used: Collection[Path]) -> str:

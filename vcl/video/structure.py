@@ -45,7 +45,7 @@ def damaged_at(path: Path) -> int | None:
     """Find the first byte at which the parts of a container stop following one another.
 
     Knows MP4 and MOV (fragments alone: other files have one part for all frames), Matroska and WebM, AVI, MPEG
-    transport and program streams, FLV and Ogg. A file of another kind counts as in order.
+    transport and program streams, FLV, Ogg, and bare H.264 and HEVC. A file of another kind counts as in order.
 
     Args:
         path: an existing file.
@@ -109,6 +109,8 @@ def _walk_for(head: bytes) -> Callable[[BinaryIO, int], int | None] | None:
         return walks.mp4_damaged_at
     if walks.ts_packet(head):
         return walks.ts_damaged_at
+    if walks.is_annex_b(head):
+        return walks.annex_b_damaged_at
     if head[:4] == b"RIFF":
         return walks.avi_damaged_at if head[8:12] == b"AVI " else None
     by_magic = {

@@ -4,6 +4,7 @@ Each walk takes a file and its size and returns the first byte at which no part 
 beyond the end of the file; ``None`` for a file in order.
 """
 
+import re
 import struct
 from typing import BinaryIO
 
@@ -13,6 +14,8 @@ _MP4_NESTED = frozenset({b"moof", b"traf"})
 _TS_PACKETS = ((188, 0), (192, 4), (204, 0))
 _TS_SYNC = 0x47
 _BLOCK = 1 << 20
+_ANNEX_B_DAMAGE = re.compile(rb"\0\0(?:\0[^\0\1]|\x02|\x03[^\0-\3])")
+"""What an encoder keeps from coming about: more zeros than two, unless a start code or the end of the file follows."""
 
 
 def mp4_damaged_at(file: BinaryIO, size: int) -> int | None:
@@ -179,3 +182,23 @@ def ogg_damaged_at(file: BinaryIO, size: int) -> int | None:
             return place
         place = end
     return None if flags & 4 else size
+
+
+def annex_b_damaged_at(file: BinaryIO, size: int) -> int | None:
+    """H.264 or HEVC without a container: no unit holds the bytes that separate units, nor some that come near them."""
+    place, last, unit = 0, b"", 0
+    for block in iter(lambda: file.read(_BLOCK), b""):
+        content = last + block
+        damage = _ANNEX_B_DAMAGE.search(content)
+        code = content.rfind(b"\0\0\1", 0, damage.start() if damage else None)
+        unit = unit if code < 0 else place - len(last) + code
+        if damage:
+            return unit
+        place += len(block)
+        last = content[-3:]
+    return None
+
+
+def is_annex_b(head: bytes) -> bool:
+    """Whether a file begins with a start code and a unit of H.264 or HEVC, not one of MPEG-1 or MPEG-2."""
+    return re.match(rb"\0\0\0?\x01[\0-\x7f]", head) is not None
