@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import textwrap
 from pathlib import Path
 from typing import Any
 
 from vcl.cli.common import Commands, add_settings, tell
 from vcl.errors import VclError
+from vcl.hints import did_you_mean
 
 
 def add_config_commands(commands: Commands) -> None:
@@ -57,7 +57,7 @@ def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
         chosen = [("method", what, own)]
     if not chosen:
         names = list(dict.fromkeys(name for row in known for name in row[:2]))
-        raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{_hint(what, names)}")
+        raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{did_you_mean(what, names)}")
     return chosen
 
 
@@ -106,8 +106,3 @@ def _losses() -> dict[str, str]:
 
 
 _TABLES = {"methods": _methods, "backbones": _backbones, "benchmarks": _benchmarks, "losses": _losses}
-
-
-def _hint(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
