@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from pathlib import Path
 from typing import Any
 
-from vcl.cli.common import Commands, add_settings, tell
+from vcl.cli.common import Commands, add_settings, load_config, path_word, tell
 from vcl.errors import VclError
 from vcl.hints import did_you_mean
 
@@ -33,11 +32,11 @@ def add_config_commands(commands: Commands) -> None:
 
 
 def _config(arguments: argparse.Namespace) -> None:
-    what, path = arguments.what, Path(arguments.what or "")
+    what, path = arguments.what, path_word(arguments.what or "")
     if what is not None and (path.suffix in (".yaml", ".yml") or path.is_file()):
         from vcl import config as configs
 
-        tell(configs.to_yaml(configs.load(path, arguments.setting)).rstrip())
+        tell(configs.to_yaml(load_config(path, arguments.setting)).rstrip())
         return
     if arguments.setting:
         raise VclError(f"settings go with a YAML file, got {what} {' '.join(arguments.setting)}")

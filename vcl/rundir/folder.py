@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
 from vcl.config import RunConfig
+from vcl.config.rules import shown
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
-from vcl.rundir.files import exists, explained, write_whole
+from vcl.rundir.files import exists, explained, not_a_run, write_whole
 from vcl.rundir.records import check_event, check_matrix, check_versions
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
 from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts
@@ -96,8 +97,13 @@ class RunFolder:
             RunFolderError: it is not a run folder, or cannot be looked into.
         """
         if not exists(path / "config.yaml"):
-            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
+            raise not_a_run(path)
         return cls(path)
+
+    def check_config(self, config: RunConfig) -> None:
+        """Refuse to be the folder of this config as ``opened`` would, before anything is made."""
+        with explained(self.path):
+            self._check_ours(config)
 
     def in_use(self) -> bool:
         """Whether a process works in the folder; asking disturbs none that is about to."""
@@ -116,8 +122,8 @@ class RunFolder:
             if different is not None and self._trained():
                 key, had, asked = different
                 raise RunFolderError(
-                    f"{self.path} belongs to another config: it has {key} = {had}, this run asks for {asked}; "
-                    "choose another folder with --out"
+                    f"{self.path} belongs to another config: it has {key} = {shown(had)}, "
+                    f"this run asks for {shown(asked)}; choose another folder with --out"
                 )
         elif self.path.exists():
             others = [item.name for item in self.path.iterdir() if not _BEGUN.fullmatch(item.name)]
@@ -133,7 +139,8 @@ class RunFolder:
             different = configs.first_difference(self.config(), config)
             if different is None:
                 return
-            logger.info("%s had %s = %s; nothing was trained with it, so it is begun anew", self.path, *different[:2])
+            key, had, _ = different
+            logger.info("%s had %s = %s; nothing was trained with it, so it is begun anew", self.path, key, shown(had))
             for name in ("events.jsonl", "resolved.yaml", "versions.json", "wandb_id"):
                 (self.path / name).unlink(missing_ok=True)
         self._write_text("config.yaml", configs.to_yaml(config))
@@ -314,7 +321,7 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
     for path in paths:
         within = [path] if exists(path / "config.yaml") else _runs_within(path)
         if not within:
-            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
+            raise not_a_run(path)
         found += within
     return [RunFolder.existing(path) for path in found]
 
@@ -322,6 +329,8 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
 def _runs_within(path: Path) -> list[Path]:
     runs = []
     with explained(path):
+        if path.is_file():
+            return []
         for place, folders, files in os.walk(path, onerror=_refuse_unreadable):
             if "matrix.json" in files:
                 runs.append(Path(place))

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from vcl.errors import VideoError
@@ -15,6 +16,7 @@ from vcl.video.digest import content_digest, stamp
 from vcl.video.manifest import Entry
 from vcl.video.prepared import Made, Prepared, Progress, read_prepared
 from vcl.video.probe import Facts, probe
+from vcl.video.rate import rate_of_file
 from vcl.video.source import RAW_SUFFIXES, RawFormat, VideoSource
 from vcl.video.transform import Transform
 from vcl.whole_file import remove_drafts, whole_file
@@ -122,7 +124,7 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
         jobs.append(job)
     if troubles:
         count = f"{len(troubles)} of {len(entries)} videos in {root} are missing or not as expected:"
-        hint = "--videos takes some of them alone, --as-found other sizes and numbers of frames"
+        hint = "--videos takes some of them alone, --as-found other sizes and numbers of frames, --size one of your own"
         raise VideoError("\n  ".join([f"the {manifest.name} benchmark cannot be prepared, {count}", *troubles, hint]))
     sizes = {_pixels((job.facts.height, job.facts.width)) for job in jobs if len(job.entry.sizes) > 1}
     if len(sizes) > 1:
@@ -209,5 +211,6 @@ def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Mad
     with whole_file(path) as draft:
         count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of), most)
     size = facts.height, facts.width
+    rate = rate_of_file(source) if job.entry.rate is None else Fraction(job.entry.rate)
     read_as = _layout(source), facts.orientation
-    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate, *read_as)
+    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, rate, *read_as)
