@@ -124,7 +124,9 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
         jobs.append(job)
     if troubles:
         count = f"{len(troubles)} of {len(entries)} videos in {root} are missing or not as expected:"
-        hint = "--videos takes some of them alone, --as-found other sizes and numbers of frames, --size one of your own"
+        hint = "--videos takes some of them alone, --as-found other sizes and numbers of frames"
+        if any(_is_smaller(job, transform) for job in jobs):
+            hint += "; --size HxW asks for less"
         raise VideoError("\n  ".join([f"the {manifest.name} benchmark cannot be prepared, {count}", *troubles, hint]))
     sizes = {_pixels((job.facts.height, job.facts.width)) for job in jobs if len(job.entry.sizes) > 1}
     if len(sizes) > 1:
@@ -135,7 +137,7 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
 def _trouble(job: _Job, transform: Transform, as_found: bool) -> str:
     entry, facts = job.entry, job.facts
     size = facts.height, facts.width
-    if size[0] < transform.height or size[1] < transform.width:
+    if _is_smaller(job, transform):
         return f"has frames of {_pixels(size)}, smaller than the {_told(transform)} asked for"
     if as_found:
         return ""
@@ -144,6 +146,10 @@ def _trouble(job: _Job, transform: Transform, as_found: bool) -> str:
     if entry.frames and facts.frames is not None and facts.frames != entry.frames:
         return f"has {facts.frames} frames; expected {_expected(entry)}"
     return ""
+
+
+def _is_smaller(job: _Job, transform: Transform) -> bool:
+    return job.facts.height < transform.height or job.facts.width < transform.width
 
 
 def _expected(entry: Entry) -> str:
