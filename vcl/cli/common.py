@@ -67,6 +67,8 @@ def check_yaml_path(path: Path, what: str) -> None:
     Raises:
         ConfigError: it is a folder or a video, or there is nothing and a file with nearly this name.
     """
+    from vcl.config.rules import shown
+
     found = hint = ""
     with suppress(OSError, ValueError):  # What cannot be looked at is refused when it is read.
         if (path / "config.yaml").is_file():
@@ -79,7 +81,7 @@ def check_yaml_path(path: Path, what: str) -> None:
             hint = did_you_mean(str(path), [str(file) for file in path.parent.glob("*.y*ml")])
             found = "no such file" if hint else ""
     if found:
-        raise ConfigError(f"{what} must be a YAML file, got {path}, {found}{hint}")
+        raise ConfigError(f"{what} must be a YAML file, got {shown(str(path))}, {found}{hint}")
 
 
 def tell(text: str) -> None:
