@@ -82,6 +82,7 @@ def test_the_presets_of_the_help_are_those_there_are():
         (["prepare", "folder", "--frames", "0"], "frames must be at least 1"),
         (["prepare", "nothing"], "benchmark must be one of bunny, "),
         (["prepare", "folder"], "cat: cat.npy has frames of 24x32, smaller than the 720x1280 asked for"),
+        (["prepare", "folder"], "other sizes and numbers of frames; --size HxW asks for less\n"),
         (["prepare", "folder", "--out", "downloads"], "downloads: the prepared folder must be another than the source"),
         (["verify", "downloads"], "must be a prepared folder, found no prepared.json in it"),
     ],

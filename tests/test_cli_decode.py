@@ -251,7 +251,8 @@ def test_a_run_without_a_session_or_no_run_at_all_is_refused(changed, tmp_path, 
     assert refused(capsys, changed, "-o", tmp_path / "a") == (
         f"{changed} has no finished session yet, so there is nothing to decode"
     )
-    assert refused(capsys, tmp_path, "-o", tmp_path / "a") == f"{tmp_path} is not a run folder: it has no config.yaml"
+    line = f"{tmp_path} is not a run folder: it has no config.yaml; it holds {changed}"
+    assert refused(capsys, tmp_path, "-o", tmp_path / "a") == line
 
 
 def test_a_damaged_session_is_named(changed, tmp_path, capsys):

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,15 +50,19 @@ def exclusive_lock(folder: Path, in_use: type[VclError]) -> Iterator[bool]:
         except BlockingIOError:
             raise in_use(f"{folder} is in use by {_holder(file) or 'another process'}") from None
         except OSError as error:
-            logger.warning(
-                "%s: its file system has no locks (%s): make sure that no other process writes to this folder",
-                folder,
-                error.strerror,
-            )
+            _warn_once(folder.resolve(), error.strerror)
             yield False
             return
         _sign(file)
         yield True
+
+
+@cache
+def _warn_once(folder: Path, reason: str) -> None:
+    """Warn of a folder without locks once in a process, which may lock it many times."""
+    logger.warning(
+        "%s: its file system has no locks (%s): make sure that no other process writes to this folder", folder, reason
+    )
 
 
 def is_locked(folder: Path) -> bool:

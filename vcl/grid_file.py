@@ -19,9 +19,10 @@ made first, and this one gets ``method.session_bytes``, so that both store the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from vcl import config as configs
@@ -106,7 +107,9 @@ def _content(path: Path) -> tuple[Path, dict[str, Any]]:
     if not isinstance(values, dict) or set(values) != {"config", "axes"}:
         extra = [key for key in values if key not in ("config", "axes")] if isinstance(values, dict) else []
         found = f", got {', '.join(map(shown, extra))}" if extra else ""
-        raise ConfigError(f"grid {path} must hold config and axes, and nothing else{found}")
+        config = any(key in (item.name for item in fields(RunConfig)) for key in extra)
+        hint = f"; it is a config, run it with: vcl run {quote(str(path))}" if config else ""
+        raise ConfigError(f"grid {path} must hold config and axes, and nothing else{found}{hint}")
     base, axes = values["config"], values["axes"]
     if not isinstance(base, str) or is_null(base):
         raise ConfigError(f"grid {path}: config must be the path of a YAML file, got {shown(base)}")

@@ -49,7 +49,8 @@ def run(
         VclError: one of its children, each one line; what was finished before is kept.
     """
     prepare_device(config.train)
-    _check_network(config, path)  # Before the videos are decoded, which takes its time.
+    RunFolder(path).check_config(config)  # Before the videos are decoded, which takes its time.
+    _check_network(config, path)
     return run_clips(config, open_stream(config.stream), path, listeners)
 
 

@@ -17,14 +17,17 @@ def printable(text: str) -> str:
     return "".join(c.encode("unicode_escape").decode() if category(c) in _NOT_SHOWN else c for c in text)
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", prefix: str = "") -> str:
-    """Guess what a word was meant to be.
+def did_you_mean(word: str, known: Iterable[str], most: int = 1, otherwise: str = "", prefix: str = "") -> str:
+    """What stands behind a refusal, such as ``; did you mean uvg7?``.
 
     Args:
         word: as it was typed.
-        known: what it could have been.
-        otherwise: what to say where nothing is like it.
-        prefix: what stands before the word in the message.
+        known: what would have been right.
+        most: how many to offer.
+        otherwise: what to say where nothing is near; nothing by default.
+        prefix: what stands before each of these in the message.
     """
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {prefix}{near[0]}?" if near else otherwise
+    near = sorted(difflib.get_close_matches(word, list(known), n=most))
+    if near:
+        return f"; did you mean {' or '.join(prefix + name for name in near)}?"
+    return f"; {otherwise}" if otherwise else ""

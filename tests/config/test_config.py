@@ -264,3 +264,39 @@ def test_a_base_that_is_none_is_refused(tmp_path, base, message):
     own.write_text(f"base: {base}\n")
     with pytest.raises(ConfigError, match=message):
         configs.load(own)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["stream.size=90x160"], "did you mean 'stream.size=[90,160]'?"),
+        (["stream.size=90,160"], "did you mean 'stream.size=[90,160]'?"),
+        (["stream.size=(90, 160)"], "did you mean 'stream.size=[90,160]'?"),
+        (["stream.videos=camel"], "did you mean 'stream.videos=[camel]'?"),
+        (["stream.size=[90", "160]"], "a value with a space stands in quotes: 'stream.size=[90 160]'"),
+        (["train.epochs", "3"], "did you mean train.epochs=3?"),
+        (["method=replay"], "did you mean method.name=replay?"),
+        (["epochs=3"], "did you mean train.epochs?"),
+        (["method.name=replya"], "got replya; did you mean replay?"),
+        (["train.loss=l1ssim"], "got l1ssim; did you mean l1_ssim?"),
+        (["stream.order=shufled"], "got shufled; did you mean shuffled?"),
+    ],
+)
+def test_a_setting_that_is_nearly_right_is_refused_with_the_right_one(words, hint):
+    with pytest.raises(ConfigError) as refused:
+        configs.load(None, words)
+    assert str(refused.value).endswith(hint)
+
+
+@pytest.mark.parametrize("word", ["stream.size=large", "stream.size=90", "stream.videos=null", "train.epochs=many"])
+def test_a_value_that_could_mean_anything_gets_no_hint(word):
+    with pytest.raises(ConfigError) as refused:
+        configs.load(None, [word])
+    assert "did you mean" not in str(refused.value)
+
+
+def test_meanings_of_knobs_are_shown_without_the_marks_of_docstrings():
+    kinds = [kind for _, _, kind in every_kind()]
+    shown = [summary_of(kind) for kind in kinds] + [knob.meaning for kind in kinds for knob in knobs_of(kind)]
+    assert not [text for text in shown if "``" in text]
+    assert any("with one constraint and rehearse frames" in text for text in shown)

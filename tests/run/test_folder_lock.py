@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,17 @@ def test_where_there_are_no_locks_work_goes_on_after_a_warning(tmp_path, monkeyp
     assert (tmp_path / DRAFT).exists()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "its file system has no locks (Function not implemented): make sure that no other process" in caplog.text
+
+
+def test_a_folder_without_locks_is_warned_of_once_in_a_process(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for folder in (tmp_path / name, Path(name)):
+            with exclusive_lock(folder, VclError):
+                pass
+    assert [message.split(":")[0] for message in caplog.messages] == [str(tmp_path / "one"), str(tmp_path / "two")]
 
 
 def test_the_lock_file_of_another_program_keeps_what_it_holds(tmp_path):

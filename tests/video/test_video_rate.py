@@ -5,11 +5,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from vcl.config import StreamConfig
 from vcl.video.prepare import prepare
 from vcl.video.rate import rate_of
 from vcl.video.transform import Transform
+from vcl.video.write import write_video
 
 
 @pytest.fixture
@@ -43,3 +45,23 @@ def test_what_was_prepared_with_a_stride_plays_that_much_slower(tmp_path, benchm
     prepare(benchmark, source, tmp_path / "out", Transform(12, 16, stride=2), videos=["bee"])
     assert rate_of(StreamConfig(benchmark=benchmark, root=str(tmp_path / "out")), "bee") == 25
     assert rate_of(StreamConfig(benchmark="folder", root=str(tmp_path / "out")), "bee") == 25
+
+
+@pytest.mark.parametrize("rate", [12, Fraction(30000, 1001)])
+def test_the_rate_of_a_plain_file_goes_with_it_into_a_prepared_folder(stream, source, tmp_path, rate):
+    frames = np.zeros((4, 3, 24, 32), np.uint8)
+    write_video(source / "bee.mkv", [torch.from_numpy(frames)], Fraction(rate))
+    prepare("folder", source, tmp_path / "out", Transform(12, 16))
+    (source / "bee.mkv").unlink()
+    prepared = replace(stream, root=str(tmp_path / "out"))
+    assert rate_of(prepared, "bee") == pytest.approx(rate, rel=1e-4)
+    assert rate_of(replace(prepared, stride=2), "bee") == pytest.approx(rate / 2, rel=1e-4)
+
+
+def test_a_record_of_a_whole_number_is_read_as_older_ones_have_it(stream, source, tmp_path, write_folder, clip):
+    write_folder("bee", clip[:2]).rename(source / "bee")
+    prepare("folder", source, tmp_path / "out", Transform(12, 16))
+    prepared, record = replace(stream, root=str(tmp_path / "out")), tmp_path / "out" / "prepared.json"
+    assert rate_of(prepared, "bee") is None
+    record.write_text(record.read_text().replace('"rate": null', '"rate": 50'))
+    assert rate_of(prepared, "bee") == 50

@@ -47,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
         remark(f"{stop}; the same command goes on from there")
         return 130
     except KeyboardInterrupt:
-        remark("stopped; what is saved is kept, and the same command goes on from there")
+        remark("stopped")
         return 130
     except OutputClosedError:
         return 141  # As a program that the system ends for it: 128 and SIGPIPE.
@@ -60,10 +60,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str] | None) -> None:
+    arguments = argparse.Namespace()
     try:
         arguments = _parse(words)
         with memory_explained():
             arguments.do(arguments)
+    except KeyboardInterrupt:
+        if "goes_on" in arguments:
+            raise Interrupted("stopped; what is saved is kept") from None
+        raise
     finally:
         write_output("")  # Help, too, may meet a closed pipe or a full disk.
 

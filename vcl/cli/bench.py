@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from vcl.bench import BENCHMARKS, run_benchmark
-from vcl.cli.common import Commands, add_settings, tell
+from vcl.cli.common import Commands, add_settings, load_config, path_word, tell
 from vcl.errors import VclError
 
 
@@ -24,22 +24,22 @@ def add_bench_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     bench.add_argument("what", choices=tuple(BENCHMARKS), help="see below")
-    bench.add_argument("config", type=Path, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml")
+    bench.add_argument(
+        "config", type=path_word, help="whose network, method and recipe, such as experiments/demo/pfnr.yaml"
+    )
     add_settings(bench, "key=value; wins over the file")
     bench.add_argument(
         "--rounds", type=int, help="turns of each (default: 3 to 9); for sessions, how many (default: 50)"
     )
     bench.add_argument("--json", action="store_true", help="print JSON")
-    bench.add_argument("--save", type=Path, metavar="DIR", help="also keep the result there, as text and as JSON")
+    bench.add_argument("--save", type=path_word, metavar="DIR", help="also keep the result there, as text and as JSON")
     bench.set_defaults(do=_bench)
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    from vcl import config as configs
-
     if arguments.rounds is not None and arguments.rounds < 1:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
-    config = configs.load(arguments.config, arguments.setting)
+    config = load_config(arguments.config, arguments.setting)
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
     keep = _keeper(arguments.save, "_".join(names))
 

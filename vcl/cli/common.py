@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from vcl.cli.parser import complete_setting
 from vcl.cli.streams import write_error, write_output
+from vcl.errors import ConfigError
+from vcl.user_path import user_path
+from vcl.video.own import is_video, own_settings
+from vcl.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from vcl.config import RunConfig
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a subcommand is added."""
@@ -17,7 +26,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Give a subcommand a config and settings that win over it."""
-    parser.add_argument("config", type=Path, help="a YAML file, such as experiments/demo/pfnr.yaml")
+    parser.add_argument("config", type=path_word, help="a YAML file, such as experiments/demo/pfnr.yaml")
     add_settings(parser, "key=value, such as train.epochs=20; wins over the file; vcl config lists every key")
 
 
@@ -25,6 +34,54 @@ def add_settings(parser: argparse.ArgumentParser, text: str) -> None:
     """Give a subcommand settings."""
     action = parser.add_argument("setting", nargs="*", default=[], help=text)
     action.completer = complete_setting  # type: ignore[attr-defined]
+
+
+def path_word(text: str) -> Path:
+    """The path that a word of the command line names; a shell leaves ``~`` in quotes and behind ``=`` as it is.
+
+    Raises:
+        ConfigError: it lies in a home that does not exist.
+    """
+    return user_path(text, "a path")
+
+
+def load_config(path: Path, settings: Sequence[str]) -> RunConfig:
+    """The config of a file and settings.
+
+    Raises:
+        ConfigError: the path is not that of a config, and says what it is; or as ``vcl.config.load``.
+    """
+    from vcl import config as configs
+
+    check_yaml_path(path, "config")
+    return configs.load(path, settings)
+
+
+def check_yaml_path(path: Path, what: str) -> None:
+    """Refuse what is no YAML file where one is expected, and say what may have been meant.
+
+    Args:
+        path: as it was typed.
+        what: config or grid.
+
+    Raises:
+        ConfigError: it is a folder or a video, or there is nothing and a file with nearly this name.
+    """
+    from vcl.config.rules import shown
+
+    found = hint = ""
+    with suppress(OSError, ValueError):  # What cannot be looked at is refused when it is read.
+        if (path / "config.yaml").is_file():
+            found, hint = "a run folder", f"; its config is {path / 'config.yaml'}"
+        elif path.is_dir() or is_video(path):
+            found = "a folder" if path.is_dir() else "a video"
+            hint = f"; videos of your own go behind a config: vcl run experiments/demo/pfnr.yaml {own_settings(path)}"
+            hint += " stream.frames=null"
+        elif not path.exists():
+            hint = did_you_mean(str(path), [str(file) for file in path.parent.glob("*.y*ml")])
+            found = "no such file" if hint else ""
+    if found:
+        raise ConfigError(f"{what} must be a YAML file, got {shown(str(path))}, {found}{hint}")
 
 
 def tell(text: str) -> None:

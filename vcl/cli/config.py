@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from vcl.cli.common import Commands, add_settings, tell
+from vcl.cli.common import Commands, add_settings, load_config, path_word, tell
 from vcl.errors import VclError
 from vcl.wording import did_you_mean
 
@@ -33,11 +33,11 @@ def add_config_commands(commands: Commands) -> None:
 
 
 def _config(arguments: argparse.Namespace) -> None:
-    what, path = arguments.what, Path(arguments.what or "")
+    what, path = arguments.what, path_word(arguments.what or "")
     if what is not None and (path.suffix in (".yaml", ".yml") or _is_file(path)):
         from vcl import config as configs
 
-        tell(configs.to_yaml(configs.load(path, arguments.setting)).rstrip())
+        tell(configs.to_yaml(load_config(path, arguments.setting)).rstrip())
         return
     if arguments.setting:
         raise VclError(f"settings go with a YAML file, got {what} {' '.join(arguments.setting)}")
@@ -64,9 +64,7 @@ def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
         chosen = [("method", what, own)]
     if not chosen:
         names = list(dict.fromkeys(name for row in known for name in row[:2]))
-        hint = did_you_mean(what, names)
-        rule = f"WHAT must be a YAML file or one of {', '.join(names)}"
-        raise VclError(f"{rule}, got {what}; {hint}" if hint else f"{rule}, got {what}")
+        raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{did_you_mean(what, names)}")
     return chosen
 
 

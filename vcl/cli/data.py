@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import shlex
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, tell
+from vcl.cli.common import Commands, path_word, tell
 from vcl.errors import VclError
+from vcl.video.own import typed
 
 if TYPE_CHECKING:
     from vcl.video.manifest import Manifest
     from vcl.video.transform import Transform
 
-_PLAIN = re.compile(r"(\.{0,2}/|[A-Za-z_])[\w./-]*")
-_YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
 _PRESETS = ("pfnr720", "hnerv960", "hnerv480", "bunny640")
 
 
@@ -41,8 +37,8 @@ def add_data_commands(vcl: Commands) -> None:
         epilog="Example: vcl data prepare uvg17 --source Downloads --out prepared/uvg17 --preset pfnr720",
     )
     prepare.add_argument("benchmark", help="a name that vcl data list shows, or the path of a manifest")
-    prepare.add_argument("--source", type=Path, required=True, metavar="DIR", help="what was downloaded")
-    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="the prepared folder")
+    prepare.add_argument("--source", type=path_word, required=True, metavar="DIR", help="what was downloaded")
+    prepare.add_argument("--out", type=path_word, required=True, metavar="DIR", help="the prepared folder")
     size = prepare.add_mutually_exclusive_group()
     size.add_argument("--preset", choices=_PRESETS, default="pfnr720", help="size in the literature (default: pfnr720)")
     size.add_argument("--size", metavar="HxW", help="height and width of your own, such as 180x320")
@@ -50,10 +46,10 @@ def add_data_commands(vcl: Commands) -> None:
     prepare.add_argument("--frames", type=int, metavar="N", help="at most the first N frames (default: all)")
     prepare.add_argument("--stride", type=int, default=1, metavar="K", help="every K-th frame (default: every one)")
     prepare.add_argument("--as-found", action="store_true", help="take other sizes and frame counts than published")
-    prepare.set_defaults(do=_prepare)
+    prepare.set_defaults(do=_prepare, goes_on=True)
 
     verify = commands.add_parser("verify", help="read a prepared folder again and compare with what was recorded")
-    verify.add_argument("folder", type=Path, help="a prepared folder")
+    verify.add_argument("folder", type=path_word, help="a prepared folder")
     verify.set_defaults(do=_verify)
 
 
@@ -120,20 +116,15 @@ def _prepare(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
     settings = [
-        f"stream.benchmark={_quoted(arguments.benchmark)}",
-        f"stream.root={_quoted(str(arguments.out))}",
+        f"stream.benchmark={typed(arguments.benchmark)}",
+        f"stream.root={typed(str(arguments.out))}",
         f"stream.size=[{transform.height},{transform.width}]",
-        *([f"stream.videos=[{','.join(map(_quoted, prepared))}]"] if arguments.videos else []),
+        *([f"stream.videos=[{','.join(map(typed, prepared))}]"] if arguments.videos else []),
     ]
     tell(
         f"{arguments.out}: {_videos(len(prepared))}, {sum(made.frames for made in prepared.values())} frames\n"
         f"Settings of an experiment: {shlex.join(settings)}"
     )
-
-
-def _quoted(name: str) -> str:
-    """A name as a setting says it: in quotes where YAML would take it for a number, a list or the like."""
-    return name if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS else json.dumps(name, ensure_ascii=False)
 
 
 def _videos(count: int) -> str:

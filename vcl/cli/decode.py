@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, remark, tell
+from vcl.cli.common import Commands, path_word, remark, tell
 from vcl.errors import ConfigError, RunFolderError, VclError
 from vcl.video.names import name_fault, normalised
 from vcl.wording import did_you_mean
@@ -59,7 +59,7 @@ def add_decode_command(commands: Commands) -> None:
         "folder, of PNG images unless --format says otherwise.",
         epilog="Example: vcl decode runs/first --video dog -o dog.mp4",
     )
-    decode.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    decode.add_argument("run", type=path_word, metavar="RUN", help="a run folder")
     decode.add_argument("-o", "--out", required=True, metavar="OUT", help="a video file, or a new or empty folder")
     decode.add_argument("--video", metavar="NAME", help="one video, by its name or its session (default: all)")
     decode.add_argument(
@@ -177,8 +177,8 @@ def _session(folder: RunFolder, names: Sequence[str], word: str) -> int:
         return same.index(normalised(word))
     if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
-    hint = did_you_mean(word, names, f"it has {', '.join(names)}")
-    raise VclError(f"{folder.path} has no video {word}; {hint}")
+    hint = did_you_mean(word, names, otherwise=f"it has {', '.join(names)}")
+    raise VclError(f"{folder.path} has no video {word}{hint}")
 
 
 def _wanted(text: str | None, name: str, length: int) -> range:
@@ -196,7 +196,7 @@ def _wanted(text: str | None, name: str, length: int) -> range:
 
 def _form(arguments: argparse.Namespace, videos: Sequence[_Video]) -> tuple[Path, str, bool]:
     """Where to, in which format, and whether that is one file."""
-    out = Path(arguments.out)
+    out = path_word(arguments.out)
     if not out.suffix or arguments.out.endswith("/") or _is_folder(out):
         form, is_file = arguments.format or "png", False
     else:

@@ -18,8 +18,8 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             choices = list(map(str, action.choices))
-            hint = did_you_mean(str(value), choices, f"choose from {', '.join(choices)}")
-            raise argparse.ArgumentError(action, f"there is no {value!r}; {hint}")
+            hint = did_you_mean(str(value), choices, otherwise=f"choose from {', '.join(choices)}")
+            raise argparse.ArgumentError(action, f"there is no {value!r}{hint}")
 
 
 def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argparse.Namespace:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, remark, tell, terminal_width
+from vcl.cli.common import Commands, path_word, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 def add_report_commands(commands: Commands) -> None:
     """Give ``vcl`` the subcommands that show what runs came to."""
     plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
-    plot.add_argument("run", nargs="+", type=Path, help="a run folder, or a folder of runs such as a grid's")
+    plot.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
     plot.set_defaults(do=_plot)
 
     compare = commands.add_parser("compare", help="put runs side by side: quality, forgetting, stored bytes, time")
-    compare.add_argument("run", nargs="+", type=Path, help="a run folder, or a folder of runs such as a grid's")
+    compare.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
     compare.add_argument("--matrices", action="store_true", help="print each run's PSNR matrix first")
     compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
     compare.add_argument("--each", action="store_true", help="every run by itself, not a mean over seeds")
-    compare.add_argument("--figures", type=Path, metavar="DIR", help="also draw what is compared, as PNG and PDF")
+    compare.add_argument("--figures", type=path_word, metavar="DIR", help="also draw what is compared, as PNG and PDF")
     compare.add_argument(
         "--with-published",
         nargs="?",
-        type=Path,
+        type=path_word,
         const=Path("experiments", "published.csv"),
         metavar="FILE",
         help="also set the runs, named before this, beside what papers report for the same stream and method; csv then "

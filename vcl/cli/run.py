@@ -13,7 +13,16 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_config, add_settings, tell, terminal_width
+from vcl.cli.common import (
+    Commands,
+    add_config,
+    add_settings,
+    check_yaml_path,
+    load_config,
+    path_word,
+    tell,
+    terminal_width,
+)
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -42,9 +51,11 @@ def _add_run(commands: Commands) -> None:
         "every setting with its type, default and meaning.",
     )
     add_config(run)
-    run.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/ and the config's name)")
+    run.add_argument(
+        "--out", type=path_word, metavar="DIR", help="the run folder (default: runs/ and the config's name)"
+    )
     run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
-    run.set_defaults(do=_run)
+    run.set_defaults(do=_run, goes_on=True)
 
 
 def _add_plan(commands: Commands) -> None:
@@ -57,7 +68,7 @@ def _add_plan(commands: Commands) -> None:
         epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
     )
     add_config(plan)
-    plan.add_argument("--out", type=Path, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
+    plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
     plan.add_argument("--json", action="store_true", help="print JSON")
     plan.set_defaults(do=_plan)
 
@@ -70,18 +81,18 @@ def _add_grid(commands: Commands) -> None:
         "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
-    grid.add_argument("grid", type=Path, help="a YAML file; vcl/grid_file.py says what it holds")
+    grid.add_argument("grid", type=path_word, help="a YAML file; vcl/grid_file.py says what it holds")
     add_settings(grid, "key=value for every cell; wins over the file")
-    grid.add_argument("--out", type=Path, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)")
-    grid.set_defaults(do=_grid)
+    grid.add_argument(
+        "--out", type=path_word, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)"
+    )
+    grid.set_defaults(do=_grid, goes_on=True)
 
 
 def _run(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
-    from vcl import config as configs
-
-    config = configs.load(arguments.config, arguments.setting)
+    config = load_config(arguments.config, arguments.setting)
     path = arguments.out or Path("runs", arguments.config.stem)
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
@@ -106,13 +117,12 @@ def _run(arguments: argparse.Namespace) -> None:
         tell(matrix_text(folder, width=terminal_width()))
         if finished_before:
             tell("This run had come to its end before; nothing was trained.")
-        tell(f"Run folder: {path}   Figures: vcl plot {path}")
+        word = quote(str(path))
+        tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from vcl import config as configs
-
-    config = configs.load(arguments.config, arguments.setting)
+    config = load_config(arguments.config, arguments.setting)
 
     from vcl.plan import plan
 
@@ -125,6 +135,7 @@ def _grid(arguments: argparse.Namespace) -> None:
 
     from vcl.grid_file import read_grid
 
+    check_yaml_path(arguments.grid, "grid")
     cells = read_grid(arguments.grid, arguments.setting)
 
     from vcl.grid import run_grid

@@ -10,7 +10,7 @@ from typing import Literal
 from vcl.config.backbones import BackboneConfig, NervConfig
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import FinetuneConfig
-from vcl.config.rules import require
+from vcl.config.rules import require, require_one_of
 
 LOSSES = {
     "l1": "mean absolute error",
@@ -99,7 +99,7 @@ class TrainConfig:
         require(all(0 <= beta < 1 for beta in self.betas), "train.betas", "lie in [0, 1)", list(self.betas))
         require(0 <= self.warmup < 1, "train.warmup", "lie in [0, 1)", self.warmup)
         require(0 < self.warmup_from <= 1, "train.warmup_from", "lie in (0, 1]", self.warmup_from)
-        require(self.loss in LOSSES, "train.loss", f"be one of {', '.join(LOSSES)}", self.loss)
+        require_one_of("train.loss", self.loss, LOSSES)
         require(0 <= self.seed < 2**32, "train.seed", "lie in [0, 2^32)", self.seed)
         require(self.threads is None or self.threads >= 1, "train.threads", "be 1 or more, or null", self.threads)
         require((self.threads or 1) <= 1024, "train.threads", "be at most 1024", self.threads)

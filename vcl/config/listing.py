@@ -50,7 +50,12 @@ def knobs_of(kind: type[Any]) -> list[Knob]:
 
 def summary_of(kind: type[Any]) -> str:
     """The first line of what a dataclass says of itself."""
-    return (inspect.getdoc(kind) or "").split("\n")[0]
+    return _plain((inspect.getdoc(kind) or "").split("\n")[0])
+
+
+def _plain(text: str) -> str:
+    """A docstring's text as it is shown, without the marks around code."""
+    return text.replace("``", "")
 
 
 def _meanings(owner: type[Any]) -> dict[str, str]:
@@ -64,7 +69,7 @@ def _meanings(owner: type[Any]) -> dict[str, str]:
     (tree,) = ast.parse(source).body
     assert isinstance(tree, ast.ClassDef)
     return {
-        field.target.id: " ".join(text.value.value.split())
+        field.target.id: _plain(" ".join(text.value.value.split()))
         for field, text in pairwise(tree.body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)

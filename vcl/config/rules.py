@@ -1,11 +1,13 @@
 """How a setting is read, and how it is refused."""
 
 import re
+from collections.abc import Collection
+from shlex import quote
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from vcl.errors import ConfigError
-from vcl.wording import printable
+from vcl.wording import did_you_mean, printable
 from vcl.yaml_text import Plain, YamlError, is_null, number, parse_yaml, truth, whole_number
 
 _LONGEST = 200
@@ -28,6 +30,22 @@ def require(holds: bool, key: str, rule: str, found: object) -> None:
         _refuse(key, rule, found)
 
 
+def require_one_of(key: str, found: str, known: Collection[str], note: str = "") -> None:
+    """Refuse a name that is none of those known, and say which it may have meant.
+
+    Args:
+        key: names the setting.
+        found: its value.
+        known: what it may be.
+        note: put behind these in the message.
+
+    Raises:
+        ConfigError: it is none of them.
+    """
+    if found not in known:
+        _refuse(key, f"be one of {', '.join(known)}{note}", found, did_you_mean(found, known))
+
+
 def read_value(key: str, value: object, hint: Any) -> Any:
     """The value of a knob.
 
@@ -47,7 +65,7 @@ def read_value(key: str, value: object, hint: Any) -> Any:
     except YamlError as error:
         _refuse(key, rule_of(hint), f"{shown(value)}, which is not YAML ({error})")
     except ValueError as error:
-        _refuse(key, str(error) or rule_of(hint), value)
+        _refuse(key, str(error) or rule_of(hint), value, _meant(key, value, hint))
 
 
 def rule_of(hint: Any) -> str:
@@ -84,11 +102,30 @@ def shown(value: object) -> str:
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _PLURALS = {int: "whole numbers", float: "numbers", str: "words"}
 _NAMES_IN_BRACKETS = re.compile(r"\[([^][{}\"',]+(?:,[^][{}\"',]+)*)\]")
+_BETWEEN_ITEMS = re.compile(r"[][(){}\s,;]+|(?<=\d)[x×*](?=\d)", re.IGNORECASE)
+"""What people write around and between the items of a list, as in 90x160."""
 _READERS = {bool: truth, int: whole_number, float: number}
 
 
-def _refuse(key: str, rule: str, found: object) -> NoReturn:
-    raise ConfigError(f"{key} must {rule}, got {shown(found)}")
+def _refuse(key: str, rule: str, found: object, hint: str = "") -> NoReturn:
+    raise ConfigError(f"{key} must {rule}, got {shown(found)}{hint}")
+
+
+def _meant(key: str, value: object, hint: Any) -> str:
+    """What a value that cannot be read may have meant, as a hint; empty where nothing is near."""
+    if not isinstance(value, str) or is_null(value):
+        return ""
+    if get_origin(hint) is Literal:
+        return did_you_mean(value, get_args(hint))
+    words = [word for word in _BETWEEN_ITEMS.split(value) if word]
+    if get_origin(hint) is not tuple or not words or len(value) > _LONGEST:
+        return ""
+    listed = f"[{','.join(words)}]"
+    try:
+        _read(Typed(listed), hint)
+    except ValueError:
+        return ""
+    return f"; did you mean {quote(f'{key}={listed}')}?"
 
 
 def _read(value: object, hint: Any) -> Any:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any, get_type_hints
 
 import yaml
@@ -14,7 +15,7 @@ from vcl.config.backbones import BACKBONES, NervConfig
 from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
 from vcl.config.methods import METHODS, REFUSED, find_method
 from vcl.config.methods.dense import FinetuneConfig
-from vcl.config.rules import Typed, read_value, require, shown
+from vcl.config.rules import Typed, read_value, require, require_one_of, shown
 from vcl.errors import ConfigError
 from vcl.wording import did_you_mean
 from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
@@ -53,6 +54,7 @@ def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = Fals
     """
     given = _read_file(path) if path is not None else {}
     typed: dict[str, Any] = {}
+    _check_words(overrides)
     for word in overrides:
         typed = _merged(typed, _setting(word))
     for section, default in _DEFAULT_NAMES.items():
@@ -101,6 +103,8 @@ def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not isinstance(values, dict):
         found = "a list" if isinstance(values, list) else shown(values)
         raise ConfigError(f"config {path} must hold keys and values, got {found}")
+    if {"config", "axes"} <= values.keys():
+        raise ConfigError(f"config {path} must hold settings, got a grid; run it with: vcl grid {quote(str(path))}")
     bases = values.pop("base", [])
     above = (*above, path.resolve())
     merged: dict[str, Any] = {}
@@ -111,10 +115,22 @@ def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     return _merged(merged, values)
 
 
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse words of the command line that are no settings, such as parts of one that the shell took apart."""
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if "=" in word:
+            continue
+        hint = ""
+        if before.count("[") > before.count("]"):
+            hint = f"; a value with a space stands in quotes: {quote(f'{before} {word}')}"
+        elif "." in word and after and "=" not in after:
+            hint = f"; did you mean {word}={after}?"
+        raise ConfigError(f"a setting on the command line must read key=value, got {shown(word)}{hint}")
+
+
 def _setting(word: str) -> dict[str, Any]:
     """What one word of the command line says."""
-    key, equals, value = word.partition("=")
-    require(equals == "=", "a setting on the command line", "read key=value", word)
+    key, _, value = word.partition("=")
     section, dot, knob = key.partition(".")
     if dot:
         return {section: {knob: Typed(value)}}
@@ -182,10 +198,10 @@ def _kind(section: str, value: object) -> type[Any]:
     """The knobs of the method or backbone that goes by a name."""
     name = read_value(f"{section}.name", value, str)
     found = find_method(name) if section == "method" else BACKBONES.get(name)
-    rule = f"be one of {', '.join(METHODS if section == 'method' else BACKBONES)}"
-    if section == "method":
-        rule += f" ({REFUSED.get(name, 'or one that an installed package registers as vcl.methods')})"
-    require(found is not None, f"{section}.name", rule, name)
+    if found is None:
+        known: Mapping[str, Any] = METHODS if section == "method" else BACKBONES
+        note = f" ({REFUSED.get(name, 'or one that an installed package registers as vcl.methods')})"
+        require_one_of(f"{section}.name", name, known, note if section == "method" else "")
     assert found is not None
     return found
 
@@ -199,15 +215,24 @@ def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
 
 def _values(section: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     values = given.get(section, {})
-    require(isinstance(values, Mapping), section, "hold keys and values", values)
+    if not isinstance(values, Mapping):
+        named = section in _DEFAULT_NAMES and isinstance(values, str) and values
+        hint = f"; did you mean {section}.name={shown(values)}?" if named else ""
+        raise ConfigError(f"{section} must hold keys and values, got {shown(values)}{hint}")
     return dict(values)
 
 
 def _refuse_unknown(prefix: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for key in given:
         if key not in known:
-            hint = did_you_mean(str(key), known, f"known are {', '.join(known)}", prefix)
-            raise ConfigError(f"{prefix}{shown(str(key))} is not a setting; {hint}")
+            within = [] if prefix else [name for name in _every_key(known) if name.endswith(f".{key}")]
+            hint = f"; did you mean {' or '.join(within)}?" if within else ""
+            hint = hint or did_you_mean(str(key), known, otherwise=f"known are {', '.join(known)}", prefix=prefix)
+            raise ConfigError(f"{prefix}{shown(str(key))} is not a setting{hint}")
+
+
+def _every_key(sections: Mapping[str, Any]) -> list[str]:
+    return [f"{section}.{item.name}" for section, kind in sections.items() for item in fields(kind)]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

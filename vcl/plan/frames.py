@@ -9,12 +9,12 @@ from dataclasses import replace
 import av
 
 from vcl.config import StreamConfig
-from vcl.errors import ShortVideoError, VideoError
+from vcl.errors import VideoError
 from vcl.video.benchmark import listed, resolve
 from vcl.video.faults import Faults
 from vcl.video.prepared import made_so
 from vcl.video.probe import probe
-from vcl.video.read import check_count
+from vcl.video.read import check_count, too_short
 from vcl.video.source import RAW_SUFFIXES, VideoSource
 from vcl.video.stream import root_of, transform_of
 from vcl.video.track import open_video
@@ -49,10 +49,11 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
     for source in sources:
         with faults.collected():
             whole[source.name] = _length(replace(source, allow_truncated=stream.allow_truncated), stream)
+    paths = {source.name: str(source.path) for source in sources}
     counts: dict[str, int] = {}
     for name, count in whole.items():
         with faults.collected():
-            counts[name] = _kept(name, count, stream)
+            counts[name] = _kept(name, count, stream, paths.get(name, "of its benchmark"))
     faults.raise_any()
     return counts
 
@@ -72,7 +73,7 @@ def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
     return [source.name for source in sources if made_so(source, wanted) is None]
 
 
-def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:
+def _kept(name: str, whole: int | None, stream: StreamConfig, path: str) -> int:
     """Frames that ``start``, ``frames`` and ``stride`` leave of a video with so many, or with nobody knows how many."""
     if whole is None:
         if stream.frames is None:
@@ -82,8 +83,7 @@ def _kept(name: str, whole: int | None, stream: StreamConfig) -> int:
         return stream.frames
     there = -(-(whole - stream.start) // stream.stride)
     if there < (stream.frames or 1):
-        asked = f"stream.start={stream.start}, stream.stride={stream.stride} and stream.frames={stream.frames}"
-        raise ShortVideoError(f"{name}: {asked} must lie within its {whole} frames", max(there, 0))
+        raise too_short(name, stream.start, stream.frames, stream.stride, whole, path)
     return stream.frames or there
 
 

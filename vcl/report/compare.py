@@ -261,6 +261,8 @@ def plainly(value: object) -> str:
     """Write a setting as a reader would: 720x1280, yes, 0.3."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "null"
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
 from vcl.config import RunConfig
+from vcl.config.rules import shown
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
-from vcl.rundir.files import exists, explained, write_whole
+from vcl.rundir.files import exists, explained, not_a_run, write_whole
 from vcl.rundir.records import check_event, check_matrix, check_versions, matrix_csv
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
 from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts
@@ -94,8 +95,13 @@ class RunFolder:
             RunFolderError: it is not a run folder, or cannot be looked into.
         """
         if not exists(path / "config.yaml"):
-            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
+            raise not_a_run(path)
         return cls(path)
+
+    def check_config(self, config: RunConfig) -> None:
+        """Refuse to be the folder of this config as ``opened`` would, before anything is made."""
+        with explained(self.path):
+            self._check_ours(config)
 
     def in_use(self) -> bool:
         """Whether a process works in the folder; asking disturbs none that is about to."""
@@ -114,8 +120,8 @@ class RunFolder:
             if different is not None and self._trained():
                 key, stored, requested = different
                 raise RunFolderError(
-                    f"{self.path} belongs to another config: it has {key} = {stored}, this run asks for {requested}; "
-                    "choose another folder with --out"
+                    f"{self.path} belongs to another config: it has {key} = {shown(stored)}, "
+                    f"this run asks for {shown(requested)}; choose another folder with --out"
                 )
         elif self.path.exists():
             others = [item.name for item in self.path.iterdir() if not _BEGUN.fullmatch(item.name)]
@@ -131,7 +137,8 @@ class RunFolder:
             different = configs.first_difference(self.config(), config)
             if different is None:
                 return
-            logger.info("%s had %s = %s; nothing was trained with it, so it is begun anew", self.path, *different[:2])
+            key, had, _ = different
+            logger.info("%s had %s = %s; nothing was trained with it, so it is begun anew", self.path, key, shown(had))
             for name in ("events.jsonl", "resolved.yaml", "versions.json", "wandb_id"):
                 (self.path / name).unlink(missing_ok=True)
         self._write_text("config.yaml", configs.to_yaml(config))

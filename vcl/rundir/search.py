@@ -4,8 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vcl.errors import RunFolderError
-from vcl.rundir.files import exists, explained
+from vcl.rundir.files import exists, explained, not_a_run
 from vcl.rundir.folder import RunFolder
 
 
@@ -19,14 +18,16 @@ def run_folders(paths: Sequence[Path]) -> list[RunFolder]:
     for path in paths:
         within = [path] if exists(path / "config.yaml") else _runs_within(path)
         if not within:
-            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml")
+            raise not_a_run(path)
         runs += within
     return [RunFolder.existing(path) for path in runs]
 
 
 def _runs_within(path: Path) -> list[Path]:
-    runs = []
+    runs: list[Path] = []
     with explained(path):
+        if path.is_file():
+            return runs
         for place, folders, files in os.walk(path, onerror=_refuse_unreadable):
             if "matrix.json" in files:
                 runs.append(Path(place))

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from vcl.errors import VideoError
+from vcl.user_path import user_path
 from vcl.video.listing import left_out, warn_once
 from vcl.video.manifest import Entry, Manifest, read_manifest
 from vcl.video.names import check_names, check_unique, normalised
+from vcl.video.own import is_video, own_settings
 from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, raw_from_name, visible
+from vcl.wording import did_you_mean
 
 # Manifests are files beside this one; the package is never imported from an archive, as PyAV could not be either.
 _SHIPPED = Path(__file__).parent / "benchmarks"
@@ -28,13 +32,18 @@ def manifest_of(benchmark: str) -> Manifest:
 
     Raises:
         VideoError: an unknown benchmark or a wrong manifest.
+        ConfigError: a path in a home that does not exist.
     """
-    path = Path(benchmark)
+    path = user_path(benchmark, "a benchmark")
     if path.suffix in {".yaml", ".yml"}:
         return read_manifest(path.stem, path)
     if benchmark not in benchmark_names():
         known = ", ".join(benchmark_names())
-        raise VideoError(f"benchmark must be one of {known}, or the path of a .yaml file, got {benchmark!r}")
+        hint = did_you_mean(benchmark, benchmark_names(), most=3)
+        with suppress(OSError):  # Too long a name.
+            if path.exists():
+                hint = f"; videos of your own are {own_settings(path)}"
+        raise VideoError(f"benchmark must be one of {known}, or the path of a .yaml file, got {benchmark!r}{hint}")
     return read_manifest(benchmark, _SHIPPED / f"{benchmark}.yaml")
 
 
@@ -75,6 +84,10 @@ def resolve(benchmark: str, root: Path | None = None, videos: Sequence[str] = ()
     for entry, paths in found:
         if len(paths) > 1:
             raise VideoError(f"{root}: {unclear(entry, paths)}")
+    if root is not None and not any(paths[0].is_relative_to(root) for _, paths in found):
+        # They would come out of a package, and what was asked for would not be looked at.
+        hint = f"; videos of your own are {own_settings(root)}"
+        raise VideoError(f"{root}: holds no video of the {manifest.name} benchmark{hint}")
     return [source_of(entry, paths[0]) for entry, paths in found]
 
 
@@ -133,14 +146,16 @@ def wanted(entry: Entry) -> str:
 def _folders(manifest: Manifest, root: Path | None) -> list[Path]:
     """Existing folders to look in, in order."""
     if root is None:
-        raise VideoError(f"the {manifest.name} benchmark needs a root, the folder that holds its videos")
+        rule = f"the {manifest.name} benchmark needs a root, the folder that holds its videos"
+        raise VideoError(f"{rule}; give stream.root=FOLDER")
     try:
         str(root).encode()
     except UnicodeEncodeError as error:
         rule = f"the root of the {manifest.name} benchmark must be renamed: it is not UTF-8"
         raise VideoError(f"{str(root)!r}: {rule}") from error
     if not root.is_dir():
-        raise VideoError(f"{root}: the root of the {manifest.name} benchmark must be a folder, found none")
+        found = f"a file; it lies in {root.parent}" if root.exists() else "none"
+        raise VideoError(f"{root}: the root of the {manifest.name} benchmark must be a folder, found {found}")
     folders = [root / folder for folder in manifest.folders if (root / folder).is_dir()]
     if not folders:
         named = ", ".join(manifest.folders)
@@ -166,7 +181,8 @@ def _discover(manifest: Manifest, folder: Path) -> tuple[list[Entry], str]:
     if not inside:
         suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
         rule = f"must hold video files ({suffixes}) or folders of PNG or JPEG images"
-        raise VideoError(f"{folder}: {rule}, found {others or 'none'}")
+        hint = f"; it is one video itself: {own_settings(folder)}" if is_video(folder) else ""
+        raise VideoError(f"{folder}: {rule}, found {others or 'none'}{hint}")
     names = [path.name if path.is_dir() else path.stem for path in inside]
     check_unique(names, str(folder))
     return [Entry(name, (path.name,), raw=manifest.raw) for name, path in zip(names, inside, strict=True)], others

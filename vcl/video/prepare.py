@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from vcl.errors import VideoError
@@ -15,6 +16,7 @@ from vcl.video.digest import content_digest, stamp
 from vcl.video.manifest import Entry
 from vcl.video.prepared import Made, Prepared, Progress, read_prepared
 from vcl.video.probe import Facts, probe
+from vcl.video.rate import rate_of_file
 from vcl.video.source import RAW_SUFFIXES, RawFormat, VideoSource
 from vcl.video.transform import Transform
 from vcl.whole_file import remove_drafts, whole_file
@@ -123,6 +125,8 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
     if troubles:
         count = f"{len(troubles)} of {len(entries)} videos in {root} are missing or not as expected:"
         hint = "--videos takes some of them alone, --as-found other sizes and numbers of frames"
+        if any(_is_smaller(job, transform) for job in jobs):
+            hint += "; --size HxW asks for less"
         raise VideoError("\n  ".join([f"the {manifest.name} benchmark cannot be prepared, {count}", *troubles, hint]))
     sizes = {_pixels((job.facts.height, job.facts.width)) for job in jobs if len(job.entry.sizes) > 1}
     if len(sizes) > 1:
@@ -133,7 +137,7 @@ def _jobs(benchmark: str, root: Path, transform: Transform, videos: Sequence[str
 def _trouble(job: _Job, transform: Transform, as_found: bool) -> str:
     entry, facts = job.entry, job.facts
     size = facts.height, facts.width
-    if size[0] < transform.height or size[1] < transform.width:
+    if _is_smaller(job, transform):
         return f"has frames of {_pixels(size)}, smaller than the {_told(transform)} asked for"
     if as_found:
         return ""
@@ -142,6 +146,10 @@ def _trouble(job: _Job, transform: Transform, as_found: bool) -> str:
     if entry.frames and facts.frames is not None and facts.frames != entry.frames:
         return f"has {facts.frames} frames; expected {_expected(entry)}"
     return ""
+
+
+def _is_smaller(job: _Job, transform: Transform) -> bool:
+    return job.facts.height < transform.height or job.facts.width < transform.width
 
 
 def _expected(entry: Entry) -> str:
@@ -209,5 +217,6 @@ def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Mad
     with whole_file(path) as draft:
         count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of), most)
     size = facts.height, facts.width
+    rate = rate_of_file(source) if job.entry.rate is None else Fraction(job.entry.rate)
     read_as = _layout(source), facts.orientation
-    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, job.entry.rate, *read_as)
+    return Made(count, sha256, stamp(path), source.path.name, digest, before, size, rate, *read_as)

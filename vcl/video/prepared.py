@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Made:
         source_sha256: digest of its bytes, as :func:`vcl.video.digest.content_digest` makes it.
         source_stamp: what tells without reading it that it is still the same.
         source_size: height and width of its frames, pixels.
-        rate: frames a second of the source, as its benchmark says; ``None`` where it does not.
+        rate: frames a second of the source, as its benchmark or its file says; ``None`` where neither does.
         source_raw: layout that it was read with, where it says none itself.
         orientation: how its frames are stored, which were set upright.
     """
@@ -57,7 +58,7 @@ class Made:
     source_sha256: str
     source_stamp: str
     source_size: tuple[int, int]
-    rate: int | None
+    rate: Fraction | None
     source_raw: RawFormat | None = None
     orientation: Orientation = UPRIGHT
 
@@ -77,7 +78,7 @@ class Prepared:
     def write(self, folder: Path) -> None:
         """Write the record; raises OSError."""
         with whole_file(folder / RECORD) as draft:
-            draft.file.write(json.dumps({"version": 1, **asdict(self)}, indent=1).encode() + b"\n")
+            draft.file.write(json.dumps({"version": 1, **asdict(self)}, indent=1, default=str).encode() + b"\n")
 
     def having(self, name: str, made: Made) -> "Prepared":
         """The record with one more video."""
@@ -118,6 +119,7 @@ def _made(content: dict[str, Any]) -> Made:
     raw = content.get("source_raw")  # Older records have none, nor an orientation: they kept frames as they are stored.
     changed = {
         "source_size": (int(height), int(width)),
+        "rate": None if content["rate"] is None else Fraction(content["rate"]),
         "source_raw": None if raw is None else RawFormat(**raw),
         "orientation": Orientation(*content.get("orientation", UPRIGHT)),
     }

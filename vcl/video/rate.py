@@ -33,15 +33,19 @@ def rate_of(config: StreamConfig, name: str) -> Fraction | None:
         prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
         if prepared is not None and name in prepared.videos:
             rate, stride = rate or prepared.videos[name].rate, stride * prepared.transform.stride
-        rate = rate or _rate_of_file(source)
+        rate = rate or rate_of_file(source)
     except (ConfigError, VideoError):
         pass  # The video has gone; what its benchmark says still holds.
     found = Fraction(rate or 0) / stride
     return found if SLOWEST <= found <= FASTEST else None
 
 
-def _rate_of_file(source: VideoSource) -> Fraction | None:
-    """The mean rate of a video file; files without a header, arrays and folders of images have none."""
+def rate_of_file(source: VideoSource) -> Fraction | None:
+    """The mean rate of a video file; files without a header, arrays and folders of images have none.
+
+    Raises:
+        VideoError: it cannot be opened.
+    """
     if source.path.is_dir() or source.path.suffix.lower() in {".npy", *RAW_SUFFIXES}:
         return None
     with ExitStack() as stack:

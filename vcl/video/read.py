@@ -88,9 +88,15 @@ def check_reach(source: VideoSource, start: int, frames: int | None, stride: int
         return
     check_count(source, count)
     if last is not None or count <= start:
-        asked = f"{start}..." if last is None else f"{start}..{last}"
-        message = f"{source.name}: asked for frames {asked} but the clip {source.path} has {count}"
-        raise ShortVideoError(message, len(range(start, count, stride)))
+        raise too_short(source.name, start, frames, stride, count, str(source.path))
+
+
+def too_short(name: str, start: int, frames: int | None, stride: int, count: int, path: str) -> ShortVideoError:
+    """The error of a range that goes beyond a video; arguments as of :func:`check_reach`, ``path`` being its file."""
+    last = _last(start, frames, stride)
+    asked = f"{start}..." if last is None else f"{start}..{last}"
+    message = f"{name}: asked for frames {asked} but the clip {path} has {count}"
+    return ShortVideoError(message, len(range(start, count, stride)))
 
 
 def _last(start: int, frames: int | None, stride: int) -> int | None:

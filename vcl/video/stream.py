@@ -12,6 +12,7 @@ from vcl.user_path import user_path
 from vcl.video.benchmark import resolve
 from vcl.video.cache import Clip, cache_folder, cached_clip, load_clip
 from vcl.video.faults import Faults
+from vcl.video.own import is_video, own_settings
 from vcl.video.prepared import prepared_clip
 from vcl.video.probe import probe
 from vcl.video.read import check_reach
@@ -67,6 +68,9 @@ def _check_folder(root: Path) -> None:
         there = root.is_dir()
     except OSError as error:
         there, reason = False, f" ({error.strerror})"
+    if not there and not reason and root.exists():
+        hint = f"; it is taken out of its folder by {own_settings(root)}" if is_video(root) else ""
+        raise VideoError(f"stream.root must be a folder, got the file {root}{hint}")
     if not there:
         raise VideoError(f"stream.root must be a folder that exists, got {root}{reason}")
 
