@@ -212,3 +212,16 @@ def test_frames_of_different_shapes_are_refused(measure):
         measure(flat(0.1), flat(0.1, batch=2))
     with pytest.raises(ValueError, match="one shape"):
         measure(flat(0.1)[0], flat(0.1)[0])
+
+
+def test_metrics_are_the_same_bits_for_any_number_of_threads_and_leave_it_as_it_was():
+    pair = noisy((2, 3, 170, 180))
+    before, values = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            values.append(torch.stack(similarity(*pair)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*values)
