@@ -88,8 +88,9 @@ def test_a_session_takes_ten_lines_of_epochs_at_most_and_ends_with_one(pipe, cap
     with Progress(pipe) as progress:
         for number in range(epochs):
             progress(epoch(0, number, epochs=epochs, steps=epochs))
+    plural = "s" * (epochs > 1)
     assert len(caplog.messages) == 1 + lines
-    assert caplog.messages[0] == f"session 0: {epochs} steps in {epochs} epoch{'s' * (epochs > 1)}"
+    assert caplog.messages[0] == f"session 0: {epochs} step{plural} in {epochs} epoch{plural}"
     assert f"epoch {epochs} of {epochs}" in caplog.messages[-1]
 
 

@@ -223,7 +223,7 @@ def _full_precision() -> Iterator[None]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """On a CPU strips are so small that threads would wait for each other four times as long as they work."""
+    """On a CPU strips are so small that threads would wait for each other longer than they work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -123,12 +123,12 @@ class _Lines:
         kind = event["kind"]
         if kind in ("step", "epoch") and event["session"] != self._session:
             self._session = event["session"]
-            epochs = f"{event['epochs']} epoch{'s' * (event['epochs'] > 1)}"
-            log.info("%s: %d steps in %s", _named(self._session, self._names), event["steps"], epochs)
+            steps, epochs = _counted(event["steps"], "step"), _counted(event["epochs"], "epoch")
+            log.info("%s: %s in %s", _named(self._session, self._names), steps, epochs)
         if kind == "start":
             self._names = event["videos"]
             going_on = "going on: " if event["resumed"] else ""
-            log.info("%s%d sessions: %s", going_on, len(self._names), ", ".join(self._names))
+            log.info("%s%s: %s", going_on, _counted(len(self._names), "session"), ", ".join(self._names))
         elif kind == "epoch" and _worth_a_line(event["epoch"], event["epochs"]):
             log.info(
                 "%s: epoch %d of %d, %.2f dB, loss %.4g, %.0f s",
@@ -143,6 +143,10 @@ class _Lines:
             log.info("%s", _session_line(event, self._names))
         elif kind == "row":
             log.info("%s", _row_line(event, self._names))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _worth_a_line(epoch: int, epochs: int) -> bool:
