@@ -182,9 +182,8 @@ def test_hundreds_of_things_are_told_of_in_one_line(tmp_path, caplog):
 
 def test_a_folder_with_nothing_that_is_read_says_what_it_has(tmp_path):
     frames_in(tmp_path, "1.png")
-    with pytest.raises(
-        VideoError, match=r"must hold video files .*, found 1\.png \(an image outside a frame folder\)$"
-    ):
+    rule = r"must hold video files .*, found 1\.png \(an image outside a frame folder\); it is one video itself"
+    with pytest.raises(VideoError, match=rule):
         resolve("folder", tmp_path)
 
 
