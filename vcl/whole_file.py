@@ -101,6 +101,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """Make a hidden folder beside a file to be, for a library that makes files of its own, and remove it at the end.
+
+    Of a killed process it is left behind, and ``remove_drafts`` removes it.
+
+    Args:
+        path: the file to be; its folder must exist.
+
+    Yields:
+        The folder, empty.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = _beside(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _beside(path: Path) -> Path:
     """A hidden name of its own beside a path."""
     # Names have at most 255 bytes in most file systems; the start of a long one leaves room for the rest.
@@ -112,10 +135,14 @@ def remove_drafts(folder: Path, start: str = ".+") -> None:
     """Remove the drafts that killed processes left; for a process that knows nobody else to be writing there.
 
     Args:
-        folder: where to look; folders in it are left alone.
+        folder: where to look; other folders in it are left alone.
         start: regular expression; only drafts of files whose name begins so.
     """
     name = re.compile(rf"\.{start}\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
     for path in folder.iterdir():
-        if name.fullmatch(path.name):
+        if not name.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)

@@ -120,6 +120,24 @@ def test_tensors_are_on_disk_before_they_get_their_name_and_may_be_read_as_other
     assert checkpoint.st_mode == config.st_mode
 
 
+def test_a_library_killed_while_it_writes_leaves_nothing_to_the_next_start(tmp_path, tiny_config):
+    script = (
+        "import os, sys; from pathlib import Path; import safetensors.torch; from vcl.rundir import RunFolder\n"
+        "def save(tensors, path, metadata):\n"
+        "    Path(path).with_name('.tmpOwn').write_bytes(bytes(9)); os.kill(os.getpid(), 9)\n"
+        "safetensors.torch.save_file = save\n"
+        "RunFolder(Path(sys.argv[1])).write_checkpoint({}, {})\n"
+    )
+    with RunFolder.opened(tmp_path / "run", tiny_config()) as folder:
+        pass
+    killed = subprocess.run([sys.executable, "-c", script, str(folder.path)], check=False)
+    assert killed.returncode == -9
+    assert list(folder.path.rglob(".tmpOwn"))
+    with RunFolder.opened(tmp_path / "run", tiny_config()):
+        assert not list(folder.path.rglob(".tmpOwn"))
+        assert not list(folder.path.rglob("*.part"))
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder, monkeypatch):
     folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
 

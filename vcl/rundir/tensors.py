@@ -15,7 +15,7 @@ import safetensors
 from vcl.errors import RunFolderError
 from vcl.memory import is_out_of_memory
 from vcl.rundir.files import explained
-from vcl.whole_file import whole_file
+from vcl.whole_file import draft_folder, whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,14 +67,16 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     import safetensors.torch  # Loads torch, which those who only read reports do without.
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with explained(path), whole_file(path) as draft:
+    with explained(path), whole_file(path) as draft, draft_folder(path) as folder:
         try:
-            # Straight from the tensors into the draft: as bytes, a checkpoint would stand in memory twice.
-            safetensors.torch.save_file(plain, draft.file.name, {"notes": json.dumps(notes)})
+            # Straight from the tensors to the disk: as bytes, a checkpoint would stand in memory twice. The library
+            # first writes a file of its own beside the one it is to make, which a kill would leave behind.
+            safetensors.torch.save_file(plain, folder / "tensors", {"notes": json.dumps(notes)})
         except safetensors.SafetensorError as error:
             if is_out_of_memory(error):
                 raise
             raise RunFolderError(f"{path} cannot be written: {error}") from error
+        (folder / "tensors").replace(draft.file.name)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
