@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vcl.cli import main
 from vcl.config import MethodConfig, register_method
-from vcl.sessions.strategy import FrameRegression, Remembering
+from vcl.sessions.strategy import StatefulPlugin, VideoStrategy
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AnchorConfig(MethodConfig):
     """Weight of the penalty."""
 
 
-class AnchorPlugin(Remembering):
+class AnchorPlugin(StatefulPlugin):
     """Any hook of an Avalanche plugin works here; ``memory`` and ``recall`` carry something from session to session."""
 
     def __init__(self, strength):
@@ -47,7 +47,7 @@ class AnchorPlugin(Remembering):
 
 
 @register_method
-class Anchor(FrameRegression):
+class Anchor(VideoStrategy):
     """Finetuning with the penalty."""
 
     config_class = AnchorConfig

@@ -10,6 +10,8 @@ from vcl import config as configs
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
+pytest_plugins = ["report_fixtures", "video_fixtures"]
+
 TINY = {
     "stream": {"size": [32, 48]},
     "backbone": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},

@@ -8,8 +8,8 @@ import pytest
 
 from vcl import config as configs
 from vcl.cli import data, main
-from vcl.video.prepare import PRESETS
-from vcl.video.stream import open_stream
+from vcl.datasets.prepare import PRESETS
+from vcl.datasets.stream import open_stream
 
 
 @pytest.fixture

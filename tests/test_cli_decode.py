@@ -16,8 +16,9 @@ from PIL import Image
 
 from vcl import config as configs
 from vcl.cli import main
+from vcl.decode import Decoder
 from vcl.metrics import quality
-from vcl.render import BATCH, Decoder
+from vcl.render import BATCH
 from vcl.run import run, run_clips
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip

@@ -109,7 +109,7 @@ def test_a_folder_of_another_config_is_refused_before_a_video_is_looked_at(here,
         (["compare", "runs"], "vcl.rundir.run_folders", "vcl: stopped\n"),
         (
             ["data", "prepare", "folder", "--source", "clips", "--out", "out"],
-            "vcl.video.prepare.prepare",
+            "vcl.datasets.prepare.prepare",
             "vcl: stopped; what is saved is kept; the same command goes on from there\n",
         ),
     ],
@@ -127,6 +127,6 @@ def test_what_a_stopped_run_says_of_itself_is_kept(here, capsys, monkeypatch):
     def stopped(*_, **__):
         raise Interrupted("stopped in session 1")
 
-    monkeypatch.setattr("vcl.video.prepare.prepare", stopped)
+    monkeypatch.setattr("vcl.datasets.prepare.prepare", stopped)
     assert main(["data", "prepare", "folder", "--source", "clips", "--out", "out"]) == 130
     assert capsys.readouterr().err == "vcl: stopped in session 1; the same command goes on from there\n"

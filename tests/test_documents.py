@@ -16,7 +16,7 @@ from vcl import cli
 from vcl import config as configs
 from vcl.cli import main
 from vcl.grid import read_grid
-from vcl.sessions.stream import video_stream
+from vcl.sessions.experience import video_stream
 from vcl.sessions.trainer import build
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from vcl.config import MatrixConfig
+from vcl.decode import Decoder
 from vcl.errors import ForgettingError, RunFolderError
 from vcl.metrics import quality
-from vcl.render import BATCH, Decoder
+from vcl.render import BATCH
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.pixels import to_uint8, write_png
@@ -69,7 +70,7 @@ def measure_row(
     return {**row, **{name: round(seconds, 3) for name, seconds in spent.items()}, "decoded": decoder.decoded}
 
 
-def waiting_row(videos: int, state: int) -> dict[str, Any]:
+def empty_row(videos: int, state: int) -> dict[str, Any]:
     """The row of a session after which there is nothing to measure yet: all its cells are empty."""
     return {"session": state, **{key: [None] * videos for key in (*quality.METRICS, *_HASHES)}, "seconds": 0.0}
 

@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from vcl.atomic_file import remove_drafts
 from vcl.errors import VclError
-from vcl.whole_file import remove_drafts
 
 logger = logging.getLogger(__name__)
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import cast
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from vcl import backbones
 from vcl.backbones import Backbone
-from vcl.config import RunConfig
-from vcl.errors import RunFolderError, VideoError
-from vcl.rundir import RunFolder, SessionNotes
-from vcl.subnet.ledger import Entry, Keeps, Ledger, Subnetwork
-
-log = logging.getLogger(__name__)
+from vcl.subnet.ledger import Subnetwork
 
 BATCH = 4
 """Frames decoded at once. One constant, as the last bits of a frame may depend on it."""
@@ -38,18 +28,6 @@ class Renderer:
         network.check_roles()
         self._network = network.eval().requires_grad_(False)
         self._head: Tensor | None = None
-
-    @classmethod
-    def of_config(cls, config: RunConfig, sessions: int, device: torch.device | str = "cpu") -> Renderer:
-        """The network that a run's subnetworks belong to.
-
-        Args:
-            config: the run's.
-            sessions: videos in its stream.
-            device: where to decode.
-        """
-        network = backbones.of_run(config, sessions)
-        return cls(network.to(device))
 
     def load(self, subnetwork: Subnetwork) -> None:
         """Take a session's weights and head; nothing is ranked or multiplied again while it decodes."""
@@ -75,189 +53,3 @@ class Renderer:
             batch = times[first : first + BATCH]
             x = torch.tensor([[t / frames, session] for t in batch], dtype=torch.float64, device=self._head.device)
             yield self._network(x, self._head)
-
-
-class SealedSessions:
-    """The closed sessions of a run folder, as they stood after one of them.
-
-    What is on disk is believed where it has the hash that was taken when it was sealed.
-
-    Args:
-        folder: the run.
-        state: the session after which; default the latest.
-
-    Raises:
-        RunFolderError: there is no such session, or one that does not fit the network.
-    """
-
-    def __init__(self, folder: RunFolder, state: int | None = None) -> None:
-        sessions = folder.sessions()
-        state = sessions - 1 if state is None else state
-        if not 0 <= state < sessions:
-            wanted = "a session" if sessions == 0 else f"session {state}"
-            raise RunFolderError(f"{folder.path} must hold {wanted} to decode it, got {sessions} sessions")
-        self.folder = folder
-        self.config = folder.resolved() or folder.config()
-        self.ledger, self.notes = self._read(state)
-        self._hashes = self._hashes_when_sealed()
-        self._latest: tuple[int, Subnetwork, str] | None = None
-
-    def subnetwork(self, session: int) -> Subnetwork:
-        """What decodes a session's video; that of the session asked for last is kept.
-
-        Raises:
-            RunFolderError: its numbers are not those that were sealed.
-        """
-        return self._checked(session)[0]
-
-    def sha256(self, session: int) -> str:
-        """Hash of the numbers that decode a session's video; raises as ``subnetwork``."""
-        return self._checked(session)[1]
-
-    def check(self) -> None:
-        """Compare what later sessions build on with its hashes; raises as ``subnetwork``."""
-        count = len(self.ledger)
-        for session in range(count - 1 if self.ledger.keeps == "latest" else 0, count):
-            self.sha256(session)
-
-    def _read(self, state: int) -> tuple[Ledger, list[SessionNotes]]:
-        with torch.device("meta"):
-            # How many sessions there are changes what a network is asked with, never the shape of a weight.
-            network = backbones.of_run(self.config, sessions=1)
-        ledger: Ledger | None = None
-        notes: list[SessionNotes] = []
-        for session in range(state + 1):
-            tensors, own_notes = self.folder.read_session(session)
-            notes.append(own_notes)
-            try:
-                if ledger is None:  # An empty one is false.
-                    ledger = Ledger(network.shapes(), cast("Keeps", own_notes.keeps))
-                entry = Entry.of_tensors(tensors)
-                head = (session + 1, *network.head_shape) if ledger.keeps == "latest" else network.head_shape
-                if entry.head.shape != head:
-                    raise ValueError(f"head must be {head}, got {tuple(entry.head.shape)}")
-                ledger.append(entry)
-            except ValueError as error:
-                rule = f"has a session {session} that does not fit its network"
-                raise RunFolderError(f"{self.folder.path} {rule}: {error}") from error
-        assert ledger is not None
-        return ledger, notes
-
-    def _hashes_when_sealed(self) -> dict[int, str]:
-        """Hashes by session, where they are known.
-
-        Where later sessions overwrite the network, earlier videos are decoded with other numbers than those that were
-        sealed; these were hashed when they were measured.
-        """
-        hashes = {event["session"]: event.get("state_sha256") for event in self.folder.events("session")}
-        if self.ledger.keeps == "latest":
-            latest = len(self.ledger) - 1
-            rows = (self.folder.matrix() or {"rows": []})["rows"]
-            measured = rows[latest].get("state_sha256", [])[:latest] if latest < len(rows) else []
-            hashes = {**dict(enumerate(measured)), latest: hashes.get(latest)}
-        return {session: sha256 for session, sha256 in hashes.items() if sha256 is not None}
-
-    def _checked(self, session: int) -> tuple[Subnetwork, str]:
-        if self._latest is None or self._latest[0] != session:
-            subnetwork = self.ledger.subnetwork(session)
-            sha256 = subnetwork.sha256()
-            sealed = self._hashes.get(session)
-            if sealed is None:
-                # Numbers that a later session overwrote have no hash before they are measured.
-                if self.ledger.keeps != "latest" or session == len(self.ledger) - 1:
-                    log.warning("%s: no hash of session %d is known to compare with", self.folder.path, session)
-            elif sha256 != sealed:
-                raise RunFolderError(
-                    f"{self.folder.path}: the numbers of session {session} ({self.notes[session].video}) must be those "
-                    f"that were sealed, but their SHA-256 was {sealed[:12]} and is {sha256[:12]}"
-                )
-            self._latest = session, subnetwork, sha256
-        return self._latest[1:]
-
-
-class Decoder:
-    """The videos of a run folder, as they stood after one of its sessions.
-
-    ``decoded`` counts frames, and ``seconds`` the time that decoding them took.
-    """
-
-    def __init__(self, renderer: Renderer, sealed: SealedSessions) -> None:
-        self._renderer = renderer
-        self._sealed = sealed
-        self.decoded, self.seconds = 0, 0.0
-        self._loaded: int | None = None
-
-    @classmethod
-    def of_run(
-        cls, folder: RunFolder | Path | str, state: int | None = None, device: torch.device | str = "cpu"
-    ) -> Decoder:
-        """Open a run as it stood after one of its sessions.
-
-        Args:
-            folder: the run.
-            state: the session, from 0; default the latest.
-            device: where to decode.
-
-        Raises:
-            RunFolderError: it is no run folder, there is no such session, or one is damaged.
-        """
-        folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(Path(folder))
-        sealed = SealedSessions(folder, state)
-        return cls(Renderer.of_config(sealed.config, sealed.notes[0].sessions, device), sealed)
-
-    @property
-    def videos(self) -> Sequence[SessionNotes]:
-        """Of each closed session, its video's name and number of frames."""
-        return self._sealed.notes
-
-    def sha256(self, video: int) -> str:
-        """Hash of the numbers that decode a video: masked weights and head.
-
-        Raises:
-            RunFolderError: they are not those that were sealed.
-        """
-        return self._sealed.sha256(video)
-
-    def frames(self, video: int, only: range | None = None, length: int | None = None) -> Iterator[Tensor]:
-        """Decode a video, or some of its frames.
-
-        A video that is still to come is decoded with the latest session's subnetwork and its own index.
-
-        Args:
-            video: its session.
-            only: frames to decode; default all.
-            length: frames of a video that is still to come.
-
-        Yields:
-            Float frames ``(B, 3, H, W)`` in [0, 1].
-
-        Raises:
-            VideoError: there is no such video or frame.
-            RunFolderError: the numbers that decode it are not those that were sealed.
-        """
-        closed = len(self.videos)
-        if 0 <= video < closed:
-            length = self.videos[video].frames
-        if video < 0 or length is None:
-            raise VideoError(f"video must lie in 0..{closed - 1}, or have a length, got {video}")
-        if only is not None and (only.start < 0 or only.stop > length):
-            raise VideoError(f"frames of video {video} must lie in 0..{length - 1}, got {only.start}..{only.stop - 1}")
-        source = min(video, closed - 1)
-        batches = self._renderer.frames(video, length, only)
-        while True:
-            if self._loaded != source:  # At each batch, for another video may have been asked for meanwhile.
-                self._renderer.load(self._sealed.subnetwork(source))
-                self._loaded = source
-            started = time.perf_counter()
-            batch = next(batches, None)
-            if batch is None:
-                return
-            if batch.is_cuda:
-                torch.cuda.synchronize(batch.device)
-            self.decoded += len(batch)
-            self.seconds += time.perf_counter() - started
-            yield batch
-
-    def frame(self, video: int, t: int) -> Tensor:
-        """One frame, ``(3, H, W)``; raises VideoError where there is none."""
-        return next(self.frames(video, range(t, t + 1)))[0]

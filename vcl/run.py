@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from vcl import backbones
-from vcl.config import RunConfig, TrainConfig, passes
+from vcl.config import RunConfig, passes
 from vcl.config.rules import require
-from vcl.errors import ConfigError
-from vcl.evaluate import check_nothing_forgotten, check_same_frames, measure_row, waiting_row
+from vcl.datasets.stream import open_stream
+from vcl.device import bits_of_machine, prepare_device, versions
+from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
 from vcl.rundir import Event, Listener, RunFolder, SessionNotes
 from vcl.video.cache import Clip
-from vcl.video.stream import open_stream
 
 if TYPE_CHECKING:
     from vcl.sessions.trainer import Trainer
@@ -121,7 +118,7 @@ def _run_sessions(
     )
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
 
-    trainer, machine = Trainer(config, clips, folder, emit, device), _machine(device)
+    trainer, machine = Trainer(config, clips, folder, emit, device), bits_of_machine(device)
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with _stopping_gently(trainer):
@@ -135,7 +132,7 @@ def _run_sessions(
         if session == len(matrix["rows"]):
             waits = config.method.together and session + 1 < len(clips)
             matrix["rows"].append(
-                waiting_row(len(clips), session)
+                empty_row(len(clips), session)
                 if waits
                 else {**measure_row(folder, clips, session, config.matrix, device), "machine": machine}
             )
@@ -145,55 +142,6 @@ def _run_sessions(
         if session not in told:
             emit({"kind": "row", **matrix["rows"][session]})
     emit({"kind": "end", "time": time.time()})
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep what one training step frees for the next; page faults on tensors cost a step about 5 %."""
-    with suppress(OSError, AttributeError):
-        mallopt, m_trim_threshold, m_mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
-        mallopt(m_trim_threshold, -1)
-        mallopt(m_mmap_threshold, 2**31 - 1)
-
-
-def prepare_device(train: TrainConfig) -> torch.device:
-    """The device of a recipe, with PyTorch told how many threads to use."""
-    if train.threads is not None:
-        torch.set_num_threads(train.threads)
-    return choose_device(train.device)
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one.
-
-    Raises:
-        ConfigError: the device is not to be had.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"train.device must be on this machine, got {name} with {torch.cuda.device_count()} CUDA devices"
-        )
-    return device
-
-
-def versions(device: torch.device) -> dict[str, Any]:
-    """Libraries and machine, as far as they can change a bit of a frame."""
-    names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb")
-    return {
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in names},
-        "system": platform.platform(),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-    }
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    """Of a machine and its settings, what can move the last bit of a frame."""
-    return {key: value for key, value in versions(device).items() if key in ("torch", "cpu", "threads", "device")}
 
 
 def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:

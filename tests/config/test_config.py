@@ -5,10 +5,10 @@ import yaml
 
 from vcl import config as configs
 from vcl.config import PfnrConfig, TrainConfig
-from vcl.config.knobs import LOSSES
 from vcl.config.listing import Knob, knobs_of, summary_of
 from vcl.config.methods import METHODS
 from vcl.config.store import every_kind
+from vcl.config.train import LOSSES
 from vcl.errors import ConfigError
 from vcl.grid_file import read_grid
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from vcl.layers import draw
+from vcl.layers import init
 from vcl.layers.fourier import FourierOperator
 
 SIZES = [
@@ -22,7 +22,7 @@ SIZES = [
 def operator(inputs, outputs, size, **options):
     made = FourierOperator(inputs, outputs, size, **options).double()
     for name in ("positive_real", "positive_imag", "negative_real", "negative_imag"):
-        getattr(made, name).draw_values(draw.generator(1, name))
+        getattr(made, name).reset_values(init.generator(1, name))
     return made
 
 
@@ -99,7 +99,7 @@ def test_masked_operator_keeps_its_share_of_each_of_four_tensors():
     made = FourierOperator(4, 4, (6, 6), capacity=0.25)
     for name in ("positive_real", "positive_imag", "negative_real", "negative_imag"):
         weight = getattr(made, name)
-        weight.draw_scores(draw.generator(2, name))
+        weight.reset_scores(init.generator(2, name))
         assert int(weight.mask().sum()) == weight.value.numel() // 4
 
 

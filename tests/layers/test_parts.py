@@ -3,15 +3,15 @@ import math
 import pytest
 import torch
 
-from vcl.layers import draw
-from vcl.layers.embed import Waves, fraction_place, open_place
+from vcl.layers import init
+from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
 from vcl.layers.fourier import FourierOperator
 from vcl.layers.masked import MaskedConv2d, MaskedLinear
 from vcl.layers.upsample import UpsampleBlock
 
 
 def test_waves_are_sines_and_cosines_in_turn():
-    found = Waves(3, 2.0)(torch.tensor([0.0, 0.25]))
+    found = PositionalEncoding(3, 2.0)(torch.tensor([0.0, 0.25]))
     angles = [math.pi * 0.25 * 2**level for level in range(3)]
     by_hand = [part for angle in angles for part in (math.sin(angle), math.cos(angle))]
     assert found[0].tolist() == [0, 1, 0, 1, 0, 1]
@@ -19,31 +19,31 @@ def test_waves_are_sines_and_cosines_in_turn():
 
 
 def test_highest_wave_is_exact_to_float32():
-    found = Waves(40, 1.25)(torch.tensor([131 / 132], dtype=torch.float64))
+    found = PositionalEncoding(40, 1.25)(torch.tensor([131 / 132], dtype=torch.float64))
     assert float(found[0, -2]) == pytest.approx(math.sin(math.pi * 131 / 132 * 1.25**39), abs=1e-6)
 
 
 def test_places_of_a_thousand_sessions_are_apart_and_need_no_number_of_sessions():
-    places = open_place(torch.arange(1000)).sort().values
+    places = session_position_open(torch.arange(1000)).sort().values
     assert float(places[0]) > 0
     assert float(places[-1]) < 1
     assert float(places.diff().min()) > 0.0003
 
 
 def test_parity_place_is_the_published_fraction():
-    assert fraction_place(torch.tensor([0, 1, 2]), 3).tolist() == [0.25, 0.5, 0.75]
+    assert session_position_fraction(torch.tensor([0, 1, 2]), 3).tolist() == [0.25, 0.5, 0.75]
 
 
 def test_draws_depend_on_their_purpose_alone():
-    first = torch.rand(4, generator=draw.generator(1, "score", "a", 2))
+    first = torch.rand(4, generator=init.generator(1, "score", "a", 2))
     torch.rand(100)
-    assert torch.equal(first, torch.rand(4, generator=draw.generator(1, "score", "a", 2)))
-    assert not torch.equal(first, torch.rand(4, generator=draw.generator(1, "score", "a", 3)))
+    assert torch.equal(first, torch.rand(4, generator=init.generator(1, "score", "a", 2)))
+    assert not torch.equal(first, torch.rand(4, generator=init.generator(1, "score", "a", 3)))
 
 
 def test_first_values_fill_the_range_of_their_fan_in():
     layer = MaskedConv2d(4, 16, 3, capacity=0.5)
-    layer.weight.draw_values(draw.generator(0))
+    layer.weight.reset_values(init.generator(0))
     bound = 1 / math.sqrt(4 * 9)
     assert 0.95 * bound < float(layer.weight.value.detach().abs().max()) <= bound
 
@@ -52,8 +52,8 @@ def test_first_values_fill_the_range_of_their_fan_in():
 def test_scaled_first_values_keep_the_size_of_a_signal_whatever_the_mask_lets_through(capacity):
     x = torch.randn(64, 400, generator=torch.Generator().manual_seed(1))
     layer = MaskedLinear(400, 300, capacity)
-    layer.weight.draw_values(draw.generator(0), scaled=True)
-    layer.weight.draw_scores(draw.generator(1))
+    layer.weight.reset_values(init.generator(0), scaled=True)
+    layer.weight.reset_scores(init.generator(1))
     # Half of what arrives is cut off by an activation, so weights double what they pass on.
     assert float(layer(x).detach().var()) == pytest.approx(2, rel=0.05)
 
@@ -63,8 +63,8 @@ def test_scaled_first_values_of_the_operator_do_so_too(capacity):
     x = torch.randn(2, 24, 32, 32, generator=torch.Generator().manual_seed(1))
     operator = FourierOperator(24, 24, (32, 32), capacity)
     for number, weight in enumerate(operator.children()):
-        weight.draw_values(draw.generator(0, number), scaled=True)
-        weight.draw_scores(draw.generator(1, number))
+        weight.reset_values(init.generator(0, number), scaled=True)
+        weight.reset_scores(init.generator(1, number))
     # Noise fills the spectrum evenly; the operator drops the highest vertical and horizontal waves of it.
     assert float(operator(x, (32, 32)).detach().var()) == pytest.approx(2 * 31 / 32, rel=0.1)
 

@@ -6,8 +6,8 @@ from fake_run import probe
 
 from vcl.config import FinetuneConfig, TrainConfig
 from vcl.errors import VclError
-from vcl.report.compare import compare_runs
-from vcl.report.plot import plot_comparison
+from vcl.report.comparison import compare_runs
+from vcl.report.figures.plot import plot_comparison
 from vcl.report.summary import summarise
 
 

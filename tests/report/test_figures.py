@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from vcl.errors import VclError
-from vcl.report.figures import curves_figure, matrix_figure, shares_figure, shares_of, step_offsets
-from vcl.report.style import PALE, contrast, figure_bytes, ink_on, write_figure
-from vcl.report.versus import bytes_figure, sessions_figure
+from vcl.report.figures.comparison import bytes_figure, sessions_figure
+from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure, shares_of, step_offsets
+from vcl.report.figures.style import PALE, contrast, figure_bytes, ink_on, write_figure
 
 CURVE = [epoch(0, 0)]
 

@@ -4,7 +4,7 @@ import torch
 from fake_run import SIZE, T
 
 from vcl.errors import VideoError
-from vcl.report.frames import Shown, first_video, frames_figure, gain_for, kept_frame, latest_frames
+from vcl.report.figures.frames import Shown, first_video, frames_figure, gain_for, kept_frame, latest_frames
 from vcl.video.pixels import write_png
 
 
@@ -44,7 +44,7 @@ def kept(masked, videos, monkeypatch):
     def gone(config):
         raise VideoError("the videos are gone")
 
-    monkeypatch.setattr("vcl.report.frames.open_stream", gone)
+    monkeypatch.setattr("vcl.report.figures.frames.open_stream", gone)
     return masked
 
 

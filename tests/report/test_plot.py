@@ -7,7 +7,7 @@ from fake_run import TOGETHER, closed, epoch
 
 from vcl.config import FinetuneConfig
 from vcl.errors import VclError, VideoError
-from vcl.report.plot import plot_run
+from vcl.report.figures.plot import plot_run
 
 WHOLE = ["curves", "shares", "matrix_psnr", "matrix_ssim", "frames", "first_video"]
 
@@ -66,7 +66,7 @@ def test_without_the_videos_all_but_the_frames_is_drawn(masked, monkeypatch, cap
     def gone(config):
         raise VideoError("video bear is missing")
 
-    monkeypatch.setattr("vcl.report.frames.open_stream", gone)
+    monkeypatch.setattr("vcl.report.figures.frames.open_stream", gone)
     assert names(plot_run(masked)) == WHOLE[:4]
     assert "figures of frames are left out: video bear is missing" in caplog.text
 
@@ -85,7 +85,7 @@ def test_importing_the_room_loads_nothing_heavy():
 
 def test_figures_and_text_need_neither_pyplot_nor_the_wandb_client():
     code = (
-        "import sys, vcl.report.plot, vcl.report.compare, vcl.report.progress, vcl.report.wandb_sink;"
+        "import sys, vcl.report.figures.plot, vcl.report.comparison, vcl.listeners.progress, vcl.listeners.wandb;"
         "print([m for m in ('matplotlib.pyplot', 'wandb', 'avalanche') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)

@@ -19,9 +19,9 @@ from vcl.config import (
     WsnConfig,
 )
 from vcl.errors import VclError
-from vcl.report.beside import Beside, beside
-from vcl.report.compare import compare_runs
+from vcl.report.comparison import compare_runs
 from vcl.report.published import MEAN, Published, Source, read_published
+from vcl.report.published_comparison import Beside, beside
 from vcl.rundir import RunFolder
 
 DATA = Path(__file__).parents[2] / "experiments" / "published.csv"
@@ -205,7 +205,7 @@ def test_frames_that_are_unknown_or_others_are_a_reason(summaries):
 
 
 def test_many_videos_of_unknown_length_are_counted(summaries, monkeypatch):
-    monkeypatch.setattr("vcl.report.beside._FEW", 2)
+    monkeypatch.setattr("vcl.report.published_comparison._FEW", 2)
     assert reasons(summaries(), numbers(frames=None)) == ("frames unknown of 3 videos",)
 
 

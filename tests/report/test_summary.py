@@ -5,7 +5,7 @@ from fake_run import PSNR, SIZE, T, a_matrix, epoch, probe
 
 from vcl.config import FinetuneConfig, PfnrConfig, WsnConfig
 from vcl.errors import VclError
-from vcl.report.compare import compare_runs
+from vcl.report.comparison import compare_runs
 from vcl.report.summary import (
     label,
     numbers_line,

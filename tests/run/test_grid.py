@@ -13,7 +13,7 @@ from vcl import config as configs
 from vcl.cli import main
 from vcl.errors import ConfigError, Interrupted
 from vcl.grid import read_grid, run_cell, run_grid
-from vcl.report.compare import compare_runs
+from vcl.report.comparison import compare_runs
 from vcl.report.summary import summarise
 from vcl.rundir import RunFolder, run_folders
 

@@ -14,6 +14,8 @@ from vcl import config as configs
 from vcl import plan as planning
 from vcl.cli import main
 from vcl.config import StreamConfig
+from vcl.datasets.prepare import prepare
+from vcl.datasets.stream import open_stream
 from vcl.errors import ConfigError, VclError, VideoError
 from vcl.plan import plan
 from vcl.plan.calibrate import Calibration, calibration_of, measure, shortened
@@ -27,8 +29,6 @@ from vcl.run import run_clips
 from vcl.sessions.methods import METHODS
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
-from vcl.video.prepare import prepare
-from vcl.video.stream import open_stream
 from vcl.video.transform import Transform
 
 LENGTHS = (5, 4, 6)
@@ -261,7 +261,7 @@ def test_frames_that_are_not_there_are_refused_as_the_run_would(form, tmp_path):
 def test_whole_prepared_videos_are_not_read_to_plan(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((5, 3, 16, 16), np.uint8))
     prepare("folder", tmp_path, tmp_path / "out", Transform(16, 16))
-    monkeypatch.setattr("vcl.video.prepared.frame_array", None)
+    monkeypatch.setattr("vcl.datasets.prepared.frame_array", None)
 
     def decoded(**knobs):
         return to_decode(StreamConfig("folder", str(tmp_path / "out"), **{"size": (16, 16), **knobs}), ["a"])
@@ -271,7 +271,7 @@ def test_whole_prepared_videos_are_not_read_to_plan(tmp_path, monkeypatch):
 
 
 def test_a_file_that_does_not_know_its_length_is_counted_by_packets(tmp_path):
-    from vcl.video.benchmark import resolve
+    from vcl.datasets.resolve import resolve
 
     source = resolve("samples", None, ["carphone"])[0]
     (tmp_path / "carphone.mp4").symlink_to(source.path)
@@ -289,7 +289,7 @@ def test_videos_stand_in_the_order_of_their_sessions(tiny_config, stream, tmp_pa
 
 
 def _opened(config):
-    from vcl.video.stream import open_stream
+    from vcl.datasets.stream import open_stream
 
     return open_stream(config.stream)
 

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from vcl.config import RunConfig
+from vcl.decode import Decoder
+from vcl.device import choose_device
 from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingError, VideoError
 from vcl.evaluate import measure_video
 from vcl.metrics import quality
-from vcl.render import Decoder
 from vcl.report.summary import summarise
 from vcl.report.terminal import matrix_text, proof_line
-from vcl.run import choose_device, run, run_clips
+from vcl.run import run, run_clips
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.pixels import read_png, to_uint8, write_png

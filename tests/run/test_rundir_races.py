@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from vcl.atomic_file import atomic_file
 from vcl.errors import RunFolderError, RunFolderInUseError
 from vcl.grid import Cell, run_cell
-from vcl.report.style import write_figure
+from vcl.report.figures.style import write_figure
 from vcl.rundir import RunFolder, run_folders
-from vcl.whole_file import whole_file
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_grid_passes_over_a_cell_that_another_process_is_making(tmp_path, tiny
 def test_a_run_that_starts_leaves_alone_what_a_plot_is_drawing(tmp_path, tiny_config):
     with RunFolder.opened(tmp_path, tiny_config()) as folder:
         folder.figures.mkdir()
-    with whole_file(folder.figures / "curves.png") as drawing:
+    with atomic_file(folder.figures / "curves.png") as drawing:
         with RunFolder.opened(tmp_path, tiny_config()):
             pass
         drawing.file.write(b"x")
@@ -70,7 +70,7 @@ def test_a_run_that_starts_leaves_alone_what_a_plot_is_drawing(tmp_path, tiny_co
 
 
 def test_a_plot_removes_what_a_killed_one_left(tmp_path, monkeypatch):
-    monkeypatch.setattr("vcl.report.style.figure_bytes", lambda figure, kind: b"x")
+    monkeypatch.setattr("vcl.report.figures.style.figure_bytes", lambda figure, kind: b"x")
     (tmp_path / f".curves.png.{32 * '0'}.part").touch()
     write_figure(None, tmp_path, "curves")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.pdf", "curves.png"]
@@ -206,6 +206,6 @@ def test_a_folder_of_runs_that_changes_while_it_is_searched_is_no_error(tmp_path
 
 def test_a_draft_has_a_name_that_fits_whatever_the_file_is_called(tmp_path):
     name = 60 * "\N{GRINNING FACE}" + ".npy"
-    with whole_file(tmp_path / name):
+    with atomic_file(tmp_path / name):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [name]

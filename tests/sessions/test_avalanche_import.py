@@ -102,11 +102,11 @@ from avalanche.logging import WandBLogger
 from avalanche.benchmarks.classic import SplitMNIST
 from avalanche.training import Naive
 import avalanche, qpsolvers
-from vcl.sessions.methods.gem import EachApart
+from vcl.sessions.methods.gem import GemPlugin
 
 torch.ops.torchvision.nms  # Which the import of torchvision registers.
 assert torchvision.transforms.Compose and torchvision.datasets.MNIST and qpsolvers.solve_qp
-assert issubclass(EachApart, GEMPlugin) and avalanche.training.plugins.EWCPlugin is EWCPlugin
+assert issubclass(GemPlugin, GEMPlugin) and avalanche.training.plugins.EWCPlugin is EWCPlugin
 for package, homes in DEFERRED.items():
     for name, home in homes.items():
         assert getattr(importlib.import_module(package), name) is getattr(importlib.import_module(home), name), name

@@ -10,15 +10,15 @@ from avalanche.logging import BaseLogger
 from avalanche.training import Naive
 from avalanche.training.plugins import EvaluationPlugin, EWCPlugin
 
-from vcl.layers import draw
+from vcl.layers import init
+from vcl.sessions.epoch_metrics import EpochMeans, Evaluation, EventLogger
+from vcl.sessions.experience import video_stream
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
-from vcl.sessions.metrics import EpochMeans, Evaluation, EventLogger
-from vcl.sessions.plugins import Subnetworks
 from vcl.sessions.schedule import WarmupCosine, share_of_rate
-from vcl.sessions.strategy import FrameRegression, adam
-from vcl.sessions.stream import video_stream
+from vcl.sessions.strategy import VideoStrategy, adam
+from vcl.sessions.subnetworks import Subnetworks
 from vcl.sessions.trainer import build
 from vcl.subnet.ledger import Ledger
 
@@ -111,7 +111,7 @@ def test_the_strategy_does_what_a_bare_loop_does_to_the_bit(tiny_config, clips):
     optimiser = adam(list(network.parameters()))
     truth = torch.from_numpy(clips[0].frames) / 255
     for epoch in range(2):
-        order = torch.randperm(5, generator=draw.generator(0, "order", 0, epoch))
+        order = torch.randperm(5, generator=init.generator(0, "order", 0, epoch))
         for number, chosen in enumerate(order.split(2)):
             optimiser.param_groups[0]["lr"] = 5e-4 * share_of_rate((3 * epoch + number) / 6, 0.2, 0.1)
             x = torch.stack((chosen.double() / 5, torch.zeros(len(chosen)).double()), dim=1)
@@ -279,4 +279,4 @@ def test_paper_loss_is_its_formula():
 
 
 def test_frame_regression_is_not_a_method_of_its_own():
-    assert FrameRegression not in METHODS.values()
+    assert VideoStrategy not in METHODS.values()

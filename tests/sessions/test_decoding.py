@@ -8,13 +8,14 @@ from vcl import backbones
 from vcl.backbones import BACKBONES, build
 from vcl.backbones.nerv import Nerv
 from vcl.config import NervConfig
+from vcl.decode import Decoder
 from vcl.errors import ConfigError, RunFolderError
 from vcl.layers.masked import MaskedWeight
-from vcl.render import BATCH, Decoder
+from vcl.render import BATCH
 from vcl.rundir import RunFolder, SessionNotes
+from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
-from vcl.sessions.strategy import FrameRegression
-from vcl.sessions.stream import video_stream
+from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.trainer import build as build_strategy
 
 CPU = torch.device("cpu")
@@ -96,7 +97,7 @@ def test_a_weight_of_two_layers_is_refused(monkeypatch):
 
 def test_a_strategy_of_one_s_own_script_refuses_it_too(clips):
     with pytest.raises(ConfigError, match="bias of Biased"):
-        FrameRegression(model=Biased(TINY, (32, 48), 1), clips=clips)
+        VideoStrategy(model=Biased(TINY, (32, 48), 1), clips=clips)
 
 
 def test_a_bias_added_to_a_network_leaves_no_run_folder(monkeypatch, tiny_config, clips, tmp_path):

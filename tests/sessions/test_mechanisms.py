@@ -20,11 +20,11 @@ from vcl.config import (
 )
 from vcl.errors import ConfigError, TrainingError
 from vcl.report.summary import summarise
-from vcl.sessions.methods.consolidation import ElasticWeights
-from vcl.sessions.methods.esmer import ErrorSensitive, error_weights
-from vcl.sessions.methods.gem import Averaged
+from vcl.sessions.methods.consolidation import EwcPlugin
+from vcl.sessions.methods.esmer import EsmerPlugin, error_weights
+from vcl.sessions.methods.gem import AgemPlugin
 from vcl.sessions.methods.icarl import herded
-from vcl.sessions.methods.packnet import Packing
+from vcl.sessions.methods.packnet import PackNetPlugin
 from vcl.sessions.rehearsal import Reservoir, balanced, decoded, places
 from vcl.subnet.ledger import Ledger
 
@@ -39,7 +39,7 @@ def two_weights(*values):
 
 
 def test_the_penalty_of_ewc_is_strength_times_importance_times_the_square_of_the_way_moved():
-    plugin = ElasticWeights(EwcConfig(strength=2.0), Ledger({}, "latest"))
+    plugin = EwcPlugin(EwcConfig(strength=2.0), Ledger({}, "latest"))
     plugin.recall({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
     strategy = SimpleNamespace(
         model=two_weights(1.0, 2.0), loss=torch.zeros(1), device="cpu", clock=SimpleNamespace(train_exp_counter=1)
@@ -52,7 +52,7 @@ def test_the_penalty_of_ewc_is_strength_times_importance_times_the_square_of_the
 
 
 def test_importances_of_sessions_add_up_with_decay():
-    plugin = ElasticWeights(EwcConfig(decay=0.5), Ledger({}, "latest"))
+    plugin = EwcPlugin(EwcConfig(decay=0.5), Ledger({}, "latest"))
     plugin.recall({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
     new = plugin.importances[0]["weight"].__class__("w", (1, 2), init_tensor=torch.tensor([[1.0, 1.0]]))
     plugin.update_importances({"weight": new}, 1)
@@ -65,7 +65,7 @@ def test_gauss_newton_importances_are_mean_squared_gradients_of_every_output_and
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     found = torch.zeros(3, 2)
     for seed in range(3):
-        plugin = ElasticWeights(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
+        plugin = EwcPlugin(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
         found += plugin.compute_importances(model, None, optimiser, data, "cpu", 1)["weight"].data / 3
     # Each weight feeds one output, so that its sign does not matter: x² by three outputs, mean over two frames.
     assert torch.allclose(found, torch.tensor([[(1 + 9) / 2 / 3, (4 + 0) / 2 / 3]] * 3))
@@ -84,7 +84,7 @@ def test_gauss_newton_importances_sum_the_squares_of_outputs_that_share_a_weight
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     found = []
     for seed in range(200):
-        plugin = ElasticWeights(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
+        plugin = EwcPlugin(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
         found.append(float(plugin.compute_importances(model, None, optimiser, data, "cpu", 1)["w"].data))
     # (±3 ± 4)² / 2 is 24.5 or 0.5; its mean is (9 + 16) / 2, with a standard deviation of 12 for one draw.
     assert set(np.round(found, 3)) == {24.5, 0.5}
@@ -185,7 +185,7 @@ def test_frames_that_surprise_the_teacher_count_less():
 
 
 def teacher_after(step, **knobs):
-    plugin = ErrorSensitive(EsmerConfig(**knobs), Ledger({}, "latest"))
+    plugin = EsmerPlugin(EsmerConfig(**knobs), Ledger({}, "latest"))
     plugin.stable = two_weights(0.0, 1.0).requires_grad_(False)
     plugin.after_update(SimpleNamespace(model=two_weights(10.0, 1.0), session=0, step=step))
     return plugin.stable.weight.tolist()[0]
@@ -206,7 +206,7 @@ def test_the_teacher_moves_as_often_as_asked():
 
 
 def test_a_gradient_that_would_raise_the_loss_of_kept_frames_loses_that_part():
-    plugin = Averaged(AgemConfig(buffer=1))
+    plugin = AgemPlugin(AgemConfig(buffer=1))
     plugin.buffers, plugin.reference_gradients = [1], torch.tensor([0.0, -2.0])
     model = two_weights(0.0, 0.0)
     model.weight.grad = torch.tensor([[3.0, 4.0]])
@@ -234,7 +234,7 @@ def test_packnet_keeps_the_largest_free_weights_and_seals_them(ran):
 def test_pruning_takes_the_smallest_and_they_stay_at_zero():
     network = backbones.build(NervConfig(levels=1, stem_width=2, channels=1, strides=(1,), lower_width=1), (16, 16), 1)
     network.draw(0)
-    plugin = Packing(PacknetConfig(kept=0.5, prune_at=0.5), Ledger(network.shapes(), "masks"))
+    plugin = PackNetPlugin(PacknetConfig(kept=0.5, prune_at=0.5), Ledger(network.shapes(), "masks"))
     strategy = SimpleNamespace(model=network, session=0, epoch=0, passes=2)
     plugin.before_training_exp(strategy)
     before = network.fc1.weight.value.detach().clone().flatten()

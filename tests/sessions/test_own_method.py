@@ -17,7 +17,7 @@ from vcl.report.summary import summarise
 from vcl.run import run_clips
 from vcl.rundir import RunFolder
 from vcl.sessions.methods import METHODS
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 
 EXAMPLE = Path(__file__).parents[2] / "experiments" / "own_method.py"
 
@@ -32,7 +32,7 @@ class NothingConfig(MethodConfig):
     """Of nothing."""
 
 
-class Nothing(FrameRegression):
+class Nothing(VideoStrategy):
     """Finetuning by another name."""
 
     config_class = NothingConfig
@@ -105,7 +105,7 @@ def test_a_method_that_is_defined_anew_as_by_a_notebook_s_cell_replaces_the_one_
             amount: int = default
 
         @register_method
-        class Cell(FrameRegression):
+        class Cell(VideoStrategy):
             config_class = CellConfig
 
         return Cell
@@ -127,7 +127,7 @@ def test_an_installed_package_registers_a_method_by_its_entry_point(monkeypatch)
     ("name", "target", "line"),
     [
         ("nothing", "no_such_module:Nothing", "ModuleNotFoundError"),
-        ("nothing", f"{__name__}:FrameRegression", "config_class must be a dataclass of a MethodConfig, got None"),
+        ("nothing", f"{__name__}:VideoStrategy", "config_class must be a dataclass of a MethodConfig, got None"),
         ("other", f"{__name__}:Nothing", "NothingConfig has another name"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_name_that_is_taken_and_a_knob_that_no_setting_can_hold_are_refused():
     taken = "the method ewc of .* must have a name of its own"
     for kind, line in ((Taken, taken), (EwcConfig, taken), (Odd, "table has a type that no")):
         with pytest.raises(ConfigError, match=line):
-            register_method(type("Own", (FrameRegression,), {"config_class": kind}))
+            register_method(type("Own", (VideoStrategy,), {"config_class": kind}))
 
 
 def test_a_method_nobody_knows_is_refused_with_the_way_to_register_one():

@@ -96,7 +96,7 @@ def test_the_gate_puts_back_whatever_an_optimiser_left_and_leaves_free_weights_a
     gate = Gate({"layer": weight}, ledger)
     with torch.no_grad():
         weight.value.copy_(torch.tensor([[7.0, -0.0, math.nan], [math.inf, 8.0, 9.0]]))
-    gate.put_back()
+    gate.restore()
     assert str(weight.value.detach().tolist()) == "[[-0.0, -0.0, 2.0], [inf, 8.0, 9.0]]"
 
 
@@ -123,6 +123,6 @@ def test_no_optimiser_moves_a_sealed_weight(make):
         optimiser.zero_grad()
         (weight.value * 2).sum().backward()
         optimiser.step()
-        gate.put_back()
+        gate.restore()
     assert weight.value.detach()[bits([1, 0, 1], [0, 0, 0])["layer"]].tolist() == [1, 1]
     assert float(weight.value.detach()[0, 1]) < 1

@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 from vcl.backbones.base import Backbone
-from vcl.backbones.narrow import narrowed
 from vcl.backbones.nerv import Nerv
+from vcl.backbones.size_matching import match_size
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
 
 BACKBONES: dict[str, type[Backbone]] = {"nerv": Nerv}
@@ -60,7 +60,7 @@ def resolved(config: RunConfig) -> RunConfig:
 @lru_cache
 def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int) -> BackboneConfig:
     """Widths are searched for, which takes seconds at the size of the paper."""
-    return narrowed(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
+    return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
 
 
 __all__ = ["BACKBONES", "Backbone", "build", "of_run", "resolved"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vcl.config import BackboneConfig
 from vcl.errors import ConfigError
-from vcl.layers import draw
+from vcl.layers import init
 from vcl.layers.masked import MaskedWeight
 
 
@@ -94,11 +94,11 @@ class Backbone(nn.Module, ABC):
     def draw(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew."""
         for name, weight in self.weights().items():
-            weight.draw_values(draw.generator(seed, "value", name, *purpose), self.scaled)
-            weight.draw_scores(draw.generator(seed, "score", name, *purpose))
+            weight.reset_values(init.generator(seed, "value", name, *purpose), self.scaled)
+            weight.reset_scores(init.generator(seed, "score", name, *purpose))
 
     def add_head(self, seed: int) -> None:
         """Add the next session's head."""
         head = torch.empty(self.head_shape)
-        draw.fill_uniform(head, head[0].numel(), draw.generator(seed, "head", len(self.heads)))
+        init.fill_uniform(head, head[0].numel(), init.generator(seed, "head", len(self.heads)))
         self.heads.append(nn.Parameter(head.to(next(self.parameters()).device)))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vcl.backbones.base import Backbone
 from vcl.config import BackboneConfig, NervConfig
 from vcl.errors import ConfigError
-from vcl.layers.embed import Waves, fraction_place, open_place
+from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
 from vcl.layers.fourier import FourierOperator
 from vcl.layers.masked import MaskedConv2d, MaskedLinear
 from vcl.layers.upsample import UpsampleBlock, activated_head
@@ -46,7 +46,7 @@ class Nerv(Backbone):
         assert isinstance(config, NervConfig)
         self.grid = _grid(size, config.strides)
         self.sessions = sessions if config.session_embedding == "fraction" else None
-        self.waves = Waves(config.levels, config.base)
+        self.waves = PositionalEncoding(config.levels, config.base)
         self.fc1 = MaskedLinear(4 * config.levels, config.stem_width, capacity)
         self.fc2 = MaskedLinear(config.stem_width, config.channels * math.prod(self.grid), capacity)
         self.blocks = nn.ModuleList()
@@ -76,7 +76,11 @@ class Nerv(Backbone):
     def features(self, x: Tensor) -> Tensor:
         """``(B, 2)`` to the last block's channels before activation, see ``UpsampleBlock.raw``."""
         place, session = x.unbind(1)
-        turn = open_place(session) if self.sessions is None else fraction_place(session, self.sessions)
+        turn = (
+            session_position_open(session)
+            if self.sessions is None
+            else session_position_fraction(session, self.sessions)
+        )
         embedding = torch.cat((self.waves(place), self.waves(turn)), dim=1)
         stem = F.relu(self.fc2(F.relu(self.fc1(embedding))))
         features = stem.view(len(x), -1, *self.grid).contiguous(memory_format=torch.channels_last)

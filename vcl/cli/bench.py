@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from vcl.bench import BENCHMARKS, run_benchmark
 from vcl.cli.common import Commands, add_settings, load_config, path_word, tell
 from vcl.errors import VclError
+from vcl.profiling import BENCHMARKS, run_benchmark
 
 
 def add_bench_command(commands: Commands) -> None:
@@ -43,7 +43,7 @@ def _bench(arguments: argparse.Namespace) -> None:
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
     keep = _keeper(arguments.save, "_".join(names))
 
-    from vcl.run import keep_freed_memory
+    from vcl.device import keep_freed_memory
 
     keep_freed_memory()
     table = run_benchmark(arguments.what, config, arguments.rounds)
@@ -58,7 +58,7 @@ def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
     Raises:
         VclError: it cannot.
     """
-    from vcl.whole_file import whole_file
+    from vcl.atomic_file import atomic_file
 
     if folder is None:
         return lambda text, data: None
@@ -76,7 +76,7 @@ def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
 
     def keep(text: str, data: str) -> None:
         for path, content in zip(paths, (text, data), strict=True):
-            with whole_file(path) as draft:
+            with atomic_file(path) as draft:
                 draft.file.write(f"{content}\n".encode())
 
     return keep

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from vcl.cli.parser import complete_setting
 from vcl.cli.streams import write_error, write_output
+from vcl.datasets.own import is_video, own_settings
 from vcl.errors import ConfigError
 from vcl.user_path import user_path
-from vcl.video.own import is_video, own_settings
 from vcl.wording import did_you_mean
 
 if TYPE_CHECKING:

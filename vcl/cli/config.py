@@ -101,13 +101,13 @@ def _backbones() -> dict[str, str]:
 
 
 def _benchmarks() -> dict[str, str]:
-    from vcl.video.benchmark import benchmark_names, manifest_of
+    from vcl.datasets.resolve import benchmark_names, manifest_of
 
     return {name: manifest_of(name).about for name in benchmark_names()}
 
 
 def _losses() -> dict[str, str]:
-    from vcl.config.knobs import LOSSES
+    from vcl.config.train import LOSSES
 
     return LOSSES
 

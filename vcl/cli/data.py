@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, path_word, tell
+from vcl.datasets.own import typed
 from vcl.errors import VclError
-from vcl.video.own import typed
 
 if TYPE_CHECKING:
-    from vcl.video.manifest import Manifest
+    from vcl.datasets.manifest import Manifest
     from vcl.video.transform import Transform
 
 _PRESETS = ("pfnr720", "hnerv960", "hnerv480", "bunny640")
@@ -54,7 +54,7 @@ def add_data_commands(vcl: Commands) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from vcl.video.benchmark import benchmark_names, manifest_of
+    from vcl.datasets.resolve import benchmark_names, manifest_of
 
     if arguments.benchmark is not None:
         _print_videos(manifest_of(arguments.benchmark))
@@ -75,7 +75,7 @@ def _frames(manifest: Manifest) -> str:
 
 
 def _print_videos(manifest: Manifest) -> None:
-    from vcl.video.benchmark import wanted
+    from vcl.datasets.resolve import wanted
 
     _print_table(
         ("video", "frames", "rate", "height x width", "file or folder"),
@@ -101,8 +101,8 @@ def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    from vcl.report.progress import counting
-    from vcl.video.prepare import prepare
+    from vcl.datasets.prepare import prepare
+    from vcl.listeners.progress import counting
 
     transform = _transform(arguments)
     with counting() as progress:
@@ -132,7 +132,7 @@ def _videos(count: int) -> str:
 
 
 def _transform(arguments: argparse.Namespace) -> Transform:
-    from vcl.video.prepare import PRESETS
+    from vcl.datasets.prepare import PRESETS
     from vcl.video.transform import Transform
 
     chosen = PRESETS[arguments.preset]
@@ -145,8 +145,8 @@ def _transform(arguments: argparse.Namespace) -> Transform:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from vcl.report.progress import counting
-    from vcl.video.prepared import verify
+    from vcl.datasets.prepared import verify
+    from vcl.listeners.progress import counting
 
     with counting() as progress:
         found = dict(verify(arguments.folder, progress))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, path_word, remark, tell
+from vcl.datasets.names import name_fault, normalised
 from vcl.errors import ConfigError, RunFolderError, VclError
-from vcl.video.names import name_fault, normalised
 from vcl.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from vcl.config import RunConfig, StreamConfig, TrainConfig
-    from vcl.render import Decoder
+    from vcl.decode import Decoder
     from vcl.rundir import RunFolder
 
 log = logging.getLogger(__name__)
@@ -112,8 +112,8 @@ def _write_videos(arguments: argparse.Namespace) -> None:
 
     folder.check_sessions()
 
-    from vcl.render import Decoder
-    from vcl.report.progress import counting
+    from vcl.decode import Decoder
+    from vcl.listeners.progress import counting
 
     decoder = Decoder.of_run(folder, state, _device(arguments, config.train))
     with counting() as progress, ExitStack() as stack:
@@ -225,7 +225,7 @@ def _is_folder(path: Path) -> bool:
 
 def _rate(text: str | None, stream: StreamConfig, name: str) -> Fraction:
     """Frames a second of one video."""
-    from vcl.video.rate import FASTEST, SLOWEST, rate_of
+    from vcl.datasets.rate import FASTEST, SLOWEST, rate_of
     from vcl.video.write import RATE
 
     if text is None:
@@ -240,7 +240,7 @@ def _rate(text: str | None, stream: StreamConfig, name: str) -> Fraction:
 
 def _device(arguments: argparse.Namespace, train: TrainConfig) -> torch.device:
     """The device asked for, or the run's, or where that is not here any."""
-    from vcl.run import prepare_device
+    from vcl.device import prepare_device
 
     refused = ""
     for name in (train.device, "auto") if arguments.device is None else (arguments.device,):

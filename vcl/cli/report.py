@@ -10,8 +10,8 @@ from vcl.cli.common import Commands, path_word, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
-    from vcl.report.beside import PublishedComparison
-    from vcl.report.compare import Comparison
+    from vcl.report.comparison import Comparison
+    from vcl.report.published_comparison import PublishedComparison
 
 
 def add_report_commands(commands: Commands) -> None:
@@ -39,7 +39,7 @@ def add_report_commands(commands: Commands) -> None:
 
 
 def _plot(arguments: argparse.Namespace) -> None:
-    from vcl.report.plot import plot_run
+    from vcl.report.figures.plot import plot_run
     from vcl.rundir import run_folders
 
     for folder in run_folders(arguments.run):
@@ -48,9 +48,9 @@ def _plot(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from vcl.report.beside import beside
-    from vcl.report.compare import compare_runs
+    from vcl.report.comparison import compare_runs
     from vcl.report.published import read_published
+    from vcl.report.published_comparison import beside
     from vcl.report.terminal import matrix_text
     from vcl.rundir import run_folders
 
@@ -68,7 +68,7 @@ def _compare(arguments: argparse.Namespace) -> None:
         shown = [reported] if arguments.format == "csv" else [compared, reported]
     tell("\n\n".join(_laid_out(table, arguments.format) for table in shown))
     if arguments.figures is not None:
-        from vcl.report.plot import plot_comparison
+        from vcl.report.figures.plot import plot_comparison
 
         names = ", ".join(dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures)))
         remark(f"{arguments.figures}: {names} (each as .png and .pdf)")

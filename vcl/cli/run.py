@@ -100,9 +100,10 @@ def _run(arguments: argparse.Namespace) -> None:
     # Before torch is loaded, which takes seconds.
     log.info("%s on %s, frames of %d x %d, into %s", config.method.name, config.stream.benchmark, width, height, path)
 
-    from vcl.report.progress import Progress
+    from vcl.device import keep_freed_memory
+    from vcl.listeners.progress import Progress
     from vcl.report.terminal import matrix_text
-    from vcl.run import keep_freed_memory, run
+    from vcl.run import run
     from vcl.rundir import RunFolder
 
     keep_freed_memory()
@@ -138,8 +139,8 @@ def _grid(arguments: argparse.Namespace) -> None:
     check_yaml_path(arguments.grid, "grid")
     cells = read_grid(arguments.grid, arguments.setting)
 
+    from vcl.device import keep_freed_memory
     from vcl.grid import run_grid
-    from vcl.run import keep_freed_memory
 
     keep_freed_memory()
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
@@ -168,7 +169,7 @@ def _sinks(
     folder: RunFolder, config: RunConfig, grid: Path | None = None, quiet: bool = False
 ) -> Iterator[Sequence[Listener]]:
     """Who gets a run's events beside the one who waits for it."""
-    from vcl.report.wandb_sink import wandb_sink
+    from vcl.listeners.wandb import wandb_sink
 
     sinks = wandb_sink(folder, config, grid)
     try:

@@ -4,7 +4,6 @@ A setting comes from the default in the dataclasses, then the YAML file, then ``
 """
 
 from vcl.config.backbones import BackboneConfig, NervConfig
-from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig, passes
 from vcl.config.methods import register_method
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import (
@@ -28,7 +27,10 @@ from vcl.config.methods.rehearsal import (
     RehearsalConfig,
     ReplayConfig,
 )
+from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
 from vcl.config.store import first_difference, from_dict, load, to_dict, to_yaml
+from vcl.config.stream import StreamConfig
+from vcl.config.train import TrainConfig, passes
 
 __all__ = [
     "AgemConfig",

@@ -12,10 +12,12 @@ from typing import Any, get_type_hints
 import yaml
 
 from vcl.config.backbones import BACKBONES, NervConfig
-from vcl.config.knobs import MatrixConfig, RunConfig, StreamConfig, TrainConfig, WandbConfig
 from vcl.config.methods import METHODS, REFUSED, find_method
 from vcl.config.methods.dense import FinetuneConfig
 from vcl.config.rules import Typed, read_value, require, require_one_of, shown
+from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
+from vcl.config.stream import StreamConfig
+from vcl.config.train import TrainConfig
 from vcl.errors import ConfigError
 from vcl.wording import did_you_mean
 from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vcl.layers import draw
-from vcl.layers.mask import masked_weight, top_mask
+from vcl.layers import init
+from vcl.layers.masking import masked_weight, top_mask
 
 
 class MaskedWeight(nn.Module):
@@ -54,7 +54,7 @@ class MaskedWeight(nn.Module):
             return torch.ones_like(self.value, dtype=torch.bool)
         return top_mask(self.score, self.capacity, self.signed)
 
-    def draw_values(self, source: torch.Generator, scaled: bool = False) -> None:
+    def reset_values(self, source: torch.Generator, scaled: bool = False) -> None:
         """Draw the weights anew.
 
         Args:
@@ -64,14 +64,14 @@ class MaskedWeight(nn.Module):
                 default the published rule, under which it shrinks.
         """
         if scaled:
-            draw.fill_uniform(self.value, self.terms * (self.capacity or 1), source, gain=2)
+            init.fill_uniform(self.value, self.terms * (self.capacity or 1), source, gain=2)
         else:
-            draw.fill_uniform(self.value, self.fan_in, source)
+            init.fill_uniform(self.value, self.fan_in, source)
 
-    def draw_scores(self, source: torch.Generator) -> None:
+    def reset_scores(self, source: torch.Generator) -> None:
         """Draw the scores anew; a dense weight has none."""
         if self.score is not None:
-            draw.fill_uniform(self.score, self.fan_in, source)
+            init.fill_uniform(self.score, self.fan_in, source)
 
 
 class MaskedLinear(nn.Module):

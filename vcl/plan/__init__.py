@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vcl.config import RunConfig, WsnConfig
+from vcl.datasets.stream import ordered
 from vcl.plan.calibrate import Calibration, calibration_of
 from vcl.plan.frames import frame_counts, to_decode
 from vcl.plan.hours import seconds_of
@@ -18,7 +19,6 @@ from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored
 from vcl.plan.table import Plan
 from vcl.plan.work import work_of
 from vcl.video.cache import Clip, cache_folder
-from vcl.video.stream import ordered
 
 
 def plan(config: RunConfig, out: Path) -> Plan:

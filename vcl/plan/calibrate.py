@@ -22,12 +22,13 @@ import torch
 
 from vcl import config as configs
 from vcl.config import BufferConfig, EsmerConfig, LwfConfig, MatrixConfig, RunConfig, WandbConfig
+from vcl.device import choose_device, keep_freed_memory
 from vcl.errors import VclError
 from vcl.evaluate import measure_row
 from vcl.plan.machine import peak_memory
 from vcl.plan.work import work_of
 from vcl.render import BATCH
-from vcl.run import choose_device, keep_freed_memory, run_clips
+from vcl.run import run_clips
 from vcl.rundir import Event, RunFolder
 from vcl.video.cache import Clip
 

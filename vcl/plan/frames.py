@@ -9,15 +9,15 @@ from dataclasses import replace
 import av
 
 from vcl.config import StreamConfig
+from vcl.datasets.faults import Faults
+from vcl.datasets.prepared import made_so
+from vcl.datasets.resolve import listed, resolve
+from vcl.datasets.stream import root_of, transform_of
 from vcl.errors import VideoError
-from vcl.video.benchmark import listed, resolve
-from vcl.video.faults import Faults
-from vcl.video.prepared import made_so
 from vcl.video.probe import probe
 from vcl.video.read import check_count, too_short
+from vcl.video.readers.track import open_video
 from vcl.video.source import RAW_SUFFIXES, VideoSource
-from vcl.video.stream import root_of, transform_of
-from vcl.video.track import open_video
 
 
 def frame_counts(stream: StreamConfig) -> dict[str, int]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import safetensors
 
+from vcl.atomic_file import atomic_file
 from vcl.errors import RunFolderError
 from vcl.memory import is_out_of_memory
-from vcl.whole_file import whole_file
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all; raises RunFolderError."""
-    with explained(path), whole_file(path) as draft:
+    with explained(path), atomic_file(path) as draft:
         draft.file.write(content)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
+from vcl.atomic_file import TEMPORARY_SUFFIX, remove_drafts
 from vcl.config import RunConfig
 from vcl.config.rules import shown
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
@@ -21,7 +22,6 @@ from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
 from vcl.rundir.files import exists, explained, not_a_run, write_whole
 from vcl.rundir.records import check_event, check_matrix, check_versions, matrix_csv
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
-from vcl.whole_file import TEMPORARY_SUFFIX, remove_drafts
 
 logger = logging.getLogger(__name__)
 

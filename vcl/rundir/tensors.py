@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 
+from vcl.atomic_file import atomic_file, draft_folder
 from vcl.errors import RunFolderError
 from vcl.memory import is_out_of_memory
 from vcl.rundir.files import explained
-from vcl.whole_file import draft_folder, whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +67,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
     import safetensors.torch  # Loads torch, which those who only read reports do without.
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with explained(path), whole_file(path) as draft, draft_folder(path) as folder:
+    with explained(path), atomic_file(path) as draft, draft_folder(path) as folder:
         try:
             # Straight from the tensors to the disk: as bytes, a checkpoint would stand in memory twice. The library
             # first writes a file of its own beside the one it is to make, which a kill would leave behind.

@@ -36,4 +36,4 @@ LOSSES: dict[str, Loss] = {
     "l2_ssim": l2_ssim,
     "l1_ms_ssim": l1_ms_ssim,
 }
-"""The names stand in ``vcl.config.knobs.LOSSES`` too, which is checked before torch is imported."""
+"""The names stand in ``vcl.config.train.LOSSES`` too, which is checked before torch is imported."""

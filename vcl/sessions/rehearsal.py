@@ -12,14 +12,14 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import BufferConfig, RehearsalConfig
-from vcl.layers import draw
+from vcl.layers import init
 from vcl.render import BATCH
-from vcl.sessions.strategy import Remembering
+from vcl.sessions.strategy import StatefulPlugin
 from vcl.subnet.ledger import Ledger
 from vcl.video.pixels import to_uint8
 
 
-class Rehearsal(Remembering):
+class Rehearsal(StatefulPlugin):
     """Adds the loss on rehearsed frames to that of the session's own.
 
     Args:
@@ -56,7 +56,7 @@ class Rehearsal(Remembering):
 
     def choose(self, strategy: Any) -> Tensor:
         """Frames for this step, on the device; the same for a run that was stopped and goes on."""
-        source = draw.generator(self.seed, "rehearse", strategy.session, strategy.step)
+        source = init.generator(self.seed, "rehearse", strategy.session, strategy.step)
         drawn = torch.randperm(self.available(strategy.session), generator=source)
         return drawn[: self.config.rehearse].to(strategy.device)
 
@@ -111,7 +111,7 @@ class Buffered(Rehearsal):
     def offered(self, strategy: Any) -> Tensor:
         """Frames of the session's video that may be kept, the most wanted first; by chance here."""
         frames = len(strategy.clips[strategy.session].frames)
-        return torch.randperm(frames, generator=draw.generator(self.seed, "keep", strategy.session))
+        return torch.randperm(frames, generator=init.generator(self.seed, "keep", strategy.session))
 
     def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
         """Which to keep of the earlier frames and those offered now, numbered through; equally many of each video."""
@@ -149,7 +149,7 @@ class Reservoir(Buffered):
     def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
         """By chance."""
         kept = list(range(len(earlier)))
-        source = draw.generator(self.seed, "reservoir", session)
+        source = init.generator(self.seed, "reservoir", session)
         for number in range(len(earlier), len(earlier) + offered):
             self.seen += 1
             place = int(torch.randint(self.seen, (1,), generator=source))
@@ -182,7 +182,7 @@ def places(session: int, times: Tensor, frames: int) -> Tensor:
     return torch.stack((times.double() / frames, torch.full_like(times, session, dtype=torch.float64)), dim=1)
 
 
-def as_it_was(model: Backbone, ledger: Ledger) -> Backbone:
+def teacher_snapshot(model: Backbone, ledger: Ledger) -> Backbone:
     """A frozen copy of a network with the weights and heads that it had when the latest session closed."""
     network = copy.deepcopy(model).eval().requires_grad_(False)
     last = ledger.subnetwork(len(ledger) - 1)

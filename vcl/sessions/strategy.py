@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, passes
-from vcl.layers import draw
+from vcl.layers import init
 from vcl.sessions.adam import EagerAdam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
@@ -29,7 +29,7 @@ def adam(parameters: list[Any], lr: float = 5e-4, betas: tuple[float, float] = (
     return EagerAdam(parameters, lr=lr, betas=betas, fused=True)
 
 
-class Remembering(SupervisedPlugin):  # type: ignore[misc]
+class StatefulPlugin(SupervisedPlugin):  # type: ignore[misc]
     """A plugin that carries something from one session to the next, or trains on more than the session's frames.
 
     What it keeps is stored with each session, counted as the buffer of the method, and given back to a run that goes
@@ -55,7 +55,7 @@ class Remembering(SupervisedPlugin):  # type: ignore[misc]
         """Take what ``state`` gave; called after ``before_training_exp``."""
 
 
-class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
+class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
     """One network trained on each experience of a ``video_stream`` in turn.
 
     Differs from the template where frames are not classes: batches are gathered on the device, every session starts
@@ -165,9 +165,9 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
         return self.step // self.steps_an_epoch
 
     @property
-    def remembering(self) -> list[Remembering]:
+    def remembering(self) -> list[StatefulPlugin]:
         """Plugins that carry something from session to session."""
-        return [plugin for plugin in self.plugins if isinstance(plugin, Remembering)]
+        return [plugin for plugin in self.plugins if isinstance(plugin, StatefulPlugin)]
 
     @property
     def decoding(self) -> Backbone:
@@ -257,5 +257,5 @@ class FrameRegression(SupervisedTemplate):  # type: ignore[misc]
 
     def _rest_of_epoch(self, frames: int) -> Tensor:
         """The order of the current pass, less what a stopped run has done of it."""
-        order = torch.randperm(frames, generator=draw.generator(self.seed, "order", self.session, self.epoch))
+        order = torch.randperm(frames, generator=init.generator(self.seed, "order", self.session, self.epoch))
         return order[: self._frames][self.step % self.steps_an_epoch * self.train_mb_size :]

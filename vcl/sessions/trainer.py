@@ -7,17 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, WsnConfig
-from vcl.render import Renderer, SealedSessions
+from vcl.decode import SealedSessions
+from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
+from vcl.sessions.checkpoint import Checkpoints
+from vcl.sessions.epoch_metrics import EpochMeans, Evaluation, EventLogger
+from vcl.sessions.experience import video_stream
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
-from vcl.sessions.metrics import EpochMeans, Evaluation, EventLogger
-from vcl.sessions.plugins import Checkpoints, Probe
+from vcl.sessions.probe import Probe
 from vcl.sessions.schedule import WarmupCosine
-from vcl.sessions.strategy import FrameRegression, adam
-from vcl.sessions.stream import video_stream
+from vcl.sessions.strategy import VideoStrategy, adam
 from vcl.subnet.ledger import Entry, Keeps, Ledger
 from vcl.video.cache import Clip
 
@@ -119,7 +122,7 @@ class Trainer:
         k = self._config.matrix.transfer_epochs
         if k == 0:
             return []
-        renderer = Renderer.of_config(self._config, len(self._clips), self._device)
+        renderer = Renderer(backbones.of_run(self._config, len(self._clips)).to(self._device))
         return [Probe(k, renderer, self._emit, scratch)]
 
 
@@ -132,7 +135,7 @@ def build(
     means: EpochMeans | None = None,
     plugins: Sequence[Any] = (),
     stop_after: int | None = None,
-) -> FrameRegression:
+) -> VideoStrategy:
     """The strategy that a config describes, with a network that is drawn but not trained.
 
     Args:

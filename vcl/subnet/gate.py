@@ -29,7 +29,7 @@ class Gate:
                 self._kept.append((weight.value, ~as_bits(sealed), kept))
 
     @torch.no_grad()
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Write every sealed weight back; call after the step."""
         for value, open_, kept in self._kept:
             value.view(torch.int32).bitwise_and_(open_).bitwise_or_(kept)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from vcl.atomic_file import atomic_file
 from vcl.errors import CacheError
 from vcl.folder_lock import shared_lock
 from vcl.user_path import user_path
@@ -25,7 +26,6 @@ from vcl.video.digest import known_digest, source_digest
 from vcl.video.read import DAMAGED_ARRAY
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
-from vcl.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def _map(name: str, path: Path) -> Clip:
 def _fill(source: VideoSource, transform: Transform, cache_dir: Path, key: str) -> Path:
     """Decode a source into the cache, under a name that holds the digest of its frames."""
     logger.info("decoding %s", source.name)
-    with shared_lock(cache_dir, _CLIPS), whole_file(cache_dir / key) as draft:
+    with shared_lock(cache_dir, _CLIPS), atomic_file(cache_dir / key) as draft:
         _, sha256 = write_frames(source, transform, draft.file)
         draft.path = cache_dir / f"{key}.{sha256}.npy"
     return draft.path

@@ -5,9 +5,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from vcl.atomic_file import atomic_file
 from vcl.errors import VideoError
 from vcl.video.source import fault_of, image_files
-from vcl.whole_file import whole_file
 
 INDEX_NAME = "digests.json"
 
@@ -73,7 +73,7 @@ def remember(index: Path, key: str, current: str, sha256: str) -> None:
     # Read only now: another process may have added its own digest while this one was busy with gigabytes.
     entries = _read_index(index)
     entries[key] = {"stamp": current, "sha256": sha256}
-    with whole_file(index) as draft:
+    with atomic_file(index) as draft:
         draft.file.write(json.dumps(entries, indent=1, sort_keys=True).encode())
 
 

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vcl.video.cache import write_array_header
-from vcl.video.container import HD_HEIGHT
+from vcl.video.readers.container import HD_HEIGHT
 
 Frames = Iterator[NDArray[np.uint8]]
 """Frames ``(3, H, W)``, all of one size, at least one."""

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from vcl.atomic_file import atomic_file
 from vcl.errors import VideoError
-from vcl.whole_file import whole_file
 
 
 def to_uint8(frame: torch.Tensor) -> torch.Tensor:
@@ -41,7 +41,7 @@ def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
     if frame.ndim != 3 or frame.shape[0] != 3 or frame.dtype != np.uint8:
         raise VideoError(f"{path}: a PNG needs a (3, H, W) uint8 frame, got {frame.dtype} {tuple(frame.shape)}")
     try:
-        with whole_file(path) as draft:
+        with atomic_file(path) as draft:
             Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0))).save(draft.file, format="PNG")
     except OSError as error:
         raise VideoError(f"{path}: the PNG cannot be written ({error.strerror or error})") from error

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from vcl.errors import VideoError
-from vcl.video.container import shown_size
-from vcl.video.folder import shown_image_size
-from vcl.video.listing import frame_files
-from vcl.video.orientation import UPRIGHT, Orientation
-from vcl.video.raw import raw_frames
 from vcl.video.read import check_file, frame_array
+from vcl.video.readers.container import shown_size
+from vcl.video.readers.folder import shown_image_size
+from vcl.video.readers.listing import frame_files
+from vcl.video.readers.orientation import UPRIGHT, Orientation
+from vcl.video.readers.raw import raw_frames
+from vcl.video.readers.structure import damaged_at, missing_bytes
 from vcl.video.source import RAW_SUFFIXES, VideoSource
-from vcl.video.structure import damaged_at, missing_bytes
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcl.errors import ShortVideoError, VideoError
-from vcl.video.container import container_pictures
-from vcl.video.folder import folder_pictures
+from vcl.video.readers.container import container_pictures
+from vcl.video.readers.folder import folder_pictures
 from vcl.video.source import VideoSource, missing
 
 logger = logging.getLogger(__name__)

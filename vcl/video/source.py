@@ -9,7 +9,7 @@ VIDEO_SUFFIXES = frozenset(
     {".264", ".265", ".3g2", ".3gp", ".7z", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mkv", ".mov"}
     | {".mp4", ".mpeg", ".mpg", ".mts", ".npy", ".ogv", ".qt", ".ts", ".vob", ".webm", ".y4m", ".yuv"}
 )
-"""Kinds that FFmpeg reads and whose wholeness :mod:`vcl.video.structure` can check, raw video and arrays."""
+"""Kinds that FFmpeg reads and whose wholeness :mod:`vcl.video.readers.structure` can check, raw video and arrays."""
 RAW_SUFFIXES = frozenset({".7z", ".yuv"})
 """Files that cannot say how their planes lie: headerless ones, and archives of one such."""
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import av
 
+from vcl.atomic_file import atomic_file, atomic_folder
 from vcl.errors import VideoError
 from vcl.video.encode import WRITERS, Frames
-from vcl.whole_file import whole_file, whole_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,7 @@ def write_video(path: Path | str, batches: Iterable[Tensor], rate: Fraction = RA
             count += 1
 
     try:
-        with whole_file(path) as draft:
+        with atomic_file(path) as draft:
             WRITERS[path.suffix.lower()](draft.file, counted(), rate)
     except (av.FFmpegError, OSError) as error:
         # Where PyAV's own error comes of one that the file raised, the file's says more.
@@ -103,7 +103,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     check_folder(folder)
     try:
-        with whole_folder(folder) as draft:
+        with atomic_folder(folder) as draft:
             yield draft
     except OSError as error:
         raise VideoError(f"{folder}: cannot be filled ({error.strerror or error})") from error

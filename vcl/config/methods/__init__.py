@@ -74,7 +74,7 @@ def register_method(strategy: Strategy) -> Strategy:
     """Make a method known by its name, to configs and to training; also a decorator.
 
     Args:
-        strategy: a ``FrameRegression`` whose attribute ``config_class`` is the dataclass of the method's knobs: a
+        strategy: a ``VideoStrategy`` whose attribute ``config_class`` is the dataclass of the method's knobs: a
             frozen ``MethodConfig`` whose knobs all have defaults, ``name`` that of the method.
 
     Returns:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from vcl.config.knobs import RunConfig
+    from vcl.config.run import RunConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vcl.config.methods.base import MethodConfig
 from vcl.config.rules import require
 
 if TYPE_CHECKING:
-    from vcl.config.knobs import RunConfig
+    from vcl.config.run import RunConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from vcl.config.methods.base import MethodConfig
 from vcl.config.rules import require
 
 if TYPE_CHECKING:
-    from vcl.config.knobs import RunConfig
+    from vcl.config.run import RunConfig
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class EsmerConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class AgemConfig(BufferConfig):
-    """Averaged GEM: gradients are projected so that no step raises the loss on replayed frames, to first order."""
+    """AgemPlugin GEM: gradients are projected so that no step raises the loss on replayed frames, to first order."""
 
     name: str = "agem"
     """Name of the method."""

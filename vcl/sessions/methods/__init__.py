@@ -19,9 +19,9 @@ from vcl.sessions.methods.pfnr import Pfnr
 from vcl.sessions.methods.replay import Replay
 from vcl.sessions.methods.single import Single, SingleMatched
 from vcl.sessions.methods.wsn import Wsn
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 
-METHODS: ChainMap[str, type[FrameRegression]] = ChainMap(
+METHODS: ChainMap[str, type[VideoStrategy]] = ChainMap(
     {
         "pfnr": Pfnr,
         "wsn": Wsn,

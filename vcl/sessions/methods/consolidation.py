@@ -13,13 +13,13 @@ from avalanche.training.utils import ParamData, copy_params_dict, zerolike_param
 from torch import Tensor
 
 from vcl.config import EwcConfig, MasConfig, MethodConfig
-from vcl.layers import draw
-from vcl.sessions.rehearsal import as_it_was
-from vcl.sessions.strategy import FrameRegression, Remembering
+from vcl.layers import init
+from vcl.sessions.rehearsal import teacher_snapshot
+from vcl.sessions.strategy import StatefulPlugin, VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
+class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
     """Avalanche's online EWC, which can go on in a new process, and with importances that do not fade with the loss.
 
     Args:
@@ -45,7 +45,7 @@ class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
         """Tie the springs, where a run went on and they are not tied yet."""
         last = strategy.session - 1
         if last >= 0 and last not in self.saved_params:
-            held = copy_params_dict(as_it_was(strategy.model, self.ledger))
+            held = copy_params_dict(teacher_snapshot(strategy.model, self.ledger))
             found = _on(strategy.device, self.importances[last])
             self.saved_params[last] = {name: held[name] for name in held if name in found}
             self.importances[last] = {name: found[name] for name in held if name in found}  # Avalanche needs the order.
@@ -69,7 +69,7 @@ class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
         if self.config.importance == "gradient":
             return dict(super().compute_importances(model, criterion, optimizer, dataset, device, batch_size))
         importances: dict[str, ParamData] = dict(zerolike_params_dict(model))
-        source = draw.generator(self.seed, "signs", len(self.ledger))
+        source = init.generator(self.seed, "signs", len(self.ledger))
         for number in range(len(dataset)):
             model.zero_grad()
             frames = model(dataset[number][0][None].to(device))
@@ -82,7 +82,7 @@ class ElasticWeights(EWCPlugin, Remembering):  # type: ignore[misc]
         return importances
 
 
-class SynapseMemory(MASPlugin, Remembering):  # type: ignore[misc]
+class MasPlugin(MASPlugin, StatefulPlugin):  # type: ignore[misc]
     """Avalanche's MAS, which can go on in a new process."""
 
     def __init__(self, config: MasConfig, ledger: Ledger) -> None:
@@ -102,7 +102,7 @@ class SynapseMemory(MASPlugin, Remembering):  # type: ignore[misc]
         """Tie the springs, where a run went on and they are not tied yet."""
         if strategy.session and self.params is None:
             self.importance = _on(strategy.device, self.importance)
-            self.params = dict(copy_params_dict(as_it_was(strategy.model, self.ledger)))
+            self.params = dict(copy_params_dict(teacher_snapshot(strategy.model, self.ledger)))
 
 
 def _plain(importances: Any) -> dict[str, Tensor]:
@@ -121,7 +121,7 @@ def _wrapped(memory: Mapping[str, Tensor]) -> dict[str, ParamData]:
     return {name: ParamData(name, kept.shape, init_tensor=kept, device=kept.device) for name, kept in found.items()}
 
 
-class Ewc(FrameRegression):
+class Ewc(VideoStrategy):
     """A quadratic penalty on moving weights, by their importance to earlier videos.
 
     Source:
@@ -136,10 +136,10 @@ class Ewc(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The penalty."""
         assert isinstance(config, EwcConfig)
-        return [ElasticWeights(config, ledger, seed)]
+        return [EwcPlugin(config, ledger, seed)]
 
 
-class Mas(FrameRegression):
+class Mas(VideoStrategy):
     """As EWC, with importances from the gradient of the squared norm of the decoded frame, which needs no truth.
 
     Source:
@@ -152,4 +152,4 @@ class Mas(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The penalty."""
         assert isinstance(config, MasConfig)
-        return [SynapseMemory(config, ledger)]
+        return [MasPlugin(config, ledger)]

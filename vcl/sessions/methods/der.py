@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from vcl.config import DerConfig, MethodConfig
 from vcl.sessions.rehearsal import Reservoir, decoded
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class DarkReplayed(Reservoir):
+class DerPlugin(Reservoir):
     """Keeps what the network made of frames when their session ended, and pulls later networks towards it."""
 
     config: DerConfig
@@ -33,7 +33,7 @@ class DarkReplayed(Reservoir):
         return loss
 
 
-class Der(FrameRegression):
+class Der(VideoStrategy):
     """The network's own outputs are kept in the place of frames, in as many bytes.
 
     Source:
@@ -45,4 +45,4 @@ class Der(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The buffer."""
         assert isinstance(config, DerConfig)
-        return [DarkReplayed(config, seed)]
+        return [DerPlugin(config, seed)]

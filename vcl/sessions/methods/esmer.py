@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from vcl.backbones import Backbone
 from vcl.config import EsmerConfig, MethodConfig
-from vcl.layers import draw
-from vcl.sessions.rehearsal import Reservoir, as_it_was, places
-from vcl.sessions.strategy import FrameRegression
+from vcl.layers import init
+from vcl.sessions.rehearsal import Reservoir, places, teacher_snapshot
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class ErrorSensitive(Reservoir):
+class EsmerPlugin(Reservoir):
     """A slow teacher that weighs what is new by how much it surprises, and chooses what is kept."""
 
     config: EsmerConfig
@@ -60,7 +60,7 @@ class ErrorSensitive(Reservoir):
         if self.stable is None:
             self.stable = copy.deepcopy(strategy.model).requires_grad_(False)
             if self._recalled and self.config.decode == "stable":
-                self.stable = as_it_was(strategy.model, self.ledger)
+                self.stable = teacher_snapshot(strategy.model, self.ledger)
             elif self._recalled:
                 own = self.stable.state_dict()
                 self.stable.load_state_dict({**own, **self._recalled})
@@ -102,7 +102,7 @@ class ErrorSensitive(Reservoir):
     @torch.no_grad()
     def after_update(self, strategy: Any, **_: Any) -> None:
         """Move the teacher, now and then."""
-        source = draw.generator(self.seed, "teacher", strategy.session, strategy.step)
+        source = init.generator(self.seed, "teacher", strategy.session, strategy.step)
         if float(torch.rand(1, generator=source)) >= self.config.update_probability:
             return
         assert self.stable is not None
@@ -149,7 +149,7 @@ def _each(strategy: Any, made: Tensor, truth: Tensor) -> Tensor:
     return torch.stack([strategy._criterion(one, other) for one, other in pairs])
 
 
-class Esmer(FrameRegression):
+class Esmer(VideoStrategy):
     """Replay with a teacher whose weights are the moving average of those in training.
 
     Source:
@@ -162,12 +162,12 @@ class Esmer(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """Teacher, weights and buffer."""
         assert isinstance(config, EsmerConfig)
-        return [ErrorSensitive(config, ledger, seed)]
+        return [EsmerPlugin(config, ledger, seed)]
 
     @property
     def decoding(self) -> Backbone:
         """The teacher, unless asked otherwise."""
-        own = next(plugin for plugin in self.plugins if isinstance(plugin, ErrorSensitive))
+        own = next(plugin for plugin in self.plugins if isinstance(plugin, EsmerPlugin))
         if own.config.decode == "working":
             return super().decoding
         assert own.stable is not None

@@ -1,9 +1,9 @@
 """Nothing protects the past."""
 
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 
 
-class Finetune(FrameRegression):
+class Finetune(VideoStrategy):
     """One dense network, trained on each video in turn: the lower reference.
 
     Every session keeps its own head, which is not enough to keep its video.

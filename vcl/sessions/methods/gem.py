@@ -11,13 +11,13 @@ from torch import Tensor
 
 from vcl.config import AgemConfig, GemConfig, MethodConfig
 from vcl.config.rules import require
-from vcl.layers import draw
+from vcl.layers import init
 from vcl.sessions.rehearsal import Buffered
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class Averaged(Buffered, AGEMPlugin):  # type: ignore[misc]
+class AgemPlugin(Buffered, AGEMPlugin):  # type: ignore[misc]
     """Takes out of a gradient what would raise the loss of some kept frames."""
 
     def __init__(self, config: AgemConfig, seed: int = 0) -> None:
@@ -44,7 +44,7 @@ class Averaged(Buffered, AGEMPlugin):  # type: ignore[misc]
         return self._asked
 
 
-class EachApart(Buffered, GEMPlugin):  # type: ignore[misc]
+class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
     """Takes out of a gradient what would raise the loss of kept frames of any earlier video."""
 
     def __init__(self, config: GemConfig, seed: int = 0) -> None:
@@ -64,7 +64,7 @@ class EachApart(Buffered, GEMPlugin):  # type: ignore[misc]
         """Take a gradient for each earlier video."""
         for earlier in range(strategy.session):
             own = self._of(earlier)
-            source = draw.generator(self.seed, "rehearse", strategy.session, strategy.step, earlier)
+            source = init.generator(self.seed, "rehearse", strategy.session, strategy.step, earlier)
             chosen = own[torch.randperm(len(own), generator=source)[: self.config.rehearse].to(own.device)]
             self.memory_x[earlier], self.memory_y[earlier] = self.held["place"][chosen], self.truth(chosen)
             self.memory_tid[earlier] = chosen
@@ -77,7 +77,7 @@ class EachApart(Buffered, GEMPlugin):  # type: ignore[misc]
         return torch.nonzero(self.held["place"][:, 1] == session).flatten()
 
 
-class Agem(FrameRegression):
+class Agem(VideoStrategy):
     """No step may raise the mean loss of kept frames, to first order.
 
     Source:
@@ -89,10 +89,10 @@ class Agem(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The correction."""
         assert isinstance(config, AgemConfig)
-        return [Averaged(config, seed)]
+        return [AgemPlugin(config, seed)]
 
 
-class Gem(FrameRegression):
+class Gem(VideoStrategy):
     """No step may raise the loss of kept frames of any earlier video, to first order; its work grows with the sessions.
 
     Source:
@@ -105,4 +105,4 @@ class Gem(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The correction."""
         assert isinstance(config, GemConfig)
-        return [EachApart(config, seed)]
+        return [GemPlugin(config, seed)]

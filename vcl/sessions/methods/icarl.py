@@ -10,12 +10,12 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import IcarlConfig, MethodConfig
-from vcl.sessions.rehearsal import Buffered, as_it_was, decoded, places
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.rehearsal import Buffered, decoded, places, teacher_snapshot
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class Exemplars(Buffered):
+class IcarlPlugin(Buffered):
     """Keeps frames whose decoded mean comes closest to the video's, and distils the network as it was on them."""
 
     config: IcarlConfig
@@ -29,7 +29,7 @@ class Exemplars(Buffered):
         """Remember the network as it is now."""
         super().before_training_exp(strategy, **kwargs)
         if strategy.session:
-            self._teacher = as_it_was(strategy.model, self.ledger)
+            self._teacher = teacher_snapshot(strategy.model, self.ledger)
 
     def offered(self, strategy: Any) -> Tensor:
         """In the order of herding."""
@@ -83,19 +83,19 @@ def _products(rows: Tensor) -> np.ndarray:
     return torch.cat(blocks).double().cpu().numpy()
 
 
-class Icarl(FrameRegression):
-    """Exemplars of earlier videos, and distillation.
+class Icarl(VideoStrategy):
+    """IcarlPlugin of earlier videos, and distillation.
 
     Source:
         Rebuffi et al., CVPR 2017, arXiv:1611.07725. It is a method for classifiers; of its parts, herding works on
         decoded frames in the place of normalised features, distillation goes towards the earlier network's frame in the
         place of its class scores, and classification by the nearest mean of exemplars has no meaning here: a video is
         decoded as it always is. The original distils new images too, on outputs for old classes; here a new frame has
-        no output in an old session. Exemplars are also trained on as frames; ``distill: 1`` leaves that out.
+        no output in an old session. IcarlPlugin are also trained on as frames; ``distill: 1`` leaves that out.
     """
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The exemplars."""
         assert isinstance(config, IcarlConfig)
-        return [Exemplars(config, ledger, seed)]
+        return [IcarlPlugin(config, ledger, seed)]

@@ -7,10 +7,10 @@ from typing import Any
 from avalanche.benchmarks.utils.data import AvalancheDataset
 from avalanche.benchmarks.utils.utils import concat_datasets
 
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 
 
-class Joint(FrameRegression):
+class Joint(VideoStrategy):
     """One dense network, trained on all videos together once the last has arrived; nothing is sequential here.
 
     Each frame is trained on as often as in every other method. Sessions before the last only wait.
@@ -34,7 +34,7 @@ class Joint(FrameRegression):
             self.train_epochs = 0
 
 
-class Cumulative(FrameRegression):
+class Cumulative(VideoStrategy):
     """One dense network that may go back to all videos so far, at the work of one session: replay without a limit.
 
     A pass has as many frames as the session's video, drawn from all videos so far. Frames are read from the stream

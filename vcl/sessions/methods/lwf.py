@@ -9,12 +9,12 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import LwfConfig, MethodConfig
-from vcl.sessions.rehearsal import Rehearsal, as_it_was, places
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.rehearsal import Rehearsal, places, teacher_snapshot
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class SelfTaught(Rehearsal):
+class LwfPlugin(Rehearsal):
     """Decodes earlier videos with the network as it was when the session before ended, and trains on that."""
 
     config: LwfConfig
@@ -38,7 +38,7 @@ class SelfTaught(Rehearsal):
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
         """Remember the network as it is now."""
         if strategy.session:
-            self._teacher = as_it_was(strategy.model, self.ledger)
+            self._teacher = teacher_snapshot(strategy.model, self.ledger)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
         """The session's own loss, towards decoded frames."""
@@ -49,7 +49,7 @@ class SelfTaught(Rehearsal):
         return self.config.strength * loss
 
 
-class Lwf(FrameRegression):
+class Lwf(VideoStrategy):
     """Earlier videos are decoded and learned again; no frame is kept.
 
     Source:
@@ -61,4 +61,4 @@ class Lwf(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The distillation."""
         assert isinstance(config, LwfConfig)
-        return [SelfTaught(config, ledger, seed)]
+        return [LwfPlugin(config, ledger, seed)]

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from vcl.config import MethodConfig, PacknetConfig
-from vcl.layers import draw
-from vcl.layers.mask import top_mask
+from vcl.layers import init
 from vcl.layers.masked import MaskedWeight
-from vcl.sessions.strategy import FrameRegression, Remembering
+from vcl.layers.masking import top_mask
+from vcl.sessions.strategy import StatefulPlugin, VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class Packing(Remembering):
+class PackNetPlugin(StatefulPlugin):
     """Lets a session train all free weights, then keeps the largest of them and trains those on.
 
     Args:
@@ -36,7 +36,7 @@ class Packing(Remembering):
         self.kept = {}
         weights = strategy.model.weights()
         for name, weight in weights.items():
-            weight.draw_values(draw.generator(self.seed, "value", name, strategy.session), strategy.model.scaled)
+            weight.reset_values(init.generator(self.seed, "value", name, strategy.session), strategy.model.scaled)
         self._hold(weights)
 
     def state(self) -> dict[str, Tensor]:
@@ -83,7 +83,7 @@ class Packing(Remembering):
         self.after_update(None)
 
 
-class Packnet(FrameRegression):
+class Packnet(VideoStrategy):
     """One network, packed with one video after the other by pruning.
 
     Source:
@@ -97,10 +97,10 @@ class Packnet(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The packing."""
         assert isinstance(config, PacknetConfig)
-        return [Packing(config, ledger, seed)]
+        return [PackNetPlugin(config, ledger, seed)]
 
     def masks(self) -> dict[str, Tensor]:
         """Everything that is sealed, and what this session kept: all, if it was ended before it had to choose."""
-        own = next(plugin for plugin in self.plugins if isinstance(plugin, Packing)).kept
+        own = next(plugin for plugin in self.plugins if isinstance(plugin, PackNetPlugin)).kept
         sealed = {name: self.ledger.sealed(name) for name in self.ledger.shapes}
         return {name: own[name].cpu() | mask if own else torch.ones_like(mask) for name, mask in sealed.items()}

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from vcl.config import MethodConfig, ReplayConfig
 from vcl.sessions.rehearsal import Buffered, Reservoir
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
-class Replayed(Reservoir):
+class ReplayPlugin(Reservoir):
     """Trains on true frames of earlier videos, kept evenly or by a reservoir."""
 
     config: ReplayConfig
@@ -29,7 +29,7 @@ class Replayed(Reservoir):
         return self.config.strength * loss
 
 
-class Replay(FrameRegression):
+class Replay(VideoStrategy):
     """Frames of earlier videos are trained on beside the session's own.
 
     Source:
@@ -41,4 +41,4 @@ class Replay(FrameRegression):
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
         """The buffer."""
         assert isinstance(config, ReplayConfig)
-        return [Replayed(config, seed)]
+        return [ReplayPlugin(config, seed)]

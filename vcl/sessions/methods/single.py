@@ -3,12 +3,12 @@
 from typing import Any
 
 from vcl.config import MethodConfig
-from vcl.sessions.plugins import FreshNetwork
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
+from vcl.sessions.subnetworks import FreshNetwork
 from vcl.subnet.ledger import Ledger
 
 
-class Single(FrameRegression):
+class Single(VideoStrategy):
     """One dense network a video, each from scratch: the quality ceiling, at N times the bytes.
 
     Published single-video networks have biases and no session in their input; ours is the same network as every other

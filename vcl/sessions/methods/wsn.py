@@ -5,12 +5,12 @@ from typing import Any
 from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, WsnConfig
-from vcl.sessions.plugins import Subnetworks
-from vcl.sessions.strategy import FrameRegression
+from vcl.sessions.strategy import VideoStrategy
+from vcl.sessions.subnetworks import Subnetworks
 from vcl.subnet.ledger import Ledger
 
 
-class Wsn(FrameRegression):
+class Wsn(VideoStrategy):
     """A learned mask a session over shared weights; weights that a session used stay as they are.
 
     Source:

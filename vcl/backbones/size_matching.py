@@ -1,0 +1,67 @@
+"""The widest network of a family that fits into a number of bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from vcl.backbones.base import Backbone
+from vcl.config import BackboneConfig
+from vcl.errors import ConfigError
+
+
+def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[BackboneConfig], Backbone]) -> BackboneConfig:
+    """Scale all widths of a network by one factor so that its weights and one head fit; then widen the stem alone.
+
+    Nothing is allocated: networks are built on the meta device.
+
+    Args:
+        config: the family; its ``widths`` are scaled, up or down.
+        most_bytes: of float32 weights and one head.
+        build: a config to a network.
+
+    Raises:
+        ConfigError: not even widths of 1 fit.
+    """
+
+    def fits(candidate: BackboneConfig) -> bool:
+        with torch.device("meta"):
+            network = build(candidate)
+        return (
+            4 * (sum(shape.numel() for shape in network.shapes().values()) + math.prod(network.head_shape))
+            <= most_bytes
+        )
+
+    def scaled(thousandths: int) -> BackboneConfig:
+        while True:
+            widths: dict[str, Any] = {key: max(1, getattr(config, key) * thousandths // 1000) for key in config.widths}
+            try:
+                return replace(config, **widths)
+            except ConfigError:  # Too narrow for the rest of the config, such as ``expansion``.
+                thousandths += 1
+
+    def widened(stem: int) -> BackboneConfig:
+        first: dict[str, Any] = {config.widths[0]: stem}
+        return replace(together, **first)
+
+    smallest = scaled(0)
+    if not fits(smallest):
+        raise ConfigError(f"method.session_bytes must hold the smallest network of this kind, got {most_bytes}")
+    together = scaled(_largest(lambda share: fits(scaled(share)), 1000))
+    stem = getattr(together, config.widths[0])
+    return widened(_largest(lambda width: fits(widened(width)), stem))
+
+
+def _largest(holds: Callable[[int], bool], guess: int) -> int:
+    """The largest number for which ``holds``, which is true up to it and false beyond."""
+    low, high = 0, max(1, guess)
+    while holds(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

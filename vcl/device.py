@@ -1,0 +1,63 @@
+"""The machine that a run is on: its device, threads and memory, and the versions that can change a bit."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from contextlib import suppress
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from vcl.config import TrainConfig
+from vcl.errors import ConfigError
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what one training step frees for the next; page faults on tensors cost a step about 5 %."""
+    with suppress(OSError, AttributeError):
+        mallopt, m_trim_threshold, m_mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
+        mallopt(m_trim_threshold, -1)
+        mallopt(m_mmap_threshold, 2**31 - 1)
+
+
+def prepare_device(train: TrainConfig) -> torch.device:
+    """The device of a recipe, with PyTorch told how many threads to use."""
+    if train.threads is not None:
+        torch.set_num_threads(train.threads)
+    return choose_device(train.device)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one.
+
+    Raises:
+        ConfigError: the device is not to be had.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"train.device must be on this machine, got {name} with {torch.cuda.device_count()} CUDA devices"
+        )
+    return device
+
+
+def versions(device: torch.device) -> dict[str, Any]:
+    """Libraries and machine, as far as they can change a bit of a frame."""
+    names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb")
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in names},
+        "system": platform.platform(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
+
+
+def bits_of_machine(device: torch.device) -> dict[str, Any]:
+    """Of a machine and its settings, what can move the last bit of a frame."""
+    return {key: value for key, value in versions(device).items() if key in ("torch", "cpu", "threads", "device")}

@@ -1,0 +1,262 @@
+"""A run on Weights & Biases: one more reader of the run folder.
+
+Every number comes from an event that the run folder has as well. So a run that goes on is told from its beginning, and
+what the server already has is left out. Nothing is sent unless the config says online and there is a key.
+
+A watcher never ends a run that trains: whatever the client raises, the run goes on without it, after one warning.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import netrc
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from vcl import config as configs
+from vcl.config import RunConfig
+from vcl.home import lend_home
+from vcl.report.figures.frames import frames_figure, kept_frame
+from vcl.report.figures.run import matrix_figure, shares_of
+from vcl.report.figures.style import figure_bytes
+from vcl.report.summary import METRICS, label, read_matrix, session_matrix
+from vcl.rundir import Event, RunFolder
+from vcl.wording import printable
+
+if TYPE_CHECKING:
+    import wandb
+
+log = logging.getLogger(__name__)
+
+_AXES = {
+    "epoch": "train/step",
+    "session": "shares/session",
+    "row": "matrix/session",
+    "probe": "transfer/session",
+    "scratch": "scratch/session",
+}
+"""What happened to the horizontal axis of its charts. W&B's own step only ever grows, so that a run which goes on from
+a checkpoint would lose numbers; these may be told again, and are left out where they were told before."""
+
+
+def wandb_sink(folder: RunFolder, config: RunConfig, grid: Path | None = None) -> list[WandbListener]:
+    """Open the listener that a config asks for.
+
+    Args:
+        folder: the run.
+        config: its config; ``wandb.mode`` online becomes offline where there is no API key.
+        grid: folder of the grid that the run is a cell of. Its name becomes the group on W&B, and the run is called by
+            its choices, ``pfnr/seed0``; a run of its own is called as its folder.
+
+    Returns:
+        The listener, or nothing where the mode is disabled or W&B does not start.
+    """
+    if config.wandb.mode == "disabled":
+        return []
+    lend_home()
+    # Must be set before its service starts: without it, crash reports would go out even offline.
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    mode = config.wandb.mode
+    try:
+        if mode == "online" and not _has_key():
+            log.info("W&B has no API key: the run is logged offline, into its own folder")
+            mode = "offline"
+        return [WandbListener(folder, config, mode, grid)]
+    except Exception as error:
+        log.warning("W&B does not start, the run goes on without it: %s", _line(error))
+        return []
+
+
+class WandbListener:
+    """Hands what happens in a run to W&B, until the run ends.
+
+    What the folder already tells of the run comes first: offline all of it, so that the newest offline folder holds
+    the whole run; online what the server lacks.
+
+    Args:
+        folder: the run.
+        config: its config.
+        mode: offline or online.
+        grid: as ``wandb_sink`` has it.
+    """
+
+    def __init__(
+        self, folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"], grid: Path | None = None
+    ) -> None:
+        self._folder = folder
+        self._title = label(config.method)
+        self._steps: dict[int, int] = {}
+        self._run: wandb.Run | None = _start(folder, config, mode, grid)
+        self.offline_folder = Path(self._run.dir).parent if mode == "offline" else None
+        """What ``wandb sync`` sends."""
+        for axis in _AXES.values():
+            self._run.define_metric(axis, hidden=True)
+            self._run.define_metric(f"{axis.split('/')[0]}/*", step_metric=axis)
+        summary: Any = self._run.summary
+        self._told: dict[str, float] = {axis: summary.get(axis, -1) for axis in _AXES.values()}
+        earlier = folder.events()
+        last_row = max((place for place, event in enumerate(earlier) if event["kind"] == "row"), default=-1)
+        for place, event in enumerate(earlier):
+            if event["kind"] != "end":
+                # Of the rows before the last, pictures would take long and show little.
+                self._take(event, pictures=place == last_row)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run; its end closes the sink."""
+        try:
+            self._take(event, pictures=True)
+        except Exception as error:
+            self._lose(error)
+        if event["kind"] == "end":
+            self.close()
+
+    def close(self) -> None:
+        """Write what is left and let go of the run; a second time does nothing."""
+        if self._run is not None:
+            run: Any = self._run
+            self._run = None
+            try:
+                run.finish()
+            except Exception as error:
+                self._lose(error)
+
+    def _lose(self, error: Exception) -> None:
+        log.warning("W&B stopped, the run goes on without it: %s", _line(error))
+        self._run = None
+
+    def _take(self, event: Event, pictures: bool) -> None:
+        kind = "scratch" if event.get("scratch") else event["kind"]
+        if kind not in _AXES or self._run is None:
+            return
+        axis, place = _AXES[kind], event["session"]
+        if kind == "epoch":
+            self._steps[event["session"]] = event["steps"]
+            place = event["step"] + sum(steps for s, steps in self._steps.items() if s < event["session"])
+        if place <= self._told[axis]:
+            return
+        self._told[axis] = place
+        self._run.log({axis: place, **self._values(kind, event, pictures)})
+
+    def _values(self, kind: str, event: Event, pictures: bool) -> dict[str, Any]:
+        if kind == "epoch":
+            return {f"train/{key}": event[key] for key in ("loss", "psnr", "lr")}
+        if kind == "session":
+            return _shares(event["layers"])
+        if kind == "row":
+            return self._row(event["session"], pictures)
+        return {f"{_AXES[kind].split('/')[0]}/psnr": event["psnr"]}
+
+    def _row(self, session: int, pictures: bool) -> dict[str, Any]:
+        """Tell the matrix as it was after a session: its numbers, itself, and what it and the new video look like."""
+        import wandb
+
+        whole = read_matrix(self._folder)
+        assert whole is not None, "a row is told after it is in the matrix"
+        matrix = {**whole, "rows": whole["rows"][: session + 1]}
+        values: dict[str, Any] = {}
+        for metric in METRICS:
+            numbers = session_matrix(matrix, metric)
+            cells = zip(matrix["videos"], numbers.rows[-1][: session + 1], strict=False)
+            values |= {f"matrix/{metric}/{name}": cell for name, cell in cells if cell is not None}
+            if metric == "psnr":
+                named = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
+                values |= {f"matrix/{name}": value for name, value in named.items() if value is not None}
+            if numbers.average() is not None:
+                values["matrix/average" if metric == "psnr" else f"matrix/average_{metric}"] = numbers.average()
+        rows: list[Any] = [[row["session"], *row["psnr"]] for row in matrix["rows"]]
+        values["matrix/table"] = wandb.Table(columns=["after session", *matrix["videos"]], data=rows)
+        learned = matrix["rows"][-1]["psnr"][session] is not None
+        return values | (self._pictures(matrix, session) if pictures and learned else {})
+
+    def _pictures(self, matrix: dict[str, Any], session: int) -> dict[str, Any]:
+        """The matrix, and the middle frame of the new video from what the run kept: nothing is decoded here."""
+        name = matrix["videos"][session]
+        values = {}
+        try:
+            values["matrix/figure"] = _image(matrix_figure(matrix, "psnr", self._title))
+            shown = kept_frame(self._folder, session, name)
+            values[f"frames/{name}"] = _image(frames_figure([shown], f"{self._title}: {name} after session {session}"))
+        except Exception as error:
+            log.warning("W&B gets no frames of session %d: %s", session, _line(error))
+        return values
+
+
+def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"], grid: Path | None) -> wandb.Run:
+    import wandb
+
+    name = folder.path.resolve().name if grid is None else folder.path.relative_to(grid).as_posix()
+
+    # Numbers of the run and nothing else: no console, code, machine, packages or system load.
+    wished: dict[str, Any] = {
+        "silent": True,
+        "console": "off",
+        "disable_code": True,
+        "disable_git": True,
+        "save_code": False,
+        "symlink": False,
+        "x_disable_machine_info": True,
+        "x_disable_meta": True,
+        "x_disable_stats": True,
+        "x_save_requirements": False,
+    }
+    run = wandb.init(
+        project=config.wandb.project,
+        tags=config.wandb.tags,
+        name=printable(name),
+        group=None if grid is None else printable(grid.resolve().name),
+        id=folder.wandb_id(),
+        dir=folder.path,
+        config=configs.to_dict(config),
+        allow_val_change=True,
+        mode=mode,
+        resume="allow",
+        reinit="create_new",
+        # Those with an x are the client's own business and may go with its next version.
+        settings=wandb.Settings(**{key: wish for key, wish in wished.items() if key in wandb.Settings.model_fields}),
+    )
+    if mode == "online":
+        log.info("W&B: %s", run.url)
+    return run
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _has_key() -> bool:
+    """Look where the client looks for an API key, without asking anyone for one."""
+    import wandb
+
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    server = urlsplit(os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url).netloc
+    stated = os.environ.get("NETRC")
+    for path in [stated] if stated else ["~/.netrc", "~/_netrc"]:
+        try:
+            if netrc.netrc(Path(path).expanduser()).authenticators(server):
+                return True
+        except (OSError, RuntimeError, ValueError, netrc.NetrcParseError):
+            continue  # Among them: no home folder, and a file that is not text.
+    return False
+
+
+def _shares(layers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    return {
+        f"shares/{layer['name']}/{name.replace(' ', '_')}": share
+        for layer in layers
+        for name, share in shares_of(layer).items()
+    }
+
+
+def _image(figure: Figure) -> wandb.Image:
+    import wandb
+
+    return wandb.Image(Image.open(io.BytesIO(figure_bytes(figure, "png"))))

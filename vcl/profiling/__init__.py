@@ -1,0 +1,47 @@
+"""What this machine makes of vcl: timings that can be believed, each beside what it is measured against.
+
+A benchmark is a file with a function ``measure`` and a line in the table below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vcl.config import RunConfig
+    from vcl.profiling.table import Table
+
+BENCHMARKS = {
+    "step": "a training step against forward and backward of the plain dense network of the same widths",
+    "loop": "a training step against the same step in a bare loop",
+    "mask": "ranking all scores, beside a training step",
+    "fourier": "the operator, forward and backward, against the convolution path of its block",
+    "decode": "frames a second of a session, against the plain dense network",
+    "evaluate": "measuring a video for the matrix, against decoding it",
+    "loader": "the input side beside a training step, and the time from the command to the first step",
+    "sessions": "what a session costs when many came before it",
+}
+"""Name to what it measures."""
+
+
+def run_benchmark(name: str, config: RunConfig, rounds: int | None = None) -> Table:
+    """Measure.
+
+    Args:
+        name: a key of ``BENCHMARKS``.
+        config: whose network, method, recipe and stream are measured.
+        rounds: how often everything takes its turn; for ``sessions``, how many sessions. Each has a default.
+
+    Raises:
+        VclError: the config cannot be measured so.
+    """
+    from vcl import config as configs
+
+    benchmark = import_module(f"vcl.profiling.{name}")
+    table: Table = benchmark.measure(config, rounds or benchmark.ROUNDS)
+    return table if table.config else replace(table, config=configs.to_dict(config))
+
+
+__all__ = ["BENCHMARKS", "run_benchmark"]

@@ -1,0 +1,65 @@
+"""Ranking all scores of a network, beside its training step."""
+
+from dataclasses import replace
+
+import torch
+
+from vcl.config import RunConfig, WsnConfig
+from vcl.device import prepare_device
+from vcl.errors import ConfigError
+from vcl.profiling.machine import peak
+from vcl.profiling.subjects import our_steps
+from vcl.profiling.table import DTYPES, Table, rows_of, setting_of
+from vcl.profiling.timing import Measured, take_turns, timed
+from vcl.sessions.methods import METHODS
+
+ROUNDS = 5
+
+
+def measure(config: RunConfig, rounds: int) -> Table:
+    """Time a step, the ranking in it, and masked weights forward and backward.
+
+    Raises:
+        ConfigError: the method has no masks.
+    """
+    if not isinstance(config.method, WsnConfig):
+        raise ConfigError(f"method.name must be wsn or pfnr to rank scores, got {config.method.name}")
+    device = prepare_device(config.train)
+    network = METHODS[config.method.name].network(config, 1).to(device)
+    network.draw(config.train.seed)
+    weights = list(network.weights().values())
+    scores = sum(weight.value.numel() for weight in weights)
+
+    def rank() -> None:
+        for weight in weights:
+            weight.mask()
+
+    def forward_and_backward() -> None:
+        for weight in weights:
+            made = weight()
+            torch.autograd.backward(made, made.detach())
+            weight.zero_grad()
+
+    subjects = {
+        "step": our_steps(config, 1, device),
+        "ranking": timed(rank),
+        "masked weights, both ways": timed(forward_and_backward),
+    }
+    measured = take_turns(subjects, rounds, device)
+    # What must move whoever does it: a score is read and a bit of mask written; then a weight and the score's bits are
+    # read, a weight is written, and backward three numbers are read and two written.
+    least = {"ranking": scores * 4.125, "masked weights, both ways": scores * (4.125 + 8 + 20)}
+    measured.update({name: _moving(measured[name], moved) for name, moved in least.items()})
+    best = peak(device, DTYPES[config.train.precision])
+    step, *others = rows_of(measured, "step", 1, best)
+    rows = (
+        replace(step, gbytes_a_second=None, share_of_gbytes=None),
+        *(replace(row, gflop_a_second=None, share_of_gflop=None) for row in others),
+    )
+    return Table(
+        "mask", "a training step", "milliseconds", rows, setting_of(config, device, best, rounds=rounds, scores=scores)
+    )
+
+
+def _moving(measured: Measured, moved: float) -> Measured:
+    return replace(measured, bytes=int(moved))

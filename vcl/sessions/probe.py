@@ -1,0 +1,50 @@
+"""Quality in the middle of a session, for forward transfer."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from avalanche.core import SupervisedPlugin
+
+from vcl.metrics import quality
+from vcl.render import Renderer
+from vcl.rundir import Listener
+from vcl.subnet.ledger import Subnetwork
+from vcl.video.pixels import to_uint8
+
+
+class Probe(SupervisedPlugin):  # type: ignore[misc]
+    """Measures the session's video after its first epochs, for forward transfer.
+
+    Args:
+        epochs: measure after so many.
+        renderer: decodes; its network is overwritten.
+        emit: gets the ``probe`` event.
+        scratch: whether the network started from nothing.
+    """
+
+    def __init__(self, epochs: int, renderer: Renderer, emit: Listener, scratch: bool) -> None:
+        super().__init__()
+        self.epochs, self.renderer, self.emit, self.scratch = epochs, renderer, emit, scratch
+
+    def after_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Measure at the one epoch that is asked for."""
+        if strategy.step != self.epochs * strategy.steps_an_epoch:
+            return
+        model, clip = strategy.decoding, strategy.clips[strategy.session]
+        weights = {name: weight().detach() for name, weight in model.weights().items()}
+        self.renderer.load(Subnetwork(weights, model.heads[strategy.session].detach()))
+        total, done = 0.0, 0
+        for batch in self.renderer.frames(strategy.session, len(clip.frames)):
+            truth = torch.from_numpy(np.array(clip.frames[done : done + len(batch)]))
+            done += len(batch)
+            total += float(quality.psnr(quality.to_unit(to_uint8(batch).cpu()), quality.to_unit(truth)).double().sum())
+        self.emit(
+            {
+                "kind": "probe",
+                "session": strategy.session,
+                "epoch": self.epochs,
+                "psnr": total / done,
+                "scratch": self.scratch,
+            }
+        )

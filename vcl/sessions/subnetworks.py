@@ -1,0 +1,57 @@
+"""Plugins that say which weights a session trains: its own subnetwork, or a network drawn anew."""
+
+from typing import Any
+
+from avalanche.core import SupervisedPlugin
+
+from vcl.layers import init
+from vcl.subnet.gate import Gate
+from vcl.subnet.ledger import Ledger
+
+
+class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
+    """Each session learns which weights it uses; weights of closed sessions do not move.
+
+    Fits any strategy whose model is a ``Backbone`` with a capacity. Closing a session, by ``ledger.close``, is up to
+    the strategy: ours does, and in a script of one's own it is the line after ``train``.
+
+    Args:
+        ledger: entries of closed sessions.
+        reinit: draw the scores anew at the start of each session.
+        seed: draws them.
+
+    Source:
+        Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1, which zeroes the gradients of sealed weights. We put
+        those weights back after each step instead, which holds under every optimiser.
+    """
+
+    def __init__(self, ledger: Ledger, reinit: bool = True, seed: int = 0) -> None:
+        super().__init__()
+        self.ledger, self.reinit, self.seed = ledger, reinit, seed
+        self._gate: Gate | None = None
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Draw scores, close the gate."""
+        weights = strategy.model.weights()
+        session = strategy.experience.current_experience
+        if self.reinit and session > 0:
+            for name, weight in weights.items():
+                weight.reset_scores(init.generator(self.seed, "score", name, session))
+        self._gate = Gate(weights, self.ledger)
+
+    def after_update(self, strategy: Any, **_: Any) -> None:
+        """No step moves a sealed weight."""
+        assert self._gate is not None
+        self._gate.restore()
+
+
+class FreshNetwork(SupervisedPlugin):  # type: ignore[misc]
+    """Draws the whole network anew at the start of each session, so that every video has its own."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Forget."""
+        strategy.model.draw(self.seed, strategy.experience.current_experience)

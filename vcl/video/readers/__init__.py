@@ -1,0 +1,1 @@
+"""Files and folders to frames, one reader per kind of source."""
