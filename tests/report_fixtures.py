@@ -12,11 +12,21 @@ from vcl.rundir import RunFolder
 
 @pytest.fixture
 def make_run(tmp_path):
-    def make(name="run", method=None, psnr=PSNR, done=None, size=SIZE, keeps="masks", scale=1, names=None, **sections):
+    def make(
+        name="run",
+        method=None,
+        psnr=PSNR,
+        done=None,
+        size=SIZE,
+        state_kind="shared_masked",
+        scale=1,
+        names=None,
+        **sections,
+    ):
         config = RunConfig(stream=StreamConfig(size=size, frames=T), method=method or WsnConfig(capacity=0.3))
         config = dataclasses.replace(config, **sections)
         with RunFolder.opened(tmp_path / name, config) as folder:
-            fill(folder, a_matrix(psnr, done, size, names), keeps, scale)
+            fill(folder, a_matrix(psnr, done, size, names), state_kind, scale)
         return folder
 
     return make
@@ -29,7 +39,7 @@ def masked(make_run):
 
 @pytest.fixture
 def dense(make_run):
-    return make_run("dense", FinetuneConfig(), keeps="latest")
+    return make_run("dense", FinetuneConfig(), state_kind="shared_latest")
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def test_a_run_is_logged_offline_into_its_own_folder(make_run, no_network, capfd
         sink(epoch(s, 0, psnr=20.0 + s, loss=0.5))
         sink(epoch(s, 1, psnr=21.0 + s, loss=0.25))
         sink(closed(s, matrix["videos"][s]))
-        folder.write_session(s, {}, SessionNotes("a", 1, 3, "masks"))
+        folder.write_session(s, {}, SessionNotes("a", 1, 3, "shared_masked"))
         folder.write_matrix({**matrix, "rows": matrix["rows"][: s + 1]})
         sink({"kind": "row", **row})
     sink(probe(1, 25.0, False))
@@ -431,13 +431,13 @@ def test_a_watched_run_and_its_figures_open_the_stream_once(tiny_config, stream,
 
 
 def test_videos_that_wait_for_the_last_have_no_pictures(make_run):
-    folder = make_run("joint", FinetuneConfig(), TOGETHER, keeps="latest")
+    folder = make_run("joint", FinetuneConfig(), TOGETHER, state_kind="shared_latest")
     (sink,) = wandb_sink(folder, folder.config())
     sink({"kind": "end", "time": 1.0})
     rows = with_key(history(offline_files(folder)[0]), "matrix/session")
     assert ["matrix/figure" in line for line in rows] == [False, False, True]
 
-    waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, keeps="latest")
+    waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, state_kind="shared_latest")
     (sink,) = wandb_sink(waits, waits.config())
     sink.close()
     rows = with_key(history(offline_files(waits)[0]), "matrix/session")

@@ -141,7 +141,7 @@ def test_the_yardstick_has_the_weights_of_our_dense_network(tiny_config):
     config = tiny_config("finetune", backbone={"expansion": 1.5, "lower_width": 3})
     ours = METHODS["finetune"].network(config, 1)
     ours.draw(0)
-    ours.add_head(0)
+    ours.add_session(0)
     theirs, embedding = plain(config, torch.device("cpu"))
     assert isinstance(theirs, PlainNerv)
     shapes = [list(parameter.shape) for parameter in theirs.parameters()]

@@ -51,9 +51,9 @@ def test_a_first_session_that_is_still_going_has_curves_only(make_run, videos):
 
 
 def test_frames_are_drawn_of_what_was_learned_only(make_run, videos):
-    waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, keeps="latest")
+    waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, state_kind="shared_latest")
     assert names(plot_run(waits)) == ["curves"]
-    learned = make_run("learned", FinetuneConfig(), TOGETHER, keeps="latest")
+    learned = make_run("learned", FinetuneConfig(), TOGETHER, state_kind="shared_latest")
     assert names(plot_run(learned)) == ["curves", "matrix_psnr", "matrix_ssim", "frames"]
 
 

@@ -39,7 +39,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     block = _block(dense(config), backbone.operator_block, device)
     masked = _block(config, backbone.operator_block, device)
     assert block.operator is not None
-    inputs = block.operator.positive_real.value.shape[2]
+    inputs = block.operator.positive_real.shape[2]
     x = torch.rand(config.train.batch, inputs, *size, device=device).contiguous(memory_format=torch.channels_last)
     subjects = {
         "convolution": _both_ways(_only(block, "conv"), x),
@@ -61,7 +61,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
 
 def _block(config: RunConfig, number: int, device: torch.device) -> UpsampleBlock:
     network = METHODS[config.method.name].network(config, 1).to(device)
-    network.draw(config.train.seed)
+    network.reset_parameters(config.train.seed)
     block = network.get_submodule(f"blocks.{number - 1}")
     assert isinstance(block, UpsampleBlock)
     return block

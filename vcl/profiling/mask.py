@@ -26,7 +26,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
         raise ConfigError(f"method.name must be wsn or pfnr to rank scores, got {config.method.name}")
     device = prepare_device(config.train)
     network = METHODS[config.method.name].network(config, 1).to(device)
-    network.draw(config.train.seed)
+    network.reset_parameters(config.train.seed)
     weights = list(network.weights().values())
     scores = sum(weight.value.numel() for weight in weights)
 

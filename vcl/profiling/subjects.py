@@ -18,7 +18,7 @@ from vcl.errors import ConfigError
 from vcl.profiling.timing import Subject, Watch
 from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
-from vcl.sessions.strategy import StatefulPlugin
+from vcl.sessions.stateful import StatefulPlugin
 from vcl.sessions.trainer import build
 from vcl.subnet.ledger import Ledger
 from vcl.video.cache import Clip
@@ -154,7 +154,7 @@ def both(config: RunConfig) -> list[RunConfig]:
 def closed_ledger(config: RunConfig, sessions: int = 1, device: torch.device | None = None) -> Ledger:
     """A ledger with closed sessions, each trained for one step, so that it holds all that a method leaves behind."""
     method = METHODS[config.method.name]
-    ledger = Ledger(method.network(config, sessions).shapes(), method.keeps)
+    ledger = Ledger(method.network(config, sessions).layout(), method.state_kind)
     clips = [noise(config, config.train.batch)] * sessions
     for session in range(sessions):
         _session(config, clips, session, ledger, device or torch.device("cpu"))
@@ -171,6 +171,6 @@ def _session(
 ) -> None:
     """Train a session, for one pass over its video, after those that are closed."""
     strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
-    for plugin in strategy.remembering:
+    for plugin in strategy.stateful:
         plugin.recall(ledger.buffer, session)
     strategy.train(video_stream(clips).train_stream[session], eval_streams=[])

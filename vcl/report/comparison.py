@@ -33,7 +33,13 @@ _NOT_COMPARED = (
 )
 """Settings that move no number, show in the matrix, or belong to the method."""
 
-_STORED_NAMES = {"weight": "weights", "mask": "masks", "head": "heads", "buffer": "buffers"}
+_STORED_NAMES = {
+    "weight": "weights",
+    "mask": "masks",
+    "session": "per session",
+    "frame": "per frame",
+    "buffer": "buffers",
+}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ UNITS = {"psnr": " dB", "ssim": "", "ms_ssim": ""}
 DECIMALS = {"psnr": 2, "ssim": 4, "ms_ssim": 4}
 """Digits behind the point that a table shows of each metric."""
 
-KINDS = ("weight", "mask", "head", "buffer", "container")
+KINDS = ("weight", "mask", "session", "buffer", "container")
 """Kinds of stored bytes that every method has; others come behind them."""
 
 
@@ -161,9 +161,9 @@ def session_matrix(matrix: Mapping[str, Any], metric: str) -> SessionMatrix:
 def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, int]:
     """Count what is stored of the videos so far: what decoding needs, and the buffer that the next session needs.
 
-    Every session's file counts whole, with one exception: a method that keeps only its latest network (a session's
-    notes say so under ``keeps``) overwrites the weights and heads before, and needs none but the last session's. So
-    does a buffer: what a method keeps to learn the next video.
+    Every session's file counts whole, with one exception: a method that keeps only its latest network (``state_kind``
+    of a session's notes) overwrites the weights and heads before, and needs none but the last session's. So does a
+    buffer: what a method keeps to learn the next video.
 
     Args:
         folder: the run.
@@ -178,9 +178,9 @@ def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, in
         for kind, size in folder.session_bytes(session).items():
             total[kind] = total.get(kind, 0) + size
     if count:
-        latest = folder.session_notes(count - 1).keeps == "latest"
+        latest = folder.session_notes(count - 1).state_kind == "shared_latest"
         last = folder.session_bytes(count - 1)
-        total.update({kind: last.get(kind, 0) for kind in (("weight", "head", "buffer") if latest else ("buffer",))})
+        total.update({kind: last.get(kind, 0) for kind in (("weight", "session", "buffer") if latest else ("buffer",))})
     return total
 
 

@@ -25,9 +25,9 @@ _NAME = 24
 """Columns of a video's name at most, where a table would be too wide with whole names."""
 
 _TO_COME = {
-    "masks": "decoded with the latest session's mask",
-    "latest": "decoded with the latest network",
-    "each": "decoded with the network of the latest video",
+    "shared_masked": "decoded with the latest session's mask",
+    "shared_latest": "decoded with the latest network",
+    "per_session": "decoded with the network of the latest video",
 }
 """What a run decodes videos with that are still to come, by what its method leaves behind a session."""
 
@@ -46,7 +46,7 @@ def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> 
     matrix = measured(folder)
     run, method = printable(folder.path.name), label(folder.config().method)
     heading = f"{run}: {method}, {METRICS.get(metric, metric)} after each session"
-    table = table_text(matrix, metric, width, folder.session_notes(0).keeps, folder.path / "matrix.csv")
+    table = table_text(matrix, metric, width, folder.session_notes(0).state_kind, folder.path / "matrix.csv")
     return "\n".join(filter(None, (_wrapped(heading, width), table, _wrapped(proof_line(matrix), width))))
 
 
@@ -81,7 +81,7 @@ def table_text(
     matrix: Mapping[str, Any],
     metric: str = "psnr",
     width: int = WIDTH,
-    keeps: str = "masks",
+    state_kind: str = "shared_masked",
     csv: str | Path = "matrix.csv",
 ) -> str:
     """Lay out a matrix: a row a session, a column a video, the mean of the videos so far at the end.
@@ -94,7 +94,7 @@ def table_text(
         matrix: as ``RunFolder.matrix`` gives it.
         metric: a key of ``METRICS``.
         width: columns; no line is longer.
-        keeps: what the method leaves behind a session.
+        state_kind: what the method leaves behind a session.
         csv: where every cell can be found, for a table that does not show them all.
     """
     numbers = session_matrix(matrix, metric)
@@ -104,7 +104,7 @@ def table_text(
         return f"{METRICS[metric]} is {why}"
     digits = 2 if metric == "psnr" else 3
     whole = f"(every cell: {csv})"
-    in_brackets = f"(in brackets: still to come, {_TO_COME[keeps]})" if _to_come(numbers) else ""
+    in_brackets = f"(in brackets: still to come, {_TO_COME[state_kind]})" if _to_come(numbers) else ""
     lower = SessionMatrix(tuple((*row[: s + 1], *[None] * len(row[s + 1 :])) for s, row in enumerate(numbers.rows)))
     layouts = [
         (_table(matrix["videos"], numbers, digits), in_brackets),

@@ -9,7 +9,6 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +233,7 @@ class RunFolder:
             tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
             notes: what decoding needs to know beside them.
         """
-        write_tensors(self._session_path(session), tensors, asdict(notes))
+        write_tensors(self._session_path(session), tensors, notes.stored())
 
     def read_session(self, session: int) -> tuple[dict[str, Tensor], SessionNotes]:
         """Tensors and notes of ``write_session``."""
