@@ -102,7 +102,7 @@ def mask_weights(network: nn.Module, rule: Callable[[str], WeightRule], but: tup
     """Put a ``MaskedWeight`` in the place of every weight of a network: each parameter of two dimensions or more.
 
     Layers keep their code: ``layer.weight`` reads as the effective weights, whatever layer it is of; ``weights_of``
-    gives the ``MaskedWeight`` itself. Parameters of one dimension, such as biases and scales of norms, stay as they are.
+    gives the ``MaskedWeight`` itself. Parameters of one dimension, such as biases, stay as they are.
 
     Args:
         network: of any modules.
