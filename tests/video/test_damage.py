@@ -11,7 +11,7 @@ from vcl.datasets.prepare import prepare
 from vcl.errors import VideoError
 from vcl.video.probe import probe
 from vcl.video.read import read_frames
-from vcl.video.readers import matroska, walks
+from vcl.video.readers import avi, matroska, mp4, packets
 from vcl.video.readers.structure import damaged_at
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform
@@ -63,7 +63,7 @@ def test_a_hole_in_the_middle_is_refused_or_ends_the_frames(encode, suffix, tmp_
         place = content.index(b"moof", content.index(b"moof") + 4) - 4
     content[place : place + 512] = bytes(512)
     path.write_bytes(content)
-    message = "the file is (cut off or damaged|damaged): its parts do not follow one another at byte"
+    message = "the file is cut off or damaged: its parts do not follow one another at byte"
     for door in (read, lambda path: probe(VideoSource("clip", path))):
         with pytest.raises(VideoError, match=rf"clip{suffix}: {message}"):
             door(path)
@@ -148,33 +148,33 @@ UNIT = b"\0\0\0\1\x65unit"
 @pytest.mark.parametrize(
     ("walk", "content", "damage"),
     [
-        (walks.mp4_damaged_at, box(b"ftyp", b"isom") + MOOF + box(b"mdat", b"x") + MOOF, None),
-        (walks.mp4_damaged_at, box(b"ftyp", b"isom") + bytes(30) + MOOF, 12),
-        (walks.mp4_damaged_at, MOOF.replace(b"tfhd", bytes(4)), 0),
-        (walks.mp4_damaged_at, box(b"ftyp", b"isom") + box(b"mdat", b"x") + b"\xff\xff\xff\xffappended", None),
-        (walks.avi_damaged_at, riff(MOVI + chunk(b"idx1", b"abc") + b"\0"), None),
-        (walks.avi_damaged_at, riff(MOVI + chunk(b"idx1", b"abc") + chunk(b"JUNK", b"")), None),
-        (walks.avi_damaged_at, riff(MOVI.replace(b"ab00dc", bytes(6))), 34),
-        (walks.avi_damaged_at, riff(MOVI)[:-1], 34),
-        (walks.ts_damaged_at, PACKET * 9, None),
-        (walks.ts_damaged_at, (b"time" + PACKET) * 9, None),
-        (walks.ts_damaged_at, PACKET * 4 + bytes(188) + PACKET * 4, 4 * 188),
-        (walks.ts_damaged_at, PACKET * 4 + PACKET[:50], 4 * 188),
-        (walks.ps_damaged_at, PACK + PES + PES + b"\0\0\1\xb9" + bytes(99), None),
-        (walks.ps_damaged_at, PACK + PES + bytes(9) + PES, 23),
-        (walks.ps_damaged_at, PACK + PES[:-1], 14),
-        (walks.flv_damaged_at, FLV + tag(b"abc") + tag(b""), None),
-        (walks.flv_damaged_at, FLV + tag(b"abc") + bytes(15) + tag(b""), 31),
-        (walks.flv_damaged_at, FLV + tag(b"abc")[:-1], 13),
-        (walks.annex_b_damaged_at, UNIT + UNIT + bytes(2 << 20) + UNIT + bytes(9), None),
-        (walks.annex_b_damaged_at, UNIT + b"ab\0\0\3\1cd" + UNIT, None),
-        (walks.annex_b_damaged_at, UNIT + UNIT + bytes(9) + b"ab" + UNIT, 10),
-        (walks.annex_b_damaged_at, UNIT + UNIT + bytes(2 << 20) + b"ab" + UNIT, 10),
-        (walks.annex_b_damaged_at, UNIT + b"ab\0\0\3\4cd" + UNIT, 1),
-        (walks.ogg_damaged_at, ogg(2, b"ab") + ogg(4, b"c"), None),
-        (walks.ogg_damaged_at, ogg(2, b"ab") + bytes(30) + ogg(4, b"c"), 30),
-        (walks.ogg_damaged_at, ogg(2, b"ab") + ogg(4, b"c")[:-1], 30),
-        (walks.ogg_damaged_at, ogg(2, b"ab") + ogg(0, b"c"), 59),
+        (mp4.damaged_at, box(b"ftyp", b"isom") + MOOF + box(b"mdat", b"x") + MOOF, None),
+        (mp4.damaged_at, box(b"ftyp", b"isom") + bytes(30) + MOOF, 12),
+        (mp4.damaged_at, MOOF.replace(b"tfhd", bytes(4)), 0),
+        (mp4.damaged_at, box(b"ftyp", b"isom") + box(b"mdat", b"x") + b"\xff\xff\xff\xffappended", None),
+        (avi.damaged_at, riff(MOVI + chunk(b"idx1", b"abc") + b"\0"), None),
+        (avi.damaged_at, riff(MOVI + chunk(b"idx1", b"abc") + chunk(b"JUNK", b"")), None),
+        (avi.damaged_at, riff(MOVI.replace(b"ab00dc", bytes(6))), 34),
+        (avi.damaged_at, riff(MOVI)[:-1], 34),
+        (packets.ts_damaged_at, PACKET * 9, None),
+        (packets.ts_damaged_at, (b"time" + PACKET) * 9, None),
+        (packets.ts_damaged_at, PACKET * 4 + bytes(188) + PACKET * 4, 4 * 188),
+        (packets.ts_damaged_at, PACKET * 4 + PACKET[:50], 4 * 188),
+        (packets.ps_damaged_at, PACK + PES + PES + b"\0\0\1\xb9" + bytes(99), None),
+        (packets.ps_damaged_at, PACK + PES + bytes(9) + PES, 23),
+        (packets.ps_damaged_at, PACK + PES[:-1], 14),
+        (packets.flv_damaged_at, FLV + tag(b"abc") + tag(b""), None),
+        (packets.flv_damaged_at, FLV + tag(b"abc") + bytes(15) + tag(b""), 31),
+        (packets.flv_damaged_at, FLV + tag(b"abc")[:-1], 13),
+        (packets.annex_b_damaged_at, UNIT + UNIT + bytes(2 << 20) + UNIT + bytes(9), None),
+        (packets.annex_b_damaged_at, UNIT + b"ab\0\0\3\1cd" + UNIT, None),
+        (packets.annex_b_damaged_at, UNIT + UNIT + bytes(9) + b"ab" + UNIT, 10),
+        (packets.annex_b_damaged_at, UNIT + UNIT + bytes(2 << 20) + b"ab" + UNIT, 10),
+        (packets.annex_b_damaged_at, UNIT + b"ab\0\0\3\4cd" + UNIT, 1),
+        (packets.ogg_damaged_at, ogg(2, b"ab") + ogg(4, b"c"), None),
+        (packets.ogg_damaged_at, ogg(2, b"ab") + bytes(30) + ogg(4, b"c"), 30),
+        (packets.ogg_damaged_at, ogg(2, b"ab") + ogg(4, b"c")[:-1], 30),
+        (packets.ogg_damaged_at, ogg(2, b"ab") + ogg(0, b"c"), 59),
     ],
 )
 def test_parts_of_other_containers_must_follow_one_another(walk, content, damage):

@@ -12,7 +12,7 @@ from vcl.datasets.prepare import prepare
 from vcl.errors import VideoError
 from vcl.video.probe import probe
 from vcl.video.read import read_frames
-from vcl.video.readers.orientation import UPRIGHT, of_exif
+from vcl.video.readers.orientation import UPRIGHT, from_exif
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform
 
@@ -53,7 +53,7 @@ def test_a_display_matrix_is_followed(write_video, clip, turn):
 def test_an_oblique_display_matrix_is_refused_by_every_door(write_video, clip, tmp_path):
     path = write_video("clip.mov", clip)
     set_matrix(path, 0.5, 0.5, -0.5, 0.5)
-    message = r"clip\.mov: the display matrix turns the picture by 45 degrees; quarter turns and mirrors alone"
+    message = r"clip\.mov: the display matrix turns the picture by 45 degrees; only quarter turns and mirrors"
     for door in (read, lambda path: probe(VideoSource("clip", path))):
         with pytest.raises(VideoError, match=message):
             door(path)
@@ -95,7 +95,7 @@ def test_the_exif_orientation_of_a_frame_is_followed_as_pillow_does(tmp_path, ta
 
 @pytest.mark.parametrize("value", [None, 0, 9, "6"])
 def test_an_exif_orientation_that_means_nothing_is_none(value):
-    assert of_exif(value) == UPRIGHT
+    assert from_exif(value) == UPRIGHT
 
 
 def test_transparent_pixels_of_a_video_are_laid_over_black(tmp_path, clip):

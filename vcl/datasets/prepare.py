@@ -17,7 +17,7 @@ from vcl.errors import VideoError
 from vcl.folder_lock import exclusive_lock
 from vcl.video.cache import write_frames
 from vcl.video.digest import content_digest, stamp
-from vcl.video.probe import Facts, probe
+from vcl.video.probe import VideoInfo, probe
 from vcl.video.source import RAW_SUFFIXES, RawFormat, VideoSource
 from vcl.video.transform import Transform
 
@@ -39,7 +39,7 @@ class _Job:
 
     entry: Entry
     source: VideoSource
-    facts: Facts
+    facts: VideoInfo
 
 
 def prepare(

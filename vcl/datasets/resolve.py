@@ -11,8 +11,8 @@ from vcl.datasets.names import check_names, check_unique, normalised
 from vcl.datasets.own import is_video, own_settings
 from vcl.errors import VideoError
 from vcl.user_path import user_path
-from vcl.video.readers.listing import left_out, warn_once
-from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, raw_from_name, visible
+from vcl.video.readers.listing import unused_videos, warn_once
+from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, raw_from_name, visible_files
 from vcl.wording import did_you_mean
 
 # Manifests are files beside this one; the package is never imported from an archive, as PyAV could not be either.
@@ -176,8 +176,8 @@ def _package_folder(benchmark: str, package: str) -> Path:
 
 def _discover(manifest: Manifest, folder: Path) -> tuple[list[Entry], str]:
     """Make an entry of every video file and frame folder directly inside, and say what else looks like one."""
-    inside = [path for path in visible(folder) if _is_video(path)]
-    others = left_out(folder, inside)
+    inside = [path for path in visible_files(folder) if _is_video(path)]
+    others = unused_videos(folder, inside)
     if not inside:
         suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
         rule = f"must hold video files ({suffixes}) or folders of PNG or JPEG images"
@@ -224,7 +224,7 @@ def _locate(entry: Entry, folders: list[Path], benchmark: str) -> list[Path]:
 def _by_official_name(entry: Entry, folder: Path) -> list[Path]:
     """What bears an official name; archives only where they were not unpacked beside."""
     named = re.compile(rf"(?:{'|'.join(map(re.escape, (entry.name, *entry.files)))})(?:[_.-].*)?", re.IGNORECASE)
-    at = [_video_at(path) for path in visible(folder) if named.fullmatch(path.name)]
+    at = [_video_at(path) for path in visible_files(folder) if named.fullmatch(path.name)]
     fitting = [path for path in at if path is not None and (path.is_dir() or _is_video(path))]
     unpacked = any(path.suffix.lower() == ".yuv" for path in fitting)
     return [path for path in fitting if not (unpacked and path.suffix.lower() == ".7z")]
@@ -237,5 +237,5 @@ def _video_at(path: Path) -> Path | None:
         return path if path.exists() or path.is_symlink() else None
     if image_files(path):
         return path
-    inside = [file for file in visible(path) if file.is_file() and _is_video(file)]
+    inside = [file for file in visible_files(path) if file.is_file() and _is_video(file)]
     return inside[0] if len(inside) == 1 else None

@@ -15,7 +15,7 @@ from vcl.errors import VideoError
 from vcl.user_path import user_path
 from vcl.video.cache import Clip, cache_folder, cached_clip, load_clip
 from vcl.video.probe import probe
-from vcl.video.read import check_reach
+from vcl.video.read import check_length
 from vcl.video.transform import Transform
 
 
@@ -47,7 +47,7 @@ def open_stream(config: StreamConfig) -> list[Clip]:
             if ready:
                 clips[source.name] = ready
             elif (frames := probe(source).frames) is not None:
-                check_reach(source, transform.start, transform.frames, transform.stride, frames)
+                check_length(source, transform.start, transform.frames, transform.stride, frames)
     faults.raise_any()
     for source in sources:
         if source.name not in clips:

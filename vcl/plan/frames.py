@@ -15,7 +15,7 @@ from vcl.datasets.resolve import listed, resolve
 from vcl.datasets.stream import root_of, transform_of
 from vcl.errors import VideoError
 from vcl.video.probe import probe
-from vcl.video.read import check_count, too_short
+from vcl.video.read import check_count, short_video_error
 from vcl.video.readers.track import open_video
 from vcl.video.source import RAW_SUFFIXES, VideoSource
 
@@ -83,7 +83,7 @@ def _kept(name: str, whole: int | None, stream: StreamConfig, path: str) -> int:
         return stream.frames
     there = -(-(whole - stream.start) // stream.stride)
     if there < (stream.frames or 1):
-        raise too_short(name, stream.start, stream.frames, stream.stride, whole, path)
+        raise short_video_error(name, stream.start, stream.frames, stream.stride, whole, path)
     return stream.frames or there
 
 

@@ -23,7 +23,7 @@ from vcl.errors import CacheError
 from vcl.folder_lock import shared_lock
 from vcl.user_path import user_path
 from vcl.video.digest import known_digest, source_digest
-from vcl.video.read import DAMAGED_ARRAY
+from vcl.video.read import ARRAY_ERRORS
 from vcl.video.source import VideoSource
 from vcl.video.transform import Transform, transformed_frames
 
@@ -131,7 +131,7 @@ def _find(name: str, transform: Transform, cache_dir: Path, key: str) -> Clip | 
     for path in sorted(cache_dir.glob(f"{key}.*.npy")):
         try:
             clip = _map(name, path)
-        except DAMAGED_ARRAY as error:
+        except ARRAY_ERRORS as error:
             logger.warning("%s: the cached clip is damaged (%s) and is made again", path, error)
             continue
         if clip.frames.dtype == np.uint8 and clip.frames.shape[1:] == (3, transform.height, transform.width):

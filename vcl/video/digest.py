@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vcl.atomic_file import atomic_file
 from vcl.errors import VideoError
-from vcl.video.source import fault_of, image_files
+from vcl.video.source import image_files, os_error_line
 
 INDEX_NAME = "digests.json"
 
@@ -113,7 +113,7 @@ def stamp(path: Path) -> str:
     try:
         facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in _files(path)]
     except OSError as error:
-        raise VideoError(fault_of(error, path)) from error
+        raise VideoError(os_error_line(error, path)) from error
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
