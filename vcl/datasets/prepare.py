@@ -15,7 +15,7 @@ from vcl.datasets.rate import rate_of_file
 from vcl.datasets.resolve import locate, manifest_of, source_of, unclear, wanted
 from vcl.errors import VideoError
 from vcl.folder_lock import exclusive_lock
-from vcl.video.cache import write_frames
+from vcl.video.cache import decode_to_npy
 from vcl.video.digest import content_digest, stamp
 from vcl.video.probe import VideoInfo, probe
 from vcl.video.source import RAW_SUFFIXES, RawFormat, VideoSource
@@ -215,7 +215,7 @@ def _make(job: _Job, out: Path, transform: Transform, progress: Progress) -> Mad
     digest = content_digest(source.path)
     path = out / f"{name}.npy"
     with atomic_file(path) as draft:
-        count, sha256 = write_frames(source, transform, draft.file, lambda done: progress(name, done, of), most)
+        count, sha256 = decode_to_npy(source, transform, draft.file, lambda done: progress(name, done, of), most)
     size = facts.height, facts.width
     rate = rate_of_file(source) if job.entry.rate is None else Fraction(job.entry.rate)
     read_as = _layout(source), facts.orientation

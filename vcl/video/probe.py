@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vcl.errors import VideoError
-from vcl.video.read import check_file, frame_array
+from vcl.video.read import check_content, frame_array
 from vcl.video.readers.container import upright_frame_size
 from vcl.video.readers.folder import upright_image_size
 from vcl.video.readers.listing import frame_files
@@ -50,7 +50,7 @@ def probe(source: VideoSource) -> VideoInfo:
         if path.suffix.lower() == ".npy":
             count, _, height, width = frame_array(path).shape
             return VideoInfo(height, width, count)
-        check_file(path)
+        check_content(path)
         if path.suffix.lower() in RAW_SUFFIXES:
             count = raw_frames(source)
             assert source.raw is not None

@@ -129,13 +129,13 @@ def _lazy_frames(source: VideoSource) -> Iterator[Callable[[], NDArray[np.uint8]
     try:
         if path.is_dir():
             return folder_frames(source)
-        check_file(path)
+        check_content(path)
     except OSError as error:
         raise VideoError(f"{path}: cannot be read ({error.strerror})") from error
     return _array_frames(path) if path.suffix.lower() == ".npy" else container_frames(source)
 
 
-def check_file(path: Path) -> None:
+def check_content(path: Path) -> None:
     """Refuse a video file that is missing or empty.
 
     Raises:
