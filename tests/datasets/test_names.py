@@ -69,7 +69,7 @@ def test_names_that_differ_in_the_encoding_of_an_accent_are_one_name(tmp_path, w
 
 def test_a_root_that_is_not_utf_8_is_refused_in_one_printable_line(tmp_path, write_folder, clip):
     (tmp_path / LATIN1).mkdir()
-    with pytest.raises(VideoError, match="the root of the folder benchmark must be renamed: it is not UTF-8") as no:
+    with pytest.raises(VideoError, match=r"stream.root must be renamed, since it is not UTF-8") as no:
         resolve("folder", tmp_path / LATIN1)
     assert str(no.value).isprintable()
 

@@ -170,7 +170,7 @@ import os, signal
 from pathlib import Path
 from vcl.datasets import prepare
 from vcl.video.transform import Transform
-prepare.Prepared.having = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+prepare.PreparedFolder.with_video = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 prepare.prepare({benchmark!r}, Path({str(source)!r}), Path({str(out)!r}), Transform(12, 16), videos=["bee"])
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
@@ -234,7 +234,7 @@ def test_a_folder_keeps_to_one_size_and_to_one_process(source, tmp_path, benchma
     (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
     out = tmp_path / "out"
     prepare(benchmark, source, out, SMALL, videos=["bee"])
-    with pytest.raises(VideoError, match=r"was prepared as 12x16, asked for 24x32, every 2\.$"):
+    with pytest.raises(VideoError, match=r"was prepared as 12x16, asked for 24x32, stride 2$"):
         prepare(benchmark, source, out, Transform(24, 32, stride=2), videos=["bee"])
 
     def second(*_):

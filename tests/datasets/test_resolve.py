@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import vcl.datasets.resolve
-from vcl.datasets.resolve import benchmark_names, listed, manifest_of, resolve
+from vcl.datasets.resolve import benchmark_names, listed_videos, manifest_of, resolve
 from vcl.errors import VideoError
 from vcl.video.cache import load_clip
 from vcl.video.source import RawFormat, raw_from_name
@@ -204,8 +204,8 @@ def test_a_benchmark_nobody_knows_lists_those_there_are():
 def test_a_root_that_holds_nothing_is_refused(root, place):
     messages = {
         None: "the folder benchmark needs a root, the folder that holds its videos",
-        "none": "none: the root of the folder benchmark must be a folder, found none",
-        "cat.mp4": r"cat\.mp4: the root of the folder benchmark must be a folder",
+        "none": "stream.root must be a folder that exists, got .*none",
+        "cat.mp4": r"stream.root must be a folder, got the file .*cat\.mp4; it is taken out of its folder by stream",
         "empty": r"empty: must hold video files \(.*\.mp4.*\) or folders of PNG or JPEG images, found none",
     }
     with pytest.raises(VideoError, match=messages[place]):
@@ -241,9 +241,9 @@ def test_a_root_without_the_folders_of_the_benchmark_is_refused(root, manifest):
         ("about: a\nabout: b", r"line 2: the key 'about' is there twice, first in line 1"),
         (f"videos: [{{name: a, frames: {'9' * 5000}}}]", "frames must be a whole number"),
         (f"of: {'a' * 300}", r"own\.yaml: of must name a benchmark beside it"),
-        (f"folders: [{'a' * 300}]", "must be where they can be seen .File name too long: .*/aaa"),
+        (f"folders: [{'a' * 300}]", "must be accessible .File name too long: .*/aaa"),
         (f"videos: [{{name: {'a' * 300}}}]", "got 'a+', which is longer than 200 bytes"),
-        (f"videos: [{{name: a, path: {'a' * 300}}}]", "must be where they can be seen .File name too long: .*/aaa"),
+        (f"videos: [{{name: a, path: {'a' * 300}}}]", "must be accessible .File name too long: .*/aaa"),
         ("a: !!python/object/apply:os.getcwd []", "tags such as .*os.getcwd are not read"),
     ],
 )
@@ -261,4 +261,4 @@ def test_a_manifest_that_is_not_there_is_refused(tmp_path):
 def test_names_in_a_manifest_are_text_whatever_they_look_like(manifest):
     names = ["0010", "1e3", "no", "12:30", "2021_05_01", "1.10", "on"]
     path = manifest("videos: [" + ", ".join(f"{{name: {name}}}" for name in names) + "]")
-    assert [entry.name for entry in listed(path)] == names
+    assert [entry.name for entry in listed_videos(path)] == names

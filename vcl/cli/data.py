@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, path_word, tell
-from vcl.datasets.own import typed
+from vcl.datasets.user_videos import setting_text
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _frames(manifest: Manifest) -> str:
 
 
 def _print_videos(manifest: Manifest) -> None:
-    from vcl.datasets.resolve import wanted
+    from vcl.datasets.resolve import file_names
 
     _print_table(
         ("video", "frames", "rate", "height x width", "file or folder"),
@@ -85,7 +85,7 @@ def _print_videos(manifest: Manifest) -> None:
                 str(entry.frames or "any"),
                 str(entry.rate or "any"),
                 " or ".join(f"{height}x{width}" for height, width in entry.sizes) or "any",
-                wanted(entry),
+                file_names(entry),
             )
             for entry in manifest.videos
         ],
@@ -116,10 +116,10 @@ def _prepare(arguments: argparse.Namespace) -> None:
             progress=progress,
         )
     settings = [
-        f"stream.benchmark={typed(arguments.benchmark)}",
-        f"stream.root={typed(str(arguments.out))}",
+        f"stream.benchmark={setting_text(arguments.benchmark)}",
+        f"stream.root={setting_text(str(arguments.out))}",
         f"stream.size=[{transform.height},{transform.width}]",
-        *([f"stream.videos=[{','.join(map(typed, prepared))}]"] if arguments.videos else []),
+        *([f"stream.videos=[{','.join(map(setting_text, prepared))}]"] if arguments.videos else []),
     ]
     tell(
         f"{arguments.out}: {_videos(len(prepared))}, {sum(made.frames for made in prepared.values())} frames\n"
