@@ -29,7 +29,7 @@ PRESETS = {
     "hnerv480": Transform(480, 960, filter="bicubic"),
     "bunny640": Transform(640, 1280),
 }
-"""Sizes in the literature: that of the PFNR paper; from HNeRV on the centre of UVG at 1080p, that centre reduced, and the
+"""Sizes in the literature: that of the PFNR paper; since HNeRV the centre of UVG at 1080p, that centre reduced, and the
 centre of Bunny. The largest centre crop of that shape is scaled to that size."""
 
 

@@ -72,7 +72,7 @@ def transform_of(config: StreamConfig) -> Transform:
 def ordered(clips: list[Clip], config: StreamConfig) -> list[Clip]:
     """The clips in the order of their sessions, by ``config.order`` and ``config.order_seed``."""
     if config.order == "shuffled":
-        # From the order of names, so that the order before has no influence; Python keeps this sequence across versions.
+        # From the order of names, so that the order before does not matter; Python keeps this sequence across versions.
         generator = random.Random(config.order_seed)
         return sorted(sorted(clips, key=lambda clip: clip.name), key=lambda _: generator.random())
     return sorted(clips, key=difficulty) if config.order == "easy_to_hard" else clips
