@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from vcl.cli.parser import complete_setting
 from vcl.cli.streams import write_error, write_output
-from vcl.datasets.own import is_video, own_settings
+from vcl.datasets.user_videos import is_video, run_settings
 from vcl.errors import ConfigError
 from vcl.user_path import user_path
 from vcl.wording import did_you_mean
@@ -75,7 +75,7 @@ def check_yaml_path(path: Path, what: str) -> None:
             found, hint = "a run folder", f"; its config is {path / 'config.yaml'}"
         elif path.is_dir() or is_video(path):
             found = "a folder" if path.is_dir() else "a video"
-            hint = f"; videos of your own go behind a config: vcl run experiments/demo/pfnr.yaml {own_settings(path)}"
+            hint = f"; videos of your own go behind a config: vcl run experiments/demo/pfnr.yaml {run_settings(path)}"
             hint += " stream.frames=null"
         elif not path.exists():
             hint = did_you_mean(str(path), [str(file) for file in path.parent.glob("*.y*ml")])
