@@ -15,7 +15,8 @@ from torch import Tensor
 from vcl.config import MatrixConfig
 from vcl.decode import Decoder
 from vcl.errors import ForgettingError, RunFolderError
-from vcl.metrics import quality
+from vcl.metrics.quality import measure
+from vcl.metrics.registry import METRICS
 from vcl.render import BATCH
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
@@ -44,7 +45,7 @@ def measure_row(
         device: where to decode and measure.
 
     Returns:
-        ``session``; by video ``psnr`` (dB), ``ssim`` and ``ms_ssim`` (None where not measured or not defined),
+        ``session``; by video each metric under its name (None where not measured or not defined),
         ``sha256`` of the decoded uint8 frames (None where not all were decoded), ``sample_sha256`` of a few of them
         (None unless asked for) and ``state_sha256`` of the numbers that decode them, all three None for videos still
         to come; ``seconds`` of the whole, and ``decoded`` frames in ``decode_seconds`` of decoding alone.
@@ -52,7 +53,7 @@ def measure_row(
     started = time.perf_counter()
     decoder = Decoder.of_run(folder, state, device)
     together = folder.config().method.together
-    row: dict[str, Any] = {"session": state, **{key: [] for key in (*quality.METRICS, *_HASHES)}}
+    row: dict[str, Any] = {"session": state, **{key: [] for key in (*METRICS, *_HASHES)}}
     for video, clip in enumerate(clips):
         cell: dict[str, Any] = {}
         if video <= state:
@@ -64,7 +65,7 @@ def measure_row(
                 cell.update(measure_video(decoder.frames(video), clip, picture_path))
         elif how.upper:
             cell.update(measure_video(decoder.frames(video, length=len(clip.frames)), clip), sha256=None)
-        for key in (*quality.METRICS, *_HASHES):
+        for key in (*METRICS, *_HASHES):
             row[key].append(cell.get(key))
     spent = {"seconds": time.perf_counter() - started, "decode_seconds": decoder.seconds}
     return {**row, **{name: round(seconds, 3) for name, seconds in spent.items()}, "decoded": decoder.decoded}
@@ -72,7 +73,7 @@ def measure_row(
 
 def empty_row(videos: int, state: int) -> dict[str, Any]:
     """The row of a session after which there is nothing to measure yet: all its cells are empty."""
-    return {"session": state, **{key: [None] * videos for key in (*quality.METRICS, *_HASHES)}, "seconds": 0.0}
+    return {"session": state, **{key: [None] * videos for key in (*METRICS, *_HASHES)}, "seconds": 0.0}
 
 
 def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
@@ -146,7 +147,7 @@ def measure_video(
         The mean of each metric over the frames, None where it is undefined, and ``sha256`` of the decoded uint8 frames.
     """
     digest = hashlib.sha256()
-    values: dict[str, list[Tensor]] = {name: [] for name in quality.METRICS}
+    values: dict[str, list[Tensor]] = {name: [] for name in METRICS}
     length, done = len(clip.frames), 0
     for frames in batches:
         decoded = to_uint8(frames).contiguous()
@@ -154,7 +155,7 @@ def measure_video(
         # A copy, as the stored frames cannot be written to, and torch shares only what can.
         truth = np.array(clip.frames[done : done + len(pixels)])
         # Nothing waits for these numbers before the end: a GPU works them out while the hash is taken here.
-        for name, of_frames in quality.measure(decoded, torch.from_numpy(truth).to(decoded.device)).items():
+        for name, of_frames in measure(decoded, torch.from_numpy(truth).to(decoded.device)).items():
             if of_frames is not None:
                 values[name].append(of_frames)
         digest.update(pixels.tobytes())

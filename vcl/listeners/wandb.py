@@ -23,10 +23,11 @@ from PIL import Image
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.home import lend_home
+from vcl.metrics.registry import METRICS, PSNR
 from vcl.report.figures.frames import frames_figure, kept_frame
 from vcl.report.figures.run import matrix_figure, shares_of
 from vcl.report.figures.style import figure_bytes
-from vcl.report.summary import METRICS, label, read_matrix, session_matrix
+from vcl.report.summary import label, read_matrix, session_matrix
 from vcl.rundir import Event, RunFolder
 from vcl.wording import printable
 
@@ -165,11 +166,11 @@ class WandbListener:
             numbers = session_matrix(matrix, metric)
             cells = zip(matrix["videos"], numbers.rows[-1][: session + 1], strict=False)
             values |= {f"matrix/{metric}/{name}": cell for name, cell in cells if cell is not None}
-            if metric == "psnr":
+            if metric == PSNR.name:
                 named = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
                 values |= {f"matrix/{name}": value for name, value in named.items() if value is not None}
             if numbers.average() is not None:
-                values["matrix/average" if metric == "psnr" else f"matrix/average_{metric}"] = numbers.average()
+                values["matrix/average" if metric == PSNR.name else f"matrix/average_{metric}"] = numbers.average()
         rows: list[Any] = [[row["session"], *row["psnr"]] for row in matrix["rows"]]
         values["matrix/table"] = wandb.Table(columns=["after session", *matrix["videos"]], data=rows)
         learned = matrix["rows"][-1]["psnr"][session] is not None

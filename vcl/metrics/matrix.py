@@ -24,13 +24,15 @@ class SessionMatrix:
     the run's frames has only empty cells, and all its numbers are None.
 
     Args:
-        rows: one a session from 0, each with a cell for every video of the stream.
+        rows: one per session from 0, each with a cell for every video of the stream.
+        higher_is_better: of the metric, so that harm has the same sign whatever is measured.
 
     Raises:
         VclError: there are more rows than videos, rows differ in length, or a row has cells but none on the diagonal.
     """
 
     rows: tuple[tuple[Cell, ...], ...]
+    higher_is_better: bool = True
 
     def __post_init__(self) -> None:
         for s, row in enumerate(self.rows):
@@ -41,9 +43,9 @@ class SessionMatrix:
                 raise VclError(f"a session matrix must have every cell of its diagonal, got none at [{s}, {s}]")
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[Cell]]) -> SessionMatrix:
-        """Take plain lists, such as JSON holds."""
-        return cls(tuple(tuple(row) for row in rows))
+    def of(cls, rows: Sequence[Sequence[Cell]], higher_is_better: bool = True) -> SessionMatrix:
+        """Build a matrix from plain lists, such as JSON holds."""
+        return cls(tuple(tuple(row) for row in rows), higher_is_better)
 
     @property
     def defined(self) -> bool:
@@ -62,15 +64,15 @@ class SessionMatrix:
         return fmean(self.last) if self.last else None
 
     def backward_transfer(self) -> float | None:
-        """Mean over j < S of A[S, j] - A[j, j]; below 0 where later sessions did harm.
+        """Mean over j < S of A[S, j] - A[j, j], and its opposite for errors; below 0 where later sessions did harm.
 
         Returns:
             In the metric's unit; None, rather than a 0 that nobody measured, while there is one session only.
         """
-        return self._mean_change(self._sealed())
+        return self._mean_gain(self._sealed())
 
     def forgetting(self) -> float | None:
-        """Mean over j < S of max_s A[s, j] - A[S, j], with s from j to S; 0 or more.
+        """Mean over j < S of max_s A[s, j] - A[S, j], with s from j to S; for errors A[S, j] - min_s A[s, j]; >= 0.
 
         The last row takes part in the maximum, so a video that got better is not forgotten, and does not make up for
         another one that was.
@@ -78,10 +80,11 @@ class SessionMatrix:
         Returns:
             In the metric's unit; None while there is one session only.
         """
-        best = [None if cell is None else max(self._column(j)) for j, cell in enumerate(self._sealed())]
-        change = self._mean_change(best)
+        best_of = max if self.higher_is_better else min
+        best = [None if cell is None else best_of(self._column(j)) for j, cell in enumerate(self._sealed())]
+        gain = self._mean_gain(best)
         # 0.0 - x rather than -x: nothing forgotten must not read "-0.00".
-        return None if change is None else 0.0 - change
+        return None if gain is None else 0.0 - gain
 
     def _sealed(self) -> list[Cell]:
         """The diagonal, without its end; empty where the last row was not measured whole."""
@@ -91,12 +94,13 @@ class SessionMatrix:
         """List what was measured of a video from its own session on."""
         return [cell for row in self.rows[video:] if (cell := row[video]) is not None]
 
-    def _mean_change(self, before: Sequence[Cell]) -> float | None:
-        """Mean of what the earlier videos have in the last row, less ``before``; None where that was not measured."""
-        known = [then for then in before if then is not None]
+    def _mean_gain(self, before: Sequence[Cell]) -> float | None:
+        """Mean improvement of the earlier videos' last cells over ``before``; None where that was not measured."""
+        known = [cell for cell in before if cell is not None]
         if not known or len(known) < len(before):
             return None
-        return fmean(now - then for now, then in zip(self.last[:-1], known, strict=True))
+        change = fmean(now - then for now, then in zip(self.last[:-1], known, strict=True))
+        return change if self.higher_is_better else 0.0 - change
 
 
 def forward_transfer(after_k: Mapping[int, float], scratch_k: Mapping[int, float]) -> float | None:

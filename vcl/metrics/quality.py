@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-METRICS = ("psnr", "ssim", "ms_ssim")
-"""What ``measure`` gives, by name."""
+from vcl.metrics.registry import METRICS
 
 PSNR_CAP = 100.0
 """PSNR of frames that are this much alike or more, dB. Equal frames would have an infinite one, which JSON cannot hold
@@ -58,7 +57,7 @@ def to_unit(frames: Tensor) -> Tensor:
 
 
 def measure(decoded: Tensor, truth: Tensor) -> dict[str, Tensor | None]:
-    """All metrics of a batch, on the device it lies on.
+    """Compute every metric of a batch, on the device that holds it.
 
     Args:
         decoded: ``(B, 3, H, W)`` uint8.
@@ -68,7 +67,12 @@ def measure(decoded: Tensor, truth: Tensor) -> dict[str, Tensor | None]:
         By the names of ``METRICS``, ``(B,)``; None for a metric that is undefined at this size.
     """
     pair = to_unit(decoded), to_unit(truth)
-    return dict(zip(METRICS, (psnr(*pair), *similarity(*pair)), strict=True))
+    functions = {metric.function: metric.load_function() for metric in METRICS.values()}
+    results = {location: function(*pair) for location, function in functions.items()}
+    return {
+        metric.name: results[metric.function] if metric.item is None else results[metric.function][metric.item]
+        for metric in METRICS.values()
+    }
 
 
 def psnr(decoded: Tensor, truth: Tensor) -> Tensor:

@@ -11,15 +11,13 @@ from typing import Any
 
 from vcl import config as configs
 from vcl.config import RunConfig, SingleMatchedConfig
+from vcl.metrics.registry import METRICS, PSNR
 from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
 _NONE = "n/a"
-
-_ALWAYS = ("run", "method", "SSIM", "MS-SSIM")
-"""Lines that a table has even where they have nothing to say."""
 
 _FEW = 6
 """Up to so many runs have a column each."""
@@ -90,17 +88,17 @@ class Comparison:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         values = [
-            *("run", "method", "capacity", "seed", "sessions", "psnr", "ssim", "ms_ssim", "backward_transfer"),
-            *("forgetting", "forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel"),
+            *("run", "method", "capacity", "seed", "sessions", *METRICS, "backward_transfer", "forgetting"),
+            *("forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel"),
             *("updates_per_frame", "seconds", "decode_fps"),
         ]
         videos = [self._video_heading(j) for j in range(self._sessions())]
         writer.writerow([*values, *videos])
         for summary in self._runs():
             row: dict[str, Any] = {
-                **{key: value for key, value in vars(summary).items() if key in values},
+                **{name: getattr(summary, name) for name in values if hasattr(summary, name)},
+                **summary.averages,
                 "sessions": len(summary.videos),
-                "stored_bytes": summary.stored_bytes,
                 **{f"{kind}_bytes": summary.stored.get(kind, 0) for kind in kinds},
                 **dict(zip(videos, summary.last, strict=False)),
             }
@@ -115,21 +113,20 @@ class Comparison:
             ["method", *(runs[0].method for runs in members)],
             *([q.name, *map(q.shown, members)] for q in self._quantities()),
         ]
-        kept = [line for line in lines if line[0] in _ALWAYS or set(line[1:]) - {_NONE, "0"}]
+        always = {"run", "method", *(metric.heading for metric in METRICS.values())}
+        kept = [line for line in lines if line[0] in always or set(line[1:]) - {_NONE, "0"}]
         if len(self.groups) <= _FEW:
             return kept
         return [list(row) for row in zip(*kept, strict=True)]
 
     def _quantities(self) -> list[Quantity]:
-        each_video = [Quantity(self._video_heading(j), _last(j), ".2f") for j in range(self._sessions())]
+        each_video = [Quantity(self._video_heading(j), _last(j), f".{PSNR.digits}f") for j in range(self._sessions())]
         several = any(len(runs) > 1 for runs in self.groups.values())
         return [
             Quantity("capacity", lambda s: s.capacity, "g"),
             *([Quantity("seeds", lambda s: len(self._group_of(s)), ".0f")] if several else []),
             Quantity("sessions", lambda s: len(s.videos), ".0f"),
-            Quantity("PSNR (dB)", lambda s: s.psnr, ".2f", spread=True),
-            Quantity("SSIM", lambda s: s.ssim, ".4f", spread=True),
-            Quantity("MS-SSIM", lambda s: s.ms_ssim, ".4f", spread=True),
+            *(Quantity(m.heading, _average(m.name), f".{m.digits}f", spread=True) for m in METRICS.values()),
             Quantity("backward transfer (dB)", lambda s: s.backward_transfer, ".2f", spread=True),
             Quantity("forgetting (dB)", lambda s: s.forgetting, ".2f", spread=True),
             Quantity("forward transfer (dB)", lambda s: s.forward_transfer, ".2f", spread=True),
@@ -268,6 +265,10 @@ def plainly(value: object) -> str:
 
 def _stored(kind: str) -> Callable[[Summary], float]:
     return lambda summary: summary.stored.get(kind, 0)
+
+
+def _average(metric: str) -> Callable[[Summary], float | None]:
+    return lambda summary: summary.averages[metric]
 
 
 def _last(video: int) -> Callable[[Summary], float | None]:

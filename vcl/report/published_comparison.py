@@ -13,6 +13,7 @@ from statistics import fmean
 from vcl.config import RunConfig, SingleConfig
 from vcl.datasets.resolve import manifest_of
 from vcl.errors import VideoError
+from vcl.metrics.registry import PSNR
 from vcl.report.comparison import plainly
 from vcl.report.published import MEAN, Published, Source
 from vcl.report.summary import Summary
@@ -21,7 +22,10 @@ from vcl.report.tables import markdown_table, text_table
 _FEW = 3
 """Up to so many videos are named in one reason."""
 
-_HEADINGS = ("source", "video", "published (dB)", "ours (dB)", "difference (dB)")
+_HEADINGS = ("source", "video", *(f"{column} ({PSNR.unit})" for column in ("published", "ours", "difference")))
+
+_DB = f".{PSNR.digits}f"
+"""Format of a PSNR."""
 
 _CSV_HEADINGS = (
     *("run", "source", "paper", "method", "video", "published", "ours", "difference"),
@@ -152,7 +156,7 @@ class PublishedComparison:
                 continue
             numbered = list(enumerate(sources, 1))
             rows = [
-                [str(number), theirs.video, f"{theirs.psnr:.2f}", f"{ours:.2f}", f"{ours - theirs.psnr:+.2f}"]
+                [str(number), theirs.video, f"{theirs.psnr:{_DB}}", f"{ours:{_DB}}", f"{ours - theirs.psnr:+{_DB}}"]
                 for number, each in numbered
                 for theirs, ours in each.pairs
             ]

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
+from vcl.metrics.registry import METRICS, PSNR
+from vcl.report.summary import label, measured, numbers_line, session_matrix
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
@@ -37,7 +38,7 @@ def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> 
 
     Args:
         folder: the run, finished or not.
-        metric: psnr, ssim or ms_ssim.
+        metric: a key of ``METRICS``.
         width: columns of the terminal; no line is longer.
 
     Raises:
@@ -45,8 +46,8 @@ def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> 
     """
     matrix = measured(folder)
     run, method = printable(folder.path.name), label(folder.config().method)
-    heading = f"{run}: {method}, {METRICS.get(metric, metric)} after each session"
     table = table_text(matrix, metric, width, folder.session_notes(0).keeps, folder.path / "matrix.csv")
+    heading = f"{run}: {method}, {METRICS[metric].label} after each session"
     return "\n".join(filter(None, (_wrapped(heading, width), table, _wrapped(proof_line(matrix), width))))
 
 
@@ -73,7 +74,7 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
     if hashes == "sample_sha256":
         return f"changed: {_listed(matrix['videos'][j] for j in changed)}"
     return "changed: " + _listed(
-        f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed
+        f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {PSNR.text(latest['psnr'][j])}" for j in changed
     )
 
 
@@ -99,13 +100,11 @@ def table_text(
     """
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
-        learned = session_matrix(matrix, "psnr").defined
-        why = f"n/a for frames of {' x '.join(map(str, matrix['size']))} pixels" if learned else "not measured yet"
-        return f"{METRICS[metric]} is {why}"
-    digits = 2 if metric == "psnr" else 3
+        return f"{METRICS[metric].label} is {_why_undefined(matrix, metric)}"
+    digits = METRICS[metric].cell_digits
     whole = f"(every cell: {csv})"
     in_brackets = f"(in brackets: still to come, {_TO_COME[keeps]})" if _to_come(numbers) else ""
-    lower = SessionMatrix(tuple((*row[: s + 1], *[None] * len(row[s + 1 :])) for s, row in enumerate(numbers.rows)))
+    lower = SessionMatrix.of([[*row[: s + 1], *[None] * len(row[s + 1 :])] for s, row in enumerate(numbers.rows)])
     layouts = [
         (_table(matrix["videos"], numbers, digits), in_brackets),
         (_table(matrix["videos"], numbers, digits - 1, narrow=True), in_brackets),
@@ -116,6 +115,15 @@ def table_text(
     table, note = next(fitting, layouts[-1])
     notes = (_wrapped(line, width) for line in (note, numbers_line(numbers, metric)))
     return "\n".join(filter(None, (plain(table), *notes)))
+
+
+def _why_undefined(matrix: Mapping[str, Any], metric: str) -> str:
+    """Why a metric has no cells: no video is learned, the run is older than the metric, or the frames are too small."""
+    if not session_matrix(matrix, PSNR.name).defined:
+        return "not measured yet"
+    if not any(metric in row for row in matrix["rows"]):
+        return "not measured in this run"
+    return f"n/a for frames of {' x '.join(map(str, matrix['size']))} pixels"
 
 
 def _to_come(numbers: SessionMatrix) -> bool:

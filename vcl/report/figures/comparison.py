@@ -14,6 +14,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import BboxBase
 
+from vcl.metrics.registry import PSNR
 from vcl.report.figures.style import DIM, GREY, styled
 
 Matrices = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -35,7 +36,7 @@ def sessions_figure(groups: Matrices) -> Figure:
         axes.errorbar(places, means, spread, label=name, lw=0, elinewidth=0.8, **_look(number, len(groups)))
     names = next(iter(groups.values()))[0]["videos"]
     _sessions_axis(axes, names)
-    axes.set_ylabel("PSNR after the last session (dB)")
+    axes.set_ylabel(f"{PSNR.label} after the last session ({PSNR.unit})")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
@@ -64,7 +65,7 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="minor", labelsize=6)
     axes.set_xlabel("stored megabytes: weights, masks, heads, buffers")
-    axes.set_ylabel("average PSNR (dB)")
+    axes.set_ylabel(f"average {PSNR.heading}")
     _set_apart(figure, labels)
     return figure
 
@@ -91,7 +92,7 @@ def forgetting_figure(groups: Matrices) -> Figure:
         axes.grid(axis="y", color="#e6e6e6", lw=0.5)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     for axes in grid[:, 0]:
-        axes.set_ylabel("PSNR (dB)")
+        axes.set_ylabel(PSNR.heading)
     for axes in grid.flat[max(0, len(groups) - across) : len(groups)]:
         axes.set_xlabel("after session")
         axes.tick_params(labelbottom=True)

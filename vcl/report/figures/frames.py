@@ -24,6 +24,7 @@ from vcl.decode import Decoder
 from vcl.errors import VideoError
 from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import psnr, to_unit
+from vcl.metrics.registry import PSNR
 from vcl.report.figures.style import DIM, bare, styled
 from vcl.rundir import RunFolder
 from vcl.video.pixels import read_png, to_uint8
@@ -181,7 +182,7 @@ def _row(axes_row: Sequence[Axes], frame: Shown, scale: Normalize) -> None:
         axes.set_xlim(-0.5, width - 0.5)
         axes.set_ylim(height - 0.5, -0.5)
     axes_row[0].text(0, 1.02, frame.label, transform=axes_row[0].transAxes, va="bottom", fontsize=8)
-    quality = f"{frame.psnr:.2f} dB"
+    quality = PSNR.text(frame.psnr)
     axes_row[1].text(1, 1.02, quality, transform=axes_row[1].transAxes, ha="right", va="bottom", fontsize=8, color=DIM)
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from vcl.errors import VclError
+from vcl.metrics.registry import METRICS
 from vcl.report.comparison import grouped, names_of
 from vcl.report.figures.comparison import bytes_figure, forgetting_figure, sessions_figure
 from vcl.report.figures.frames import first_video, frames_figure, latest_frames
 from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure
 from vcl.report.figures.style import write_figure
-from vcl.report.summary import METRICS, label, measured, read_matrix, session_matrix, summarise
+from vcl.report.summary import label, measured, read_matrix, session_matrix, summarise
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 

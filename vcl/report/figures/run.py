@@ -10,15 +10,16 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from vcl.errors import VclError
 from vcl.metrics.matrix import SessionMatrix
+from vcl.metrics.registry import METRICS
 from vcl.report.figures.style import BLUE, DIM, INK, ORANGE, PALE, SKY, ink_on, styled
-from vcl.report.summary import METRICS, UNITS, numbers_line, session_matrix
+from vcl.report.summary import numbers_line, session_matrix
 from vcl.rundir import Event
 
 SHARES = {"reused": BLUE, "new": ORANGE, "used by others only": SKY, "free": PALE}
@@ -48,20 +49,23 @@ def matrix_figure(matrix: Mapping[str, Any], metric: str = "psnr", title: str = 
     """
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
-        raise VclError(f"a figure of the matrix must have numbers, got no {METRICS[metric]}")
+        raise VclError(f"a figure of the matrix must have numbers, got no {METRICS[metric].label}")
     names = matrix["videos"]
     wide, high = (0.64, 0.40) if len(names) <= _FEW else (0.47, 0.31)
     # The axes are the whole figure, so cells have their size in inches; writing makes room for what stands around it.
     figure = Figure(figsize=(wide * (len(names) + _MEAN), high * len(names)))
     axes = figure.add_axes((0, 0, 1, 1))
     scale = _scale([cell for s, row in enumerate(numbers.rows) for cell in row[: s + 1] if cell is not None])
-    _cells(axes, numbers, scale, _digits(metric, len(names)), 8 if len(names) <= _FEW else 7)
+    digits, text_size = METRICS[metric].cell_digits, 8
+    if len(names) > _FEW:
+        digits, text_size = digits - 1, 7
+    _cells(axes, numbers, scale, digits, text_size)
     _matrix_axes(axes, names)
     strip = axes.inset_axes((1 + 0.05 / figure.get_figwidth(), 0, 0.13 / figure.get_figwidth(), 1))
-    bar = figure.colorbar(ScalarMappable(scale, "viridis"), cax=strip)
-    bar.set_label(METRICS[metric] + (f" ({UNITS[metric].strip()})" if UNITS[metric] else ""))
+    bar = figure.colorbar(ScalarMappable(scale, _colours(numbers)), cax=strip)
+    bar.set_label(METRICS[metric].heading)
     bar.outline.set_linewidth(0)
-    heading = ": ".join(filter(None, (title, f"{METRICS[metric]} of each video after each session")))
+    heading = ": ".join(filter(None, (title, f"{METRICS[metric].label} of each video after each session")))
     _headed(axes, heading, numbers_line(numbers, metric))
     return figure
 
@@ -73,12 +77,13 @@ def _scale(values: Sequence[float]) -> Normalize:
     return Normalize(low - margin, high + margin)
 
 
-def _digits(metric: str, videos: int) -> int:
-    return (2 if metric == "psnr" else 3) - (videos > _FEW)
+def _colours(numbers: SessionMatrix) -> Colormap:
+    """Bright is good."""
+    return matplotlib.colormaps["viridis" if numbers.higher_is_better else "viridis_r"]
 
 
 def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, size: float) -> None:
-    colours = matplotlib.colormaps["viridis"]
+    colours = _colours(numbers)
     for s, row in enumerate(numbers.rows):
         for j, cell in enumerate(row):
             if cell is None:
