@@ -1,4 +1,4 @@
-"""The session matrix: how good each video is after each session, and what follows from it."""
+"""The session matrix: the quality of each video after each session, and the numbers that follow from it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Cell = float | None
 class SessionMatrix:
     """Quality A[s, j] of video j, decoded from the state saved after session s.
 
-    A run that is still going has fewer rows than videos; S is then the last session that has a row, and every number
-    below speaks of the sessions so far. Cells with j > s belong to videos that are still to come: they may be empty
-    and enter none of the numbers. Cells below the diagonal may be empty too, where hashes show that they equal it;
-    no number is given while the last row is not whole. A row is empty where nothing was learned yet, as when all videos
-    are learned at once, after the last; then nothing is known of transfer or forgetting. A metric that is undefined for
-    the run's frames has only empty cells, and all its numbers are None.
+    A run in progress has fewer rows than videos; S is then the last session that has a row, and every number below
+    covers the sessions so far. Cells with j > s belong to videos still to come: they may be empty and enter none of the
+    numbers. Cells below the diagonal may be empty too, where hashes show that they equal it; while the last row is
+    incomplete, all numbers are None. A row is empty where nothing was learned yet, as when all videos are learned at
+    once, after the last; transfer and forgetting are then unknown. A metric that is undefined for the run's frames has
+    only empty cells, and all its numbers are None.
 
     Args:
         rows: one per session from 0, each with a cell for every video of the stream.
@@ -49,15 +49,15 @@ class SessionMatrix:
 
     @property
     def defined(self) -> bool:
-        """Whether there is anything in it."""
+        """Whether any cell was measured."""
         return any(cell is not None for row in self.rows for cell in row)
 
     @property
     def last(self) -> tuple[float, ...]:
         """Quality of every video so far after the last session; empty where one of them was not measured."""
         cells = self.rows[-1][: len(self.rows)] if self.rows else ()
-        found = tuple(cell for cell in cells if cell is not None)
-        return found if len(found) == len(cells) else ()
+        measured = tuple(cell for cell in cells if cell is not None)
+        return measured if len(measured) == len(cells) else ()
 
     def average(self) -> float | None:
         """Mean of the last row, over the videos so far."""
@@ -74,8 +74,8 @@ class SessionMatrix:
     def forgetting(self) -> float | None:
         """Mean over j < S of max_s A[s, j] - A[S, j], with s from j to S; for errors A[S, j] - min_s A[s, j]; >= 0.
 
-        The last row takes part in the maximum, so a video that got better is not forgotten, and does not make up for
-        another one that was.
+        The last row takes part in the maximum, so a video that improved counts as 0 and does not compensate for
+        another one that was forgotten.
 
         Returns:
             In the metric's unit; None while there is one session only.
@@ -87,11 +87,11 @@ class SessionMatrix:
         return None if gain is None else 0.0 - gain
 
     def _sealed(self) -> list[Cell]:
-        """The diagonal, without its end; empty where the last row was not measured whole."""
+        """The diagonal without its last cell; empty where the last row is incomplete."""
         return [row[j] for j, row in enumerate(self.rows[:-1])] if self.last else []
 
     def _column(self, video: int) -> list[float]:
-        """List what was measured of a video from its own session on."""
+        """The measured cells of a video from its own session on."""
         return [cell for row in self.rows[video:] if (cell := row[video]) is not None]
 
     def _mean_gain(self, before: Sequence[Cell]) -> float | None:
@@ -104,15 +104,15 @@ class SessionMatrix:
 
 
 def forward_transfer(after_k: Mapping[int, float], scratch_k: Mapping[int, float]) -> float | None:
-    """Tell what the sessions before are worth to a new video: its lead over training from scratch.
+    """What earlier sessions are worth to a new video: its lead over training from scratch.
 
     Args:
-        after_k: by session, PSNR of its video after its first k epochs, dB.
+        after_k: by session, PSNR of its video after the first k epochs, dB.
         scratch_k: by session, the same for the same network trained on that video alone, dB.
 
     Returns:
-        Mean difference over the sessions from 1 on that have both, dB; None where there is none. Session 0 has
-        nothing before it and is left out.
+        Mean difference over the sessions from 1 on that have both, dB; None where there is none. Session 0 has no
+        earlier sessions and is left out.
     """
     both = [session for session in after_k if session >= 1 and session in scratch_k]
     return fmean(after_k[session] - scratch_k[session] for session in both) if both else None

@@ -1,6 +1,6 @@
 """What the JSON files of a run folder must hold, and the matrix as a table.
 
-A record that cannot be one raises ValueError with a rule, before anyone reckons with it.
+A malformed record raises ValueError, with the rule that it breaks, before anything is computed from it.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ _EVENTS: dict[str, dict[str, _Check]] = {
 
 
 def check_event(event: Any) -> None:
-    """Refuse a line of ``events.jsonl`` that is no event."""
+    """Check a line of ``events.jsonl``; raises ValueError."""
     _require(event, {"kind": ("a name", lambda value: isinstance(value, str))}, "an event")
     _require(event, _EVENTS.get(event["kind"], {}), f"the event {event['kind']}")
 
 
 def check_versions(starts: Any) -> None:
-    """Refuse what ``versions.json`` cannot hold."""
+    """Check the content of ``versions.json``; raises ValueError."""
     if not isinstance(starts, list) or not all(isinstance(start, dict) for start in starts):
         raise ValueError("it must be a list of objects")
 
 
 def check_matrix(matrix: Any) -> None:
-    """Refuse what ``matrix.json`` cannot hold."""
+    """Check the content of ``matrix.json``; raises ValueError."""
     size: _Check = ("height and width", lambda value: _is_list_of(value, 2, _is_count))
     rows: _Check = ("a list", lambda value: isinstance(value, list))
     _require(matrix, {"videos": _NAMES, "size": size, "rows": rows}, "the matrix")
@@ -103,7 +103,7 @@ def _check_row(row: Any, number: int, count: int) -> None:
     )
     session: _Check = (str(number), lambda value: type(value) is int and value == number)
     required = {"session": session, PSNR.name: cells, "sha256": hashes}
-    optional = {  # Rows of older runs lack what is newer than they are.
+    optional = {  # Rows of older runs may lack these.
         **dict.fromkeys(METRICS, cells),
         **dict.fromkeys(_HASHES, hashes),
         **dict.fromkeys(("seconds", "decoded", "decode_seconds"), _NUMBER),
