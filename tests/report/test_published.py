@@ -21,7 +21,7 @@ from vcl.config import (
 from vcl.errors import VclError
 from vcl.report.comparison import compare_runs
 from vcl.report.published import MEAN, Published, Source, read_published
-from vcl.report.published_comparison import Beside, beside
+from vcl.report.published_comparison import SourceComparison, compare_with_published
 from vcl.rundir import RunFolder
 
 DATA = Path(__file__).parents[2] / "experiments" / "published.csv"
@@ -70,7 +70,7 @@ def numbers(source=SOURCE, psnr=(29.0, 30.0, 35.5), frames=T, mean=31.5, videos=
 
 
 def reasons(runs, reported):
-    (each,) = beside(runs, reported).found["run"]
+    (each,) = compare_with_published(runs, reported).sources["run"]
     return each.reasons
 
 
@@ -121,12 +121,12 @@ def test_no_number_stands_twice(published):
 def test_sources_of_one_run_have_names_that_differ(published):
     names = {}
     for source in dict.fromkeys(number.source for number in published):
-        names.setdefault((source.stream, source.method), []).append(Beside(source, (), ()).name)
+        names.setdefault((source.stream, source.method), []).append(SourceComparison(source, (), ()).name)
     assert all(len(set(found)) == len(found) for found in names.values())
 
 
 def test_a_run_under_the_same_conditions_is_comparable(summaries):
-    (each,) = beside(summaries(), numbers()).found["run"]
+    (each,) = compare_with_published(summaries(), numbers()).sources["run"]
     assert each.verdict == "comparable as far as its settings are known"
     assert [(theirs.video, theirs.psnr, ours) for theirs, ours in each.pairs] == [
         ("bunny", 29.0, 28.0),
@@ -175,7 +175,7 @@ def test_what_is_unknown_of_a_paper_is_no_reason(summaries):
 
 def test_a_part_of_the_videos_is_a_shorter_stream_and_has_no_mean(summaries):
     reported = numbers(psnr=(29.0, 30.0, 35.5, 33.0), videos=(*VIDEOS, "focus"))
-    (each,) = beside(summaries(), reported).found["run"]
+    (each,) = compare_with_published(summaries(), reported).sources["run"]
     assert each.reasons == ("sessions 4, ours 3",)
     assert [theirs.video for theirs, _ in each.pairs] == list(VIDEOS)
 
@@ -205,7 +205,7 @@ def test_frames_that_are_unknown_or_others_are_a_reason(summaries):
 
 
 def test_many_videos_of_unknown_length_are_counted(summaries, monkeypatch):
-    monkeypatch.setattr("vcl.report.published_comparison._FEW", 2)
+    monkeypatch.setattr("vcl.report.published_comparison._MOST_NAMES", 2)
     assert reasons(summaries(), numbers(frames=None)) == ("frames unknown of 3 videos",)
 
 
@@ -214,18 +214,18 @@ def test_the_frames_behind_a_mean_alone_are_unknown(summaries):
 
 
 def test_a_run_that_is_not_finished_says_so(summaries):
-    (each,) = beside(summaries(done=2), numbers()).found["run"]
+    (each,) = compare_with_published(summaries(done=2), numbers()).sources["run"]
     assert each.reasons == ("not finished: 2 of 3 sessions",)
     assert [(theirs.video, ours) for theirs, ours in each.pairs] == [("bunny", 26.0), ("city", 32.0)]
 
 
 def test_sources_with_the_fewest_reasons_come_first(summaries):
-    found = beside(summaries(), [*differing(epochs=300), *numbers()]).found["run"]
+    found = compare_with_published(summaries(), [*differing(epochs=300), *numbers()]).sources["run"]
     assert [len(each.reasons) for each in found] == [0, 1]
 
 
 def test_seeds_are_set_beside_as_their_mean(summaries):
-    found = beside(summaries(runs=("seed0", "seed1")), numbers()).found
+    found = compare_with_published(summaries(runs=("seed0", "seed1")), numbers()).sources
     ((each,),) = found.values()
     assert [ours for _, ours in each.pairs] == [28.5, 31.5, 35.5, pytest.approx(94 / 3 + 0.5)]
 
@@ -241,8 +241,8 @@ def test_numbers_of_the_stream_whose_videos_a_run_has_are_beside_it_too(summarie
 
 @pytest.mark.parametrize("changes", [{"stream": "uvg8"}, {"method": "pfnr"}])
 def test_other_streams_and_methods_do_not_concern_a_run(summaries, changes):
-    found = beside(summaries(), differing(**changes))
-    assert found.to_text() == "run: no published number is known to set beside wsn on uvg17"
+    found = compare_with_published(summaries(), differing(**changes))
+    assert found.to_text() == "run: no published number is known for wsn on uvg17"
     assert found.to_markdown() == found.to_text()
     assert found.to_csv().count("\n") == 0
 
@@ -250,9 +250,9 @@ def test_other_streams_and_methods_do_not_concern_a_run(summaries, changes):
 def test_the_text_has_a_table_and_a_line_for_each_source(summaries):
     twin = dataclasses.replace(SOURCE, table="", network="", epochs=300)
     noted = dataclasses.replace(numbers(twin)[0], note="a copy error")
-    text = beside(summaries(), [*numbers(), noted]).to_text()
+    text = compare_with_published(summaries(), [*numbers(), noted]).to_text()
     head, names, _, *rows = text.splitlines()
-    assert head == "run: wsn on uvg17, beside published numbers"
+    assert head == "run: wsn on uvg17, compared with published numbers"
     assert names.split() == ["source", "video", "published", "(dB)", "ours", "(dB)", "difference", "(dB)"]
     assert [row.split() for row in rows[:4]] == [
         ["1", "bunny", "29.00", "28.00", "-1.00"],
@@ -271,14 +271,14 @@ def test_the_text_has_a_table_and_a_line_for_each_source(summaries):
 
 
 def test_the_markdown_holds_what_the_text_holds(summaries):
-    heading, table, lines = beside(summaries(), numbers()).to_markdown().split("\n\n")
-    assert heading == "run: wsn on uvg17, beside published numbers"
+    heading, table, lines = compare_with_published(summaries(), numbers()).to_markdown().split("\n\n")
+    assert heading == "run: wsn on uvg17, compared with published numbers"
     assert table.splitlines()[1:3] == ["| --- | --- | ---: | ---: | ---: |", "| 1 | bunny | 29.00 | 28.00 | -1.00 |"]
     assert lines.startswith("- source 1: A paper, Table 1")
 
 
 def test_csv_has_a_row_a_number_in_full_precision(summaries):
-    rows = list(csv.DictReader(io.StringIO(beside(summaries(), differing(epochs=300)).to_csv())))
+    rows = list(csv.DictReader(io.StringIO(compare_with_published(summaries(), differing(epochs=300)).to_csv())))
     assert len(rows) == 4
     assert float(rows[-1]["difference"]) == 94 / 3 - 31.5
     assert {key: rows[0][key] for key in ("run", "paper", "method", "video", "published", "ours", "comparable")} == {

@@ -24,7 +24,7 @@ from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.home import lend_home
 from vcl.metrics.registry import METRICS, PSNR
-from vcl.report.figures.frames import frames_figure, kept_frame
+from vcl.report.figures.frames import frames_figure, saved_frame
 from vcl.report.figures.run import matrix_figure, shares_of
 from vcl.report.figures.style import figure_bytes
 from vcl.report.summary import label, read_matrix, session_matrix
@@ -182,7 +182,7 @@ class WandbListener:
         values = {}
         try:
             values["matrix/figure"] = _image(matrix_figure(matrix, "psnr", self._title))
-            shown = kept_frame(self._folder, session, name)
+            shown = saved_frame(self._folder, session, name)
             values[f"frames/{name}"] = _image(frames_figure([shown], f"{self._title}: {name} after session {session}"))
         except Exception as error:
             log.warning("W&B gets no frames of session %d: %s", session, _line(error))

@@ -67,7 +67,7 @@ class SessionMatrix:
         """Mean over j < S of A[S, j] - A[j, j], and its opposite for errors; below 0 where later sessions did harm.
 
         Returns:
-            In the metric's unit; None, rather than a 0 that nobody measured, while there is one session only.
+            In the metric's unit; None, not 0, while there is one session only, as nothing was measured then.
         """
         return self._mean_gain(self._sealed())
 
