@@ -136,7 +136,7 @@ def _to_come(numbers: SessionMatrix) -> bool:
 
 
 def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: bool = False) -> Table:
-    brackets = _to_come(numbers)
+    has_brackets = _to_come(numbers)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0 if narrow else (0, 1))
     table.add_column("after session", no_wrap=True)
     for name in (*(map(str, range(len(videos))) if narrow else videos), "mean"):
@@ -144,12 +144,11 @@ def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: b
     for s, row in enumerate(numbers.rows):
         cells = ["" if cell is None else f"{cell:.{digits}f}" for cell in row]
         # The space aligns numbers without brackets with those that have them.
-        bracketed = [f"({cell})" if cell and j > s else f"{cell}{' ' * brackets}" for j, cell in enumerate(cells)]
+        bracketed = [f"({cell})" if cell and j > s else f"{cell}{' ' * has_brackets}" for j, cell in enumerate(cells)]
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
         name = f"{s} {videos[s]}"
-        table.add_row(
-            _cut(name, _NAME_WIDTH) if narrow else name, *bracketed, "" if mean is None else f"{mean:.{digits}f}"
-        )
+        mean_text = "" if mean is None else f"{mean:.{digits}f}"
+        table.add_row(_cut(name, _NAME_WIDTH) if narrow else name, *bracketed, mean_text)
     return table
 
 
