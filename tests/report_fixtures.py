@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 from fake_run import NAMES, PSNR, SIZE, T, a_matrix, fill
+from published_numbers import VIDEOS
 
-from vcl.config import FinetuneConfig, RunConfig, StreamConfig, WsnConfig
+from vcl.config import FinetuneConfig, NervConfig, RunConfig, StreamConfig, TrainConfig, WsnConfig
+from vcl.report.comparison import compare_runs
 from vcl.rundir import RunFolder
 
 
@@ -70,3 +72,25 @@ def videos(monkeypatch):
     monkeypatch.setattr("vcl.report.figures.frames.open_stream", lambda config: clips)
     monkeypatch.setattr("vcl.report.figures.frames.Decoder", FakeDecoder)
     return clips
+
+
+@pytest.fixture
+def published_runs(tmp_path):
+    """Call with what differs from the source of ``published_numbers``; returns the runs of one comparison."""
+
+    def make(method=None, stream=None, train=None, backbone=None, names=VIDEOS, done=None, runs=("run",)):
+        folders = []
+        for seed, name in enumerate(runs):
+            config = RunConfig(
+                stream=StreamConfig(**{"benchmark": "uvg17", "size": SIZE, **(stream or {})}),
+                train=TrainConfig(**{"seed": seed, **(train or {})}),
+                method=method or WsnConfig(),
+                backbone=backbone or NervConfig(),
+            )
+            psnr = [[None if cell is None else cell + seed for cell in row] for row in PSNR]
+            with RunFolder.opened(tmp_path / name, config) as folder:
+                fill(folder, a_matrix(psnr, done, config.stream.size, names))
+            folders.append(folder)
+        return compare_runs(folders).groups
+
+    return make

@@ -29,8 +29,7 @@ def test_a_run_is_summed_up_by_its_last_row(masked):
     assert (found.run, found.method, found.capacity) == ("run", "wsn", 0.3)
     assert found.videos == ("bear", "camel", "swan")
     assert found.psnr == pytest.approx(94 / 3)
-    assert found.ssim == pytest.approx(94 / 3 / 40)
-    assert found.ms_ssim is None
+    assert found.averages == {"psnr": pytest.approx(94 / 3), "ssim": pytest.approx(94 / 3 / 40), "ms_ssim": None}
     assert found.backward_transfer == pytest.approx(-1.5)
     assert found.forgetting == pytest.approx(1.5)
     assert found.forward_transfer is None

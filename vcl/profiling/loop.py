@@ -22,15 +22,15 @@ ROUNDS = 9
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Time an epoch of the first session as a run trains it, and the same steps written out.
+    """Time an epoch of the first session as a run trains it, and the same steps in a bare loop.
 
-    Both rank, mask and step; ours also goes through Avalanche's hooks, measures PSNR and tells listeners.
+    Both rank, mask and step; ours also calls Avalanche's hooks, measures PSNR and emits events to listeners.
     """
     device = prepare_device(config.train)
     subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, before=0)}
     rows = rows_of(take_turns(subjects, rounds, device), "bare loop", STEPS)
     setting = setting_of(config, device, rounds=rounds, steps=STEPS)
-    return Table("loop", "the same steps in a bare loop", "milliseconds a step", rows, setting)
+    return Table("loop", "the same steps in a bare loop", "milliseconds per step", rows, setting)
 
 
 def _bare_steps(config: RunConfig, device: torch.device) -> Subject:

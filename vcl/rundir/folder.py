@@ -280,7 +280,7 @@ class RunFolder:
         return read_notes(self._checkpoint_path) if exists(self._checkpoint_path) else None
 
     def write_matrix(self, matrix: Mapping[str, Any]) -> None:
-        """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
+        """Replace the matrix: ``videos`` (names) and ``rows``, each with a list per metric and lists of hashes."""
         text = json.dumps(matrix, indent=1, allow_nan=False) + "\n"
         self._write_text("matrix.csv", matrix_csv(matrix))
         # Last: the row counts as measured from now on, and the table would not be written again.
