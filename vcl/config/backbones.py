@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vcl.config.registry import ClassRegistry
 from vcl.config.rules import require
 
 _WIDEST = 1_000_000
@@ -73,5 +74,7 @@ class NervConfig(BackboneConfig):
         require(0 <= self.operator_block <= last, "backbone.operator_block", f"lie in 0..{last}", self.operator_block)
 
 
-BACKBONES: dict[str, type[BackboneConfig]] = {"nerv": NervConfig}
-"""Name to knobs; the networks themselves stand in ``vcl.backbones``."""
+BACKBONES = ClassRegistry[BackboneConfig]("backbone", BackboneConfig, {NervConfig: "vcl.backbones.nerv:Nerv"})
+"""Every backbone: the dataclass of its knobs, which has its name, and the ``Backbone`` that they configure."""
+
+register_backbone = BACKBONES.register

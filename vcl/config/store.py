@@ -12,8 +12,9 @@ from typing import Any, get_type_hints
 import yaml
 
 from vcl.config.backbones import BACKBONES, NervConfig
-from vcl.config.methods import METHODS, REFUSED, find_method
+from vcl.config.methods import METHODS, REFUSED
 from vcl.config.methods.dense import FinetuneConfig
+from vcl.config.registry import ClassRegistry
 from vcl.config.rules import Typed, read_value, require, require_one_of, shown
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
 from vcl.config.stream import StreamConfig
@@ -36,6 +37,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "matrix": MatrixConfig,
     "wandb": WandbConfig,
 }
+
+_REGISTRIES: dict[str, ClassRegistry[Any]] = {"backbone": BACKBONES, "method": METHODS}
 
 _DEFAULT_NAMES = {"backbone": NervConfig.name, "method": FinetuneConfig.name}
 """Sections whose knobs depend on a name, and the name where none is given."""
@@ -188,24 +191,30 @@ def _build(given: Mapping[str, Any]) -> RunConfig:
 
 def every_kind() -> list[tuple[str, str, type[Any]]]:
     """Section, name and dataclass of all there is to set: of each section, of each backbone and of each method."""
-    tables: dict[str, Mapping[str, type[Any]]] = {"backbone": BACKBONES, "method": METHODS}
     return [
         (section, name, kind)
-        for section, own in _SECTIONS.items()
-        for name, kind in tables.get(section, {section: own}).items()
+        for section, only in _SECTIONS.items()
+        for name, kind in (_REGISTRIES[section].known if section in _REGISTRIES else {section: only}).items()
     ]
+
+
+def installed_kinds(name: str) -> list[tuple[str, str, type[Any]]]:
+    """As ``every_kind``, those of a name that installed packages register."""
+    kinds = ((section, registry.find(name)) for section, registry in _REGISTRIES.items())
+    return [(section, name, kind) for section, kind in kinds if kind is not None]
 
 
 def _kind(section: str, value: object) -> type[Any]:
     """The knobs of the method or backbone that goes by a name."""
     name = read_value(f"{section}.name", value, str)
-    found = find_method(name) if section == "method" else BACKBONES.get(name)
-    if found is None:
-        known: Mapping[str, Any] = METHODS if section == "method" else BACKBONES
-        note = f" ({REFUSED.get(name, 'or one that an installed package registers as vcl.methods')})"
-        require_one_of(f"{section}.name", name, known, note if section == "method" else "")
-    assert found is not None
-    return found
+    registry = _REGISTRIES[section]
+    kind = registry.find(name)
+    if kind is None:
+        note = REFUSED.get(name) if section == "method" else None
+        note = note or "or one that --plugin FILE.py or an installed package registers"
+        require_one_of(f"{section}.name", name, registry.known, f" ({note})")
+    assert kind is not None
+    return kind
 
 
 def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
