@@ -41,6 +41,11 @@ class SingleMatchedConfig(SingleConfig):
     def __post_init__(self) -> None:
         require(self.session_bytes >= 1, "method.session_bytes", "be 1 or more", self.session_bytes)
 
+    def check(self, run: RunConfig) -> None:
+        """Refuse a backbone whose size cannot be chosen."""
+        rule = f"not be single_matched for {run.backbone.name}, which has no widths"
+        require(bool(run.backbone.widths), "method.name", rule, self.name)
+
 
 @dataclass(frozen=True)
 class JointConfig(MethodConfig):
