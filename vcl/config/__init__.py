@@ -1,6 +1,6 @@
 """Every knob of a run: load, check, save.
 
-A setting comes from the default in the dataclasses, then the YAML file, then ``key=value`` words.
+The defaults of the dataclasses come first; a YAML file wins over them, and ``key=value`` overrides over both.
 """
 
 from vcl.config.backbones import BackboneConfig, NervConfig, register_backbone

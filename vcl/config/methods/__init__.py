@@ -1,4 +1,4 @@
-"""The knobs of methods, and the table of all methods."""
+"""The configs of methods, and the table of all methods."""
 
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import (
@@ -58,6 +58,6 @@ REFUSED = {
     "gdumb": "it keeps its buffer balanced over classes, which frames do not have",
     "generative_replay": "it needs a generator and a classifier; lwf replays what the network itself generates",
 }
-"""Methods that one would look for, and why there is none."""
+"""Well-known methods that vcl lacks, and why."""
 
 __all__ = ["METHODS", "REFUSED", "register_method"]
