@@ -1,18 +1,18 @@
-"""Networks: embedding to frame; a table from name to class."""
+"""Networks: embedding to frame; the table of them stands in ``vcl.config.backbones``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from vcl.backbones.base import Backbone, SessionTensor
-from vcl.backbones.nerv import Nerv
 from vcl.backbones.size_matching import match_size
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
+from vcl.config.backbones import BACKBONES as _REGISTRY
 from vcl.layers.masked import WeightRule
 
-BACKBONES: dict[str, type[Backbone]] = {"nerv": Nerv}
-"""Name to network, a line each; the knobs of each stand in ``vcl.config``."""
+BACKBONES: MutableMapping[str, type[Backbone]] = _REGISTRY.implementations
+"""Name to network, imported once it is looked up."""
 
 DENSE = WeightRule()
 

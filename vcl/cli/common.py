@@ -31,9 +31,22 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser, text: str) -> None:
-    """Add the argument for settings, with completion of their keys."""
+    """Give a subcommand settings, and plugins that may be what they name."""
+    add_plugins(parser)
     action = parser.add_argument("setting", nargs="*", default=[], help=text)
     action.completer = complete_setting  # type: ignore[attr-defined]
+
+
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """Give a subcommand plugins, which ``vcl.cli.main`` loads."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        type=path_word,
+        metavar="FILE",
+        help="a Python file that registers a method, a backbone or a benchmark; may be given several times",
+    )
 
 
 def path_word(text: str) -> Path:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, path_word, tell
+from vcl.cli.common import Commands, add_plugins, path_word, tell
 from vcl.datasets.user_videos import setting_text
 from vcl.errors import VclError
 
@@ -25,6 +25,7 @@ def add_data_commands(vcl: Commands) -> None:
 
     listing = commands.add_parser("list", help="list the benchmarks, or the videos of one")
     listing.add_argument("benchmark", nargs="?", help="a name, or the path of a manifest")
+    add_plugins(listing)
     listing.set_defaults(do=_list)
 
     prepare = commands.add_parser(
@@ -46,6 +47,7 @@ def add_data_commands(vcl: Commands) -> None:
     prepare.add_argument("--frames", type=int, metavar="N", help="at most the first N frames (default: all)")
     prepare.add_argument("--stride", type=int, default=1, metavar="K", help="every K-th frame (default: every one)")
     prepare.add_argument("--as-found", action="store_true", help="accept other sizes and frame counts than published")
+    add_plugins(prepare)
     prepare.set_defaults(do=_prepare, goes_on=True)
 
     verify = commands.add_parser("verify", help="read a prepared folder again and compare it with its record")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, path_word, remark, tell, terminal_width
+from vcl.cli.common import Commands, add_plugins, path_word, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ def add_report_commands(commands: Commands) -> None:
     """Add the subcommands that show the results of runs."""
     plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
     plot.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
+    add_plugins(plot)
     plot.set_defaults(do=_plot)
 
     compare = commands.add_parser("compare", help="compare runs: quality, forgetting, stored bytes, time")
@@ -35,6 +36,7 @@ def add_report_commands(commands: Commands) -> None:
         help="also compare the runs, named before this option, with what papers report for the same stream and "
         "method; with --format csv only that is printed (default: experiments/published.csv)",
     )
+    add_plugins(compare)
     compare.set_defaults(do=_compare)
 
 

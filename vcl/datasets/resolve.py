@@ -6,6 +6,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from vcl.config.benchmarks import BENCHMARKS
 from vcl.datasets.manifest import Manifest, VideoEntry, read_manifest
 from vcl.datasets.names import check_names, check_unique, normalised
 from vcl.datasets.user_videos import is_video, run_settings
@@ -15,16 +16,13 @@ from vcl.video.readers.listing import unused_videos, warn_once
 from vcl.video.source import VIDEO_SUFFIXES, VideoSource, image_files, raw_from_name, visible_files
 from vcl.wording import did_you_mean
 
-# Plain files: like PyAV, the package cannot be imported from an archive.
-_SHIPPED = Path(__file__).parent / "manifests"
-
 ROOT_KEY = "stream.root"
 """The setting that names the root, unless a caller has another."""
 
 
 def benchmark_names() -> list[str]:
-    """Names of the benchmarks that come with the package, sorted."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
+    """Names of the benchmarks that come with the package or are registered, sorted."""
+    return sorted(BENCHMARKS)
 
 
 def manifest_of(benchmark: str) -> Manifest:
@@ -35,19 +33,20 @@ def manifest_of(benchmark: str) -> Manifest:
 
     Raises:
         VideoError: an unknown benchmark or a wrong manifest.
-        ConfigError: a path in a home that does not exist.
+        ConfigError: a path in a home that does not exist, or a benchmark of an installed package without its manifest.
     """
     path = user_path(benchmark, "a benchmark")
     if path.suffix in {".yaml", ".yml"}:
         return read_manifest(path.stem, path)
-    if benchmark not in benchmark_names():
+    registered = BENCHMARKS.find(benchmark)
+    if registered is None:
         known = ", ".join(benchmark_names())
         hint = did_you_mean(benchmark, benchmark_names(), most=3)
         with suppress(OSError):  # A name that is too long.
             if path.exists():
                 hint = f"; videos of your own are {run_settings(path)}"
         raise VideoError(f"benchmark must be one of {known}, or the path of a .yaml file, got {benchmark!r}{hint}")
-    return read_manifest(benchmark, _SHIPPED / f"{benchmark}.yaml")
+    return read_manifest(benchmark, registered)
 
 
 def listed_videos(benchmark: str, videos: Sequence[str] = ()) -> list[VideoEntry]:
