@@ -56,7 +56,7 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert (done.returncode, done.stderr) == (2, "vcl: standard output cannot be written: No space left on device\n")
 
 
-@pytest.mark.parametrize(("closed", "words", "status"), [("1>&- 2>&-", "data list", 0), ("2>&-", "plot nowhere", 2)])
+@pytest.mark.parametrize(("closed", "words", "status"), [("1>&- 2>&-", "data list", 0), ("2>&-", "run nowhere.yaml", 2)])
 def test_closed_streams_change_nothing_else(closed, words, status):
     shell = f"exec {sys.executable} -m vcl {words} {closed}"
     assert subprocess.run(shell, shell=True, capture_output=True, check=False).returncode == status
@@ -64,7 +64,7 @@ def test_closed_streams_change_nothing_else(closed, words, status):
 
 def test_an_error_that_nobody_can_be_told_keeps_its_status():
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([sys.executable, "-m", "vcl", "plot", "nowhere"], stderr=full, check=False)
+        done = subprocess.run([sys.executable, "-m", "vcl", "run", "nowhere.yaml"], stderr=full, check=False)
     assert done.returncode == 2
 
 
