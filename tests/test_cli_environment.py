@@ -56,7 +56,9 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert (done.returncode, done.stderr) == (2, "vcl: standard output cannot be written: No space left on device\n")
 
 
-@pytest.mark.parametrize(("closed", "words", "status"), [("1>&- 2>&-", "data list", 0), ("2>&-", "run nowhere.yaml", 2)])
+@pytest.mark.parametrize(
+    ("closed", "words", "status"), [("1>&- 2>&-", "data list", 0), ("2>&-", "run nowhere.yaml", 2)]
+)
 def test_closed_streams_change_nothing_else(closed, words, status):
     shell = f"exec {sys.executable} -m vcl {words} {closed}"
     assert subprocess.run(shell, shell=True, capture_output=True, check=False).returncode == status

@@ -75,7 +75,7 @@ def _completed(process):
 
 def _read(stream):
     os.lseek(stream, 0, os.SEEK_SET)
-    with open(stream, encoding="utf-8") as file:
+    with os.fdopen(stream, encoding="utf-8") as file:
         return file.read()
 
 
@@ -85,4 +85,4 @@ def _execute(code, words, environment, handles):
     for number, handle in enumerate(handles, start=1):
         os.dup2(handle.detach(), number)
     sys.argv[1:] = words
-    exec(code, {"__name__": "__main__"})  # noqa: S102
+    exec(code, {"__name__": "__main__"})
