@@ -1,6 +1,7 @@
 """A stream so small that a session takes a second."""
 
 import hashlib
+import json
 import logging
 import os
 
@@ -106,3 +107,23 @@ def stream(tmp_path_factory, clips):
         for t, frame in enumerate(clip.frames):
             write_png(folder / f"{t}.png", frame)
     return {"benchmark": "folder", "root": str(root / "videos"), "cache": str(root / "cache")}
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory, tiny_config, stream):
+    """Call with a method's name and changes to the tiny config; gives the config and the finished folder.
+
+    Equal calls share one run, so the folder must not be changed.
+    """
+    from vcl.run import run
+
+    runs = {}
+
+    def make(name="pfnr", **sections):
+        key = json.dumps([name, sections], sort_keys=True)
+        if key not in runs:
+            config = tiny_config(name, stream=stream, **sections)
+            runs[key] = config, run(config, tmp_path_factory.mktemp("finished") / name)
+        return runs[key]
+
+    return make

@@ -19,7 +19,7 @@ from vcl.cli import main
 from vcl.decode import Decoder
 from vcl.metrics import quality
 from vcl.render import BATCH
-from vcl.run import run, run_clips
+from vcl.run import run_clips
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.read import read_frames
@@ -27,10 +27,10 @@ from vcl.video.source import VideoSource
 from vcl.video.write import write_video
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, tiny_config, stream):
-    """A run of three videos."""
-    return run(tiny_config(stream=stream), tmp_path_factory.mktemp("decode") / "run")
+@pytest.fixture
+def finished(finished_run):
+    """A run of three videos, which is not to be changed."""
+    return finished_run()[1]
 
 
 @pytest.fixture
@@ -71,11 +71,9 @@ def test_the_images_of_all_videos_are_the_frames_that_were_measured(finished, cl
         assert total / len(decoded) == row["psnr"][video]
 
 
-def test_an_earlier_state_decodes_a_sealed_video_alike_and_one_that_forgets_otherwise(
-    finished, tmp_path, tiny_config, stream
-):
-    forgetful = run(tiny_config("finetune", stream=stream), tmp_path / "finetune")
-    for folder, same in ((finished, True), (forgetful, False)):
+def test_an_earlier_state_decodes_a_sealed_video_alike_and_one_that_forgets_otherwise(finished_run, tmp_path):
+    for method, same in (("pfnr", True), ("finetune", False)):
+        folder = finished_run(method)[1]
         for after in ("clip0", "1"):
             assert decode(folder.path, "--video", "clip0", "--after", after, "-o", tmp_path / f"{same}{after}.npy") == 0
         before, later = (np.load(tmp_path / f"{same}{after}.npy") for after in ("clip0", "1"))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from vcl.config import RunConfig
 from vcl.decode import Decoder
 from vcl.device import choose_device
 from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingError, VideoError
@@ -26,12 +25,13 @@ METRICS = ("psnr", "ssim", "ms_ssim")
 
 
 @pytest.fixture
-def finished(tmp_path, tiny_config, stream):
-    """Call with a method's name and changes to the tiny config; gives the config and the finished folder."""
+def finished(tmp_path, finished_run):
+    """Call with a method's name and changes to the tiny config; gives the config and a copy of the finished folder."""
 
-    def make(name="pfnr", **sections) -> tuple[RunConfig, RunFolder]:
-        config = tiny_config(name, stream=stream, **sections)
-        return config, run(config, tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}")
+    def make(name="pfnr", **sections):
+        config, folder = finished_run(name, **sections)
+        copy = tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}"
+        return config, RunFolder.existing(shutil.copytree(folder.path, copy))
 
     return make
 

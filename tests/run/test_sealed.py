@@ -13,26 +13,16 @@ from vcl.decode import Decoder
 from vcl.errors import RunFolderError
 from vcl.report.figures.plot import plot_run
 from vcl.report.summary import summarise
-from vcl.run import run, run_clips
+from vcl.run import run_clips
 from vcl.rundir import RunFolder
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, tiny_config, stream):
-    """Runs of two epochs by method; not to be changed."""
-    root = tmp_path_factory.mktemp("finished")
-    return {
-        name: run(tiny_config(name, stream=stream, train={"epochs": 2}), root / name)
-        for name in ("pfnr", "finetune", "single")
-    }
-
-
 @pytest.fixture
-def copy(finished, tmp_path):
+def copy(finished_run, tmp_path):
     """Call with a method; gives a copy of its run folder that may be changed."""
 
     def make(name="pfnr"):
-        shutil.copytree(finished[name].path, tmp_path / name)
+        shutil.copytree(finished_run(name)[1].path, tmp_path / name)
         return RunFolder.existing(tmp_path / name)
 
     return make
@@ -124,9 +114,11 @@ def test_a_run_without_its_events_is_decoded_and_says_that_nothing_was_compared(
 
 
 @pytest.mark.parametrize("name", ["pfnr", "finetune", "single"])
-def test_a_run_that_has_its_events_says_nothing_of_missing_hashes(finished, tiny_config, clips, tmp_path, caplog, name):
+def test_a_run_that_has_its_events_says_nothing_of_missing_hashes(
+    finished_run, tiny_config, clips, tmp_path, caplog, name
+):
     run_clips(tiny_config(name, train={"epochs": 1}), clips, tmp_path / "run")
-    list(Decoder.of_run(finished[name]).frames(0))
+    list(Decoder.of_run(finished_run(name)[1]).frames(0))
     assert "no hash" not in caplog.text
 
 
@@ -192,8 +184,8 @@ def test_comparing_a_run_whose_notes_are_gone_or_wrong_is_one_line(copy, capsys,
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_run_folder_may_be_named_by_its_path(finished):
-    folder = finished["pfnr"]
+def test_a_run_folder_may_be_named_by_its_path(finished_run):
+    folder = finished_run()[1]
     frames = [torch.cat(list(Decoder.of_run(place).frames(1))) for place in (folder, folder.path, str(folder.path))]
     assert torch.equal(frames[0], frames[1])
     assert torch.equal(frames[0], frames[2])
@@ -261,6 +253,6 @@ def test_a_finished_run_that_lost_a_session_is_not_taken_for_whole(copy, clips, 
     folder = copy()
     lost = folder.path / "sessions" / "001.safetensors"
     lost.unlink()
-    config = tiny_config("pfnr", stream=stream, train={"epochs": 2})
+    config = tiny_config("pfnr", stream=stream)
     with pytest.raises(RunFolderError, match=r"001\.safetensors: session 1 \(clip1\) was measured, but its file"):
         run_clips(config, clips, folder.path)
