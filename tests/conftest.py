@@ -3,42 +3,29 @@
 import hashlib
 import json
 import logging
-import os
 
 import numpy as np
 import pytest
 import torch
+from on_device import DEVICE, refuse_unknown_device
 
 from vcl import config as configs
-from vcl.device import choose_device
-from vcl.errors import ConfigError
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
 pytest_plugins = ["report_fixtures", "video_fixtures"]
 
-DEVICE = os.environ.get("VCL_TEST_DEVICE", "cpu")
-"""Where every test trains and decodes."""
-
 TINY = {
     "stream": {"size": [32, 48]},
     "backbone": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
-    "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": DEVICE},
+    "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": str(DEVICE)},
     "wandb": {"mode": "disabled"},
 }
 
 
 def pytest_configure():
-    """Refuse a device that this machine does not have before any test starts."""
-    check_device(DEVICE)
-
-
-def check_device(name):
-    """Raise the error that pytest shows as one line."""
-    try:
-        torch.empty(0, device=choose_device(name))
-    except (ConfigError, RuntimeError) as error:
-        raise pytest.UsageError(f"VCL_TEST_DEVICE must be a device of this machine, got {name}") from error
+    """Refuse a device that this machine does not have before any test is collected."""
+    refuse_unknown_device()
 
 
 def pytest_collection_modifyitems(items):
@@ -46,7 +33,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
-        if item.get_closest_marker("cpu") and torch.device(DEVICE).type != "cpu":
+        if item.get_closest_marker("cpu") and DEVICE.type != "cpu":
             item.add_marker(pytest.mark.skip(reason="is about the CPU"))
 
 
@@ -58,12 +45,6 @@ def process_settings():
     level = logger.level
     yield
     logger.setLevel(level)
-
-
-@pytest.fixture(scope="session")
-def device():
-    """The device that tests train and decode on."""
-    return choose_device(DEVICE)
 
 
 def moving_wave(frames, turn):

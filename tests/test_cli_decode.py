@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from on_device import decoder_of
 from PIL import Image
 
 from vcl import config as configs
@@ -114,7 +115,7 @@ def test_a_video_file_plays_at_the_rate_asked_for_and_is_like_the_images(finishe
 
 
 def test_a_decoder_and_one_function_write_a_video(finished, tmp_path):
-    assert write_video(tmp_path / "a.mkv", Decoder.of_run(finished, 2).frames(1)) == 4
+    assert write_video(tmp_path / "a.mkv", decoder_of(finished, 2).frames(1)) == 4
     assert decode(finished.path, "--video", "1", "-o", tmp_path / "b.mkv") == 0
     assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
 

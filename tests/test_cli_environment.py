@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from on_device import refuse_unknown_device
 
 from vcl.cli import main
 from vcl.cli.common import tell
@@ -171,6 +172,12 @@ def test_what_needs_a_gpu_is_skipped_where_there_is_none(request, monkeypatch, c
     items = [FakeItem("gpu"), FakeItem("slow")]
     shared.pytest_collection_modifyitems(items)
     assert [len(item.marks) for item in items] == [1 if cuda else 2, 1]
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpux"])
+def test_a_device_for_the_tests_that_is_not_here_is_refused_in_one_line(name):
+    with pytest.raises(pytest.UsageError, match=f"^VCL_TEST_DEVICE must be a device of this machine, got {name}$"):
+        refuse_unknown_device(name)
 
 
 class FakeItem:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from on_device import DEVICE
 
 from vcl import cli
 from vcl import config as configs
@@ -64,11 +65,11 @@ def all_configs():
     return list(configs_by_source.values())
 
 
-def steps_of(config, device):
+def steps_of(config):
     """Train two sessions of one frame each, a step in each; session and step of every epoch's end."""
     clip = Clip("noise", np.random.default_rng(0).integers(0, 256, (1, 3, *config.stream.size), np.uint8), "")
     seen = []
-    strategy = build(config, [clip, clip], seen.append, device, stop_after=1)
+    strategy = build(config, [clip, clip], seen.append, DEVICE, stop_after=1)
     for experience in video_stream([clip, clip]).train_stream:
         strategy.train(experience, eval_streams=[])
     return [(event["session"], event["step"]) for event in seen if event["kind"] == "epoch"]
@@ -82,8 +83,8 @@ def expected_steps(config):
     "config", all_configs(), ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}"
 )
 @pytest.mark.process
-def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config, device):
-    assert steps_of(config, device) == expected_steps(config)
+def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
+    assert steps_of(config) == expected_steps(config)
 
 
 def large_configs():
@@ -96,16 +97,16 @@ def large_configs():
 
 
 @pytest.mark.parametrize("config", large_configs())
-def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_small_size(config, device):
+def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_small_size(config):
     small = replace(config.backbone, stem_width=16, channels=8, lower_width=8, strides=(2, 2, 2, 2, 1))
     config = replace(config, backbone=small, stream=replace(config.stream, size=(32, 48)))
-    assert steps_of(config, device) == expected_steps(config)
+    assert steps_of(config) == expected_steps(config)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", large_configs())
-def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_its_own_size(config, device):
-    assert steps_of(config, device) == expected_steps(config)
+def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_its_own_size(config):
+    assert steps_of(config) == expected_steps(config)
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: "-".join(path.parts[-3:]))
