@@ -6,7 +6,7 @@ RUNS ?= runs
 # Two threads that wait by spinning slow each other down on a busy two-core machine.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check slow pins clean
+.PHONY: demo test quick check slow pins clean
 
 demo: $(READY)
 	$(BIN)/vcl run experiments/demo/pfnr.yaml --out $(RUNS)/demo-pfnr
@@ -14,11 +14,19 @@ demo: $(READY)
 	$(BIN)/vcl compare --matrices $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 	$(BIN)/vcl plot $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+
+# In random order; `pytest --randomly-seed=N` repeats it with the number that is printed.
 test: $(READY)
-	$(BIN)/python -m pytest tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbmake --nbmake-timeout=900 -m "not slow and not gpu" --cov
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" --cov
+
+# For the inner loop: all but what starts processes or trains many networks.
+quick: $(READY)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not process"
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest notebooks --nbmake --nbmake-timeout=900
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,10 +1,13 @@
 """A stream so small that a session takes a second."""
 
 import hashlib
+import json
+import logging
 
 import numpy as np
 import pytest
 import torch
+from on_device import DEVICE, refuse_unknown_device
 
 from vcl import config as configs
 from vcl.config.backbones import BACKBONES
@@ -18,17 +21,33 @@ pytest_plugins = ["report_fixtures", "video_fixtures"]
 TINY = {
     "stream": {"size": [32, 48]},
     "backbone": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
-    "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": "cpu"},
+    "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": str(DEVICE)},
     "wandb": {"mode": "disabled"},
 }
 
 
+def pytest_configure():
+    """Refuse a device that this machine does not have before any test is collected."""
+    refuse_unknown_device()
+
+
 def pytest_collection_modifyitems(items):
-    """Skip what needs a GPU where there is none."""
-    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if on_gpu and not torch.cuda.is_available():
-        for item in on_gpu:
+    """Skip what needs a GPU where there is none, and what is about the CPU where tests run on another device."""
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("cpu") and DEVICE.type != "cpu":
+            item.add_marker(pytest.mark.skip(reason="is about the CPU"))
+
+
+@pytest.fixture(autouse=True)
+def process_settings():
+    """One thread per test, and none of the settings that a command makes for its whole process."""
+    torch.set_num_threads(1)
+    logger = logging.getLogger("vcl")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 def moving_wave(frames, turn):
@@ -81,3 +100,23 @@ def stream(tmp_path_factory, clips):
         for t, frame in enumerate(clip.frames):
             write_png(folder / f"{t}.png", frame)
     return {"benchmark": "folder", "root": str(root / "videos"), "cache": str(root / "cache")}
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory, tiny_config, stream):
+    """Call with a method's name and changes to the tiny config; gives the config and the finished folder.
+
+    Equal calls share one run, so the folder must not be changed.
+    """
+    from vcl.run import run
+
+    runs = {}
+
+    def make(name="pfnr", **sections):
+        key = json.dumps([name, sections], sort_keys=True)
+        if key not in runs:
+            config = tiny_config(name, stream=stream, **sections)
+            runs[key] = config, run(config, tmp_path_factory.mktemp("finished") / name)
+        return runs[key]
+
+    return make

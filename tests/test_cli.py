@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -10,16 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from warm_process import run_vcl
 
 from vcl import config as configs
 from vcl.cli import main
 from vcl.cli.parser import complete_setting
 from vcl.config.store import every_kind
-
-
-def vcl(*words):
-    command = [sys.executable, "-m", "vcl", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +26,7 @@ def pair(tmp_path_factory, tiny_config, stream):
     for method in ("pfnr", "finetune"):
         config = tiny_config(method, stream=stream, train={"epochs": 10})
         (home / f"{method}.yaml").write_text(configs.to_yaml(config))
-        made = vcl("run", home / f"{method}.yaml", "--out", home / method)
+        made = run_vcl("run", home / f"{method}.yaml", "--out", home / method)
         assert made.returncode == 0, made.stderr
         (home / f"{method}.said").write_text(made.stdout)
         (home / f"{method}.logged").write_text(made.stderr)
@@ -56,7 +53,7 @@ def test_a_run_ends_with_its_matrix_and_the_proof(pair):
 
 def test_a_run_that_is_done_is_shown_again_and_says_so(pair):
     said = (pair / "pfnr.said").read_text()
-    again = vcl("run", pair / "pfnr.yaml", "--out", pair / "pfnr")
+    again = run_vcl("run", pair / "pfnr.yaml", "--out", pair / "pfnr")
     assert again.stdout == said.replace(
         "Run folder", "This run had come to its end before; nothing was trained.\nRun folder"
     )
@@ -82,31 +79,28 @@ def test_an_offline_run_says_how_to_send_it(pair, tmp_path, caplog):
 
 def test_a_backend_of_figures_that_is_not_there_is_no_matter(pair, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://gone_inline")
-    for words in (["plot", pair / "pfnr"], ["run", pair / "pfnr.yaml", "train.epochs=1", "--out", pair / "backend"]):
-        made = vcl(*words)
-        assert made.returncode == 0, made.stderr
-
-
-def test_plot_takes_a_folder_of_runs(pair, capsys):
-    assert main(["plot", str(pair)]) == 0
-    drawn = capsys.readouterr().out
-    for run in ("pfnr", "finetune"):
-        assert f"{pair / run / 'figures'}: " in drawn
-
-
-def test_plot_draws_every_figure_as_png_and_pdf(pair):
-    drawn = vcl("plot", pair / "pfnr", pair / "finetune")
+    command = [sys.executable, "-m", "vcl", "compare", pair / "pfnr", "--figures", pair / "compared"]
+    drawn = subprocess.run(command, capture_output=True, text=True, check=False)
     assert drawn.returncode == 0, drawn.stderr
-    names = {path.name for path in (pair / "pfnr" / "figures").iterdir()}
+    assert list((pair / "compared").glob("*.png"))
+
+
+def test_plot_draws_every_figure_of_every_run_in_a_folder_as_png_and_pdf(pair, tmp_path, capsys):
+    for name in ("pfnr", "finetune"):
+        shutil.copytree(pair / name, tmp_path / name)
+    assert main(["plot", str(tmp_path)]) == 0
+    names = {path.name for path in (tmp_path / "pfnr" / "figures").iterdir()}
     for figure in ("matrix_psnr", "matrix_ssim", "curves", "shares", "frames", "first_video"):
         assert {f"{figure}.png", f"{figure}.pdf"} <= names
-    assert f"{pair / 'finetune' / 'figures'}: " in drawn.stdout
-    assert drawn.stdout.count("matrix_psnr") == 2
+    output = capsys.readouterr().out
+    for name in ("pfnr", "finetune"):
+        assert f"{tmp_path / name / 'figures'}: " in output
+    assert output.count("matrix_psnr") == 2
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "csv"])
 def test_compare_puts_runs_side_by_side(pair, form):
-    compared = vcl("compare", pair / "pfnr", pair / "finetune", "--format", form)
+    compared = run_vcl("compare", pair / "pfnr", pair / "finetune", "--format", form)
     assert compared.returncode == 0, compared.stderr
     assert "pfnr" in compared.stdout
     assert "finetune" in compared.stdout
@@ -114,7 +108,7 @@ def test_compare_puts_runs_side_by_side(pair, form):
 
 
 def test_compare_prints_the_matrices_when_asked(pair):
-    assert vcl("compare", pair / "pfnr", "--matrices").stdout.count("nothing forgotten") == 1
+    assert run_vcl("compare", pair / "pfnr", "--matrices").stdout.count("nothing forgotten") == 1
 
 
 @pytest.mark.parametrize(
@@ -146,7 +140,7 @@ def test_an_unknown_option_is_refused(words, capsys):
 
 
 def test_a_wrong_setting_makes_no_folder(pair):
-    refused = vcl("run", pair / "pfnr.yaml", "method.capacity=2", "--out", pair / "never")
+    refused = run_vcl("run", pair / "pfnr.yaml", "method.capacity=2", "--out", pair / "never")
     assert (refused.returncode, refused.stderr) == (2, "vcl: method.capacity must lie in (0, 1], got 2.0\n")
     assert not (pair / "never").exists()
 

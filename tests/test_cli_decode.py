@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from on_device import decoder_of
 from PIL import Image
 
 from vcl import config as configs
@@ -19,7 +20,7 @@ from vcl.cli import main
 from vcl.decode import Decoder
 from vcl.metrics import quality
 from vcl.render import BATCH
-from vcl.run import run, run_clips
+from vcl.run import run_clips
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.read import read_frames
@@ -27,10 +28,10 @@ from vcl.video.source import VideoSource
 from vcl.video.write import write_video
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, tiny_config, stream):
-    """A run of three videos."""
-    return run(tiny_config(stream=stream), tmp_path_factory.mktemp("decode") / "run")
+@pytest.fixture
+def finished(finished_run):
+    """A run of three videos, which is not to be changed."""
+    return finished_run()[1]
 
 
 @pytest.fixture
@@ -71,11 +72,9 @@ def test_the_images_of_all_videos_are_the_frames_that_were_measured(finished, cl
         assert total / len(decoded) == row["psnr"][video]
 
 
-def test_an_earlier_state_decodes_a_sealed_video_alike_and_one_that_forgets_otherwise(
-    finished, tmp_path, tiny_config, stream
-):
-    forgetful = run(tiny_config("finetune", stream=stream), tmp_path / "finetune")
-    for folder, same in ((finished, True), (forgetful, False)):
+def test_an_earlier_state_decodes_a_sealed_video_alike_and_one_that_forgets_otherwise(finished_run, tmp_path):
+    for method, same in (("pfnr", True), ("finetune", False)):
+        folder = finished_run(method)[1]
         for after in ("clip0", "1"):
             assert decode(folder.path, "--video", "clip0", "--after", after, "-o", tmp_path / f"{same}{after}.npy") == 0
         before, later = (np.load(tmp_path / f"{same}{after}.npy") for after in ("clip0", "1"))
@@ -116,7 +115,7 @@ def test_a_video_file_plays_at_the_rate_asked_for_and_is_like_the_images(finishe
 
 
 def test_a_decoder_and_one_function_write_a_video(finished, tmp_path):
-    assert write_video(tmp_path / "a.mkv", Decoder.of_run(finished, 2).frames(1)) == 4
+    assert write_video(tmp_path / "a.mkv", decoder_of(finished, 2).frames(1)) == 4
     assert decode(finished.path, "--video", "1", "-o", tmp_path / "b.mkv") == 0
     assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from on_device import refuse_unknown_device
 
 from vcl.cli import main
 from vcl.cli.common import tell
@@ -56,7 +57,9 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert (done.returncode, done.stderr) == (2, "vcl: standard output cannot be written: No space left on device\n")
 
 
-@pytest.mark.parametrize(("closed", "words", "status"), [("1>&- 2>&-", "data list", 0), ("2>&-", "plot nowhere", 2)])
+@pytest.mark.parametrize(
+    ("closed", "words", "status"), [("1>&- 2>&-", "data list", 0), ("2>&-", "run nowhere.yaml", 2)]
+)
 def test_closed_streams_change_nothing_else(closed, words, status):
     shell = f"exec {sys.executable} -m vcl {words} {closed}"
     assert subprocess.run(shell, shell=True, capture_output=True, check=False).returncode == status
@@ -64,7 +67,7 @@ def test_closed_streams_change_nothing_else(closed, words, status):
 
 def test_an_error_that_nobody_can_be_told_keeps_its_status():
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([sys.executable, "-m", "vcl", "plot", "nowhere"], stderr=full, check=False)
+        done = subprocess.run([sys.executable, "-m", "vcl", "run", "nowhere.yaml"], stderr=full, check=False)
     assert done.returncode == 2
 
 
@@ -169,6 +172,12 @@ def test_what_needs_a_gpu_is_skipped_where_there_is_none(request, monkeypatch, c
     items = [FakeItem("gpu"), FakeItem("slow")]
     shared.pytest_collection_modifyitems(items)
     assert [len(item.marks) for item in items] == [1 if cuda else 2, 1]
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpux"])
+def test_a_device_for_the_tests_that_is_not_here_is_refused_in_one_line(name):
+    with pytest.raises(pytest.UsageError, match=f"^VCL_TEST_DEVICE must be a device of this machine, got {name}$"):
+        refuse_unknown_device(name)
 
 
 class FakeItem:

@@ -4,18 +4,20 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from on_device import DEVICE
 
 from vcl import cli
 from vcl import config as configs
 from vcl.cli import main
 from vcl.grid import read_grid
+from vcl.plan.calibrate import measure
 from vcl.report.summary import summarise
 from vcl.rundir import RunFolder
 from vcl.sessions.experience import video_stream
@@ -26,7 +28,8 @@ from vcl.video.pixels import write_png
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
 EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
-BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected", "bunny")]
+BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
+LARGE = [path for path in EXPERIMENTS if configs.load(path).stream.size == (720, 1280)]
 CELLS = [cell for path in FILES if path.name.endswith(".grid.yaml") for cell in read_grid(path)]
 DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 
@@ -52,28 +55,29 @@ def test_the_method_of_the_readme_runs_as_a_plugin_and_is_that_of_the_experiment
     assert summarise(RunFolder.existing(tmp_path / "run")).stored["buffer"] > 0
 
 
-def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing():
+@pytest.mark.process
+def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
     _, script = scripts(ROOT / "README.md")
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    hashes = re.findall(r"^(?:bunny|bikes|carphone) ([0-9a-f]{12})$", done.stdout, re.MULTILINE)
+    exec(script, {"__name__": "__main__"})
+    hashes = re.findall(r"^(?:bunny|bikes|carphone) ([0-9a-f]{12})$", capsys.readouterr().out, re.MULTILINE)
     assert len(hashes) == 3
     assert len(set(hashes)) == 1
 
 
 def all_configs():
-    """Of every file and of every cell, but for other seeds of the same."""
-    found = {path: configs.load(path) for path in EXPERIMENTS if path not in BENCHMARKS}
+    """Of every file and of every cell, but for large frames and for other seeds of the same."""
+    configs_by_source = {path: configs.load(path) for path in EXPERIMENTS if path not in LARGE}
     for cell in CELLS:
         words = tuple(word for word in cell.settings if not word.startswith("train.seed"))
-        found[cell.base, words] = configs.load(cell.base, words)
-    return [replace(config, train=replace(config.train, device="cpu")) for config in found.values()]
+        configs_by_source[cell.base, words] = configs.load(cell.base, words)
+    return list(configs_by_source.values())
 
 
 def steps_of(config):
     """Train two sessions of one frame each, a step in each; session and step of every epoch's end."""
     clip = Clip("noise", np.random.default_rng(0).integers(0, 256, (1, 3, *config.stream.size), np.uint8), "")
     seen = []
-    strategy = build(config, [clip, clip], seen.append, torch.device("cpu"), stop_after=1)
+    strategy = build(config, [clip, clip], seen.append, DEVICE, stop_after=1)
     for experience in video_stream([clip, clip]).train_stream:
         strategy.train(experience, eval_streams=[])
     return [(event["session"], event["step"]) for event in seen if event["kind"] == "epoch"]
@@ -86,36 +90,34 @@ def expected_steps(config):
 @pytest.mark.parametrize(
     "config", all_configs(), ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}"
 )
+@pytest.mark.process
 def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
     assert steps_of(config) == expected_steps(config)
 
 
-def benchmark_configs():
-    """Of every benchmark's files, but for those that are another's on other videos."""
-    found = {}
-    for path in BENCHMARKS:
-        config = configs.load(path, ["train.device=cpu", "wandb.mode=disabled"])
-        found.setdefault(replace(config, stream=replace(config.stream, benchmark="any")), (path, config))
-    return [pytest.param(config, id="-".join(path.parts[-2:])) for path, config in found.values()]
+def large_configs():
+    """Of every file for large frames, but for those that are another's on other videos."""
+    by_recipe = {}
+    for path in LARGE:
+        config = configs.load(path)
+        by_recipe.setdefault(replace(config, stream=replace(config.stream, benchmark="any")), (path, config))
+    return [pytest.param(config, id="-".join(path.parts[-2:])) for path, config in by_recipe.values()]
 
 
-@pytest.mark.parametrize("config", benchmark_configs())
-def test_every_benchmark_experiment_takes_a_step_in_two_sessions_at_small_size(config):
+@pytest.mark.parametrize("config", large_configs())
+def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_small_size(config):
     small = replace(config.backbone, stem_width=16, channels=8, lower_width=8, strides=(2, 2, 2, 2, 1))
-    assert config.stream.size == (720, 1280)
     config = replace(config, backbone=small, stream=replace(config.stream, size=(32, 48)))
     assert steps_of(config) == expected_steps(config)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", benchmark_configs())
-def test_every_benchmark_experiment_takes_a_step_in_two_sessions_at_full_size(config):
+@pytest.mark.parametrize("config", large_configs())
+def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_its_own_size(config):
     assert steps_of(config) == expected_steps(config)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in BENCHMARKS if p.parent.name != "bunny"], ids=lambda p: "-".join(p.parts[-3:])
-)
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: "-".join(path.parts[-3:]))
 def test_a_benchmark_experiment_is_what_its_name_says_and_the_paper_does(path):
     config, paper = configs.load(path), path.parent.name == "paper"
     train, backbone, method = config.train, config.backbone, config.method
@@ -173,13 +175,26 @@ def test_make_commands_name_targets(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.parent.name)
 def test_vcl_commands_say_what_the_command_line_understands(document):
-    told = [shlex.split(command) for command in commands(document) if command.startswith("vcl ")]
-    assert told
-    assert all(cli._parse(words[1:]).do for words in told)
+    vcl_commands = [shlex.split(command) for command in commands(document) if command.startswith("vcl ")]
+    assert vcl_commands
+    assert all(cli._parse(words[1:]).do for words in vcl_commands)
 
 
+SHORTER = ["stream.frames=3", "train.epochs=1"]
+SMALLER = ["backbone.stem_width=16", "backbone.channels=8", "backbone.lower_width=8"]
+SHORTENED = {
+    "run": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
+    "grid": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
+    "plan": [*SHORTER, *SMALLER],
+    "bench": [*SMALLER, "--rounds", "1"],
+}
+
+
+@pytest.mark.process
 def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, clips):
-    """Word for word, but for fewer frames and epochs."""
+    """Word for word, but for fewer frames and epochs and a smaller network, and a calibration in this process."""
+    calibrate_shortly = partial(measure, macs=10**12, path=tmp_path / "calibration", launched=time.monotonic())
+    monkeypatch.setattr("vcl.plan.calibration_of", lambda config, macs: calibrate_shortly(config))
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     for clip in clips:
         (tmp_path / "my-videos" / clip.name).mkdir(parents=True)
@@ -187,12 +202,10 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
             write_png(tmp_path / "my-videos" / clip.name / f"{t}.png", frame)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VCL_CACHE", str(tmp_path / "cache"))
-    done = []
+    subcommands = []
     for command in commands(ROOT / "README.md"):
-        words = shlex.split(command)
-        if words[0] == "vcl":
-            makes_runs = words[1] in ("run", "grid")
-            shorter = ["stream.frames=3", "train.epochs=1", "wandb.mode=disabled"] if makes_runs else []
-            assert main([*words[1:], *shorter]) == 0, command
-            done.append(words[1])
-    assert {"run", "grid", "plot", "compare", "decode", "config", "bench"} <= set(done)
+        program, *words = shlex.split(command)
+        if program == "vcl":
+            assert main([*words, *SHORTENED.get(words[0], [])]) == 0, command
+            subcommands.append(words[0])
+    assert {"run", "grid", "plot", "compare", "decode", "config", "bench", "plan"} <= set(subcommands)

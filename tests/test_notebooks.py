@@ -1,4 +1,4 @@
-"""That the notebooks run is seen by nbmake; here is what a reader sees of them without running anything."""
+"""What a reader of the notebooks sees, and that their cells run. As they are, `make slow` runs them in a kernel."""
 
 import json
 import re
@@ -29,3 +29,14 @@ def test_a_notebook_is_small_and_holds_nothing_of_the_machine_that_ran_it(path):
     assert len(text) <= 256 * 1024
     assert not re.search(r"/(home|root|tmp|work|Users|private|var)/", text)
     assert not [cell for cell in code_cells(path) if cell["metadata"]]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_cells_of_a_notebook_run_in_turn(path, tmp_path, monkeypatch):
+    """In this process, word for word, but for one epoch."""
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names = {"__name__": "__main__"}
+    for cell in code_cells(path):
+        exec(re.sub(r"train\.epochs=\d+", "train.epochs=1", "".join(cell["source"])), names)

@@ -2,12 +2,11 @@
 
 import contextlib
 import logging
-import subprocess
-import sys
 import time
 
 import pytest
 import yaml
+from warm_process import start_vcl
 
 from vcl import config as configs
 from vcl.cli import main
@@ -184,25 +183,26 @@ def test_a_matched_cell_waits_for_the_one_it_is_matched_to_and_stores_as_much(gr
         assert 0.9 * wsn < matched < 1.05 * wsn
 
 
+@pytest.mark.process
 def test_two_processes_share_a_grid(grid, tmp_path):
     path, out = grid({"method": METHODS, "seed": SEEDS}), tmp_path / "out"
-    command = [sys.executable, "-m", "vcl", "grid", str(path), "--out", str(out), "wandb.mode=disabled"]
-    both = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    both = [start_vcl("grid", path, "--out", out, "wandb.mode=disabled") for _ in range(2)]
+    errors = [process.communicate()[1] for process in both]
+    assert [process.poll() for process in both] == [0, 0], errors
     starts = [len(RunFolder(out / cell.name).events("start")) for cell in read_grid(path)]
     assert starts == [1, 1, 1, 1]
 
 
+@pytest.mark.process
 def test_a_grid_that_was_killed_ends_as_if_it_had_not_been(grid, tmp_path):
     path, out = grid({"method": {"replay": ["method.name=replay", "method.buffer=3"]}, "seed": SEEDS}), tmp_path / "out"
     words = ["grid", str(path), "train.checkpoint_seconds=0", "wandb.mode=disabled"]
-    process = subprocess.Popen([sys.executable, "-m", "vcl", *words, "--out", str(out)], stderr=subprocess.DEVNULL)
+    process = start_vcl(*words, "--out", out)
     while not (out / "replay" / "1" / "sessions" / "000.safetensors").exists():
         assert process.poll() is None
         time.sleep(0.002)
     process.kill()
-    process.wait()
+    process.communicate()
     assert main([*words, "--out", str(out)]) == main([*words, "--out", str(tmp_path / "whole")]) == 0
     for file in sorted((tmp_path / "whole").rglob("*.safetensors")):
         if file.parent.name == "sessions":

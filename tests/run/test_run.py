@@ -8,9 +8,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from on_device import decoder_of
 
-from vcl.config import RunConfig
-from vcl.decode import Decoder
 from vcl.device import choose_device
 from vcl.errors import ConfigError, ForgettingError, RunFolderError, TrainingError, VideoError
 from vcl.evaluate import measure_video
@@ -26,12 +25,13 @@ METRICS = ("psnr", "ssim", "ms_ssim")
 
 
 @pytest.fixture
-def finished(tmp_path, tiny_config, stream):
-    """Call with a method's name and changes to the tiny config; gives the config and the finished folder."""
+def finished(tmp_path, finished_run):
+    """Call with a method's name and changes to the tiny config; gives the config and a copy of the finished folder."""
 
-    def make(name="pfnr", **sections) -> tuple[RunConfig, RunFolder]:
-        config = tiny_config(name, stream=stream, **sections)
-        return config, run(config, tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}")
+    def make(name="pfnr", **sections):
+        config, folder = finished_run(name, **sections)
+        copy = tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}"
+        return config, RunFolder.existing(shutil.copytree(folder.path, copy))
 
     return make
 
@@ -67,9 +67,9 @@ def test_every_cell_is_measured_and_small_frames_have_no_ms_ssim(finished):
 
 def test_a_cell_is_what_numpy_finds_from_the_decoded_frames(finished, clips):
     _, folder = finished()
-    decoder = Decoder.of_run(folder, 2)
+    decoder = decoder_of(folder, 2)
     decoded = torch.cat(list(decoder.frames(1)))
-    pixels = np.rint(decoded.numpy().clip(0, 1) * 255) / 255
+    pixels = np.rint(decoded.cpu().numpy().clip(0, 1) * 255) / 255
     errors = ((pixels - clips[1].frames / 255) ** 2).mean((1, 2, 3))
     assert folder.matrix()["rows"][2]["psnr"][1] == pytest.approx((-10 * np.log10(errors)).mean(), abs=1e-4)
 
@@ -80,7 +80,7 @@ def test_middle_frames_are_kept_true_and_as_decoded_when_their_video_was_learned
     assert len(list(folder.frames.iterdir())) == 2 * len(clips)
     for video, clip in enumerate(clips):
         t = len(clip.frames) // 2
-        decoded = to_uint8(Decoder.of_run(folder, 2 if method == "joint" else video).frame(video, t))
+        decoded = to_uint8(decoder_of(folder, 2 if method == "joint" else video).frame(video, t)).cpu()
         assert np.array_equal(read_png(folder.frame_path(video, "true")), clip.frames[t])
         assert np.array_equal(read_png(folder.frame_path(video, "decoded")), decoded)
 
@@ -98,7 +98,7 @@ def test_every_metric_of_a_cell_is_the_mean_over_its_frames(clips):
 
 def test_videos_can_be_decoded_by_turns(finished):
     _, folder = finished()
-    decoder = Decoder.of_run(folder, 2)
+    decoder = decoder_of(folder, 2)
     whole = [torch.cat(list(decoder.frames(video))) for video in (0, 2)]
     by_turns = list(zip(decoder.frames(0), decoder.frames(2), strict=True))
     assert len(by_turns) == 2
@@ -110,13 +110,13 @@ def test_videos_can_be_decoded_by_turns(finished):
 def test_a_frame_that_is_not_there_is_refused(finished, video, t):
     _, folder = finished(train={"epochs": 1})
     with pytest.raises(VideoError, match=r"must lie in 0\.\."):
-        Decoder.of_run(folder, 2).frame(video, t)
+        decoder_of(folder, 2).frame(video, t)
 
 
 def test_a_video_still_to_come_is_decoded_with_the_latest_mask_and_its_own_index(finished, clips):
     _, folder = finished()
-    decoder = Decoder.of_run(folder, 0)
-    decoded = to_uint8(torch.cat(list(decoder.frames(2, length=6))))
+    decoder = decoder_of(folder, 0)
+    decoded = to_uint8(torch.cat(list(decoder.frames(2, length=6)))).cpu()
     truth = torch.from_numpy(clips[2].frames)
     expected = float(quality.psnr(quality.to_unit(decoded), quality.to_unit(truth)).mean())
     assert folder.matrix()["rows"][0]["psnr"][2] == pytest.approx(expected, abs=1e-5)
@@ -149,7 +149,7 @@ def test_a_sample_is_whole_batches_from_the_beginning_to_the_end(tmp_path, tiny_
     noise = np.random.default_rng(0).integers(0, 256, (18, 3, 32, 48), np.uint8)
     config = tiny_config(train={"epochs": 1}, matrix={"verify": "hash", "verify_frames": frames})
     folder = run_clips(config, [Clip("noise", noise, "")], tmp_path / "run")
-    decoded = to_uint8(torch.cat(list(Decoder.of_run(folder, 0).frames(0)))).numpy()
+    decoded = to_uint8(torch.cat(list(decoder_of(folder, 0).frames(0)))).cpu().numpy()
     digest = hashlib.sha256(b"".join(decoded[4 * place : 4 * place + 4].tobytes() for place in batches)).hexdigest()
     assert folder.matrix()["rows"][0]["sample_sha256"] == [digest]
 

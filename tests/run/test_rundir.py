@@ -1,10 +1,9 @@
 import os
 import resource
-import subprocess
-import sys
 
 import pytest
 import torch
+from warm_process import run_python
 
 from vcl.errors import RunFolderError, RunFolderInUseError
 from vcl.rundir import RunFolder, SessionNotes
@@ -124,6 +123,7 @@ def test_tensors_are_on_disk_before_they_get_their_name_and_may_be_read_as_other
     assert checkpoint.st_mode == config.st_mode
 
 
+@pytest.mark.process
 def test_a_library_killed_while_it_writes_leaves_nothing_to_the_next_start(tmp_path, tiny_config):
     script = (
         "import os, sys; from pathlib import Path; import safetensors.torch; from vcl.rundir import RunFolder\n"
@@ -134,8 +134,7 @@ def test_a_library_killed_while_it_writes_leaves_nothing_to_the_next_start(tmp_p
     )
     with RunFolder.opened(tmp_path / "run", tiny_config()) as folder:
         pass
-    killed = subprocess.run([sys.executable, "-c", script, str(folder.path)], check=False)
-    assert killed.returncode == -9
+    assert run_python(script, folder.path).returncode == -9
     assert list(folder.path.rglob(".tmpOwn"))
     with RunFolder.opened(tmp_path / "run", tiny_config()):
         assert not list(folder.path.rglob(".tmpOwn"))
@@ -177,6 +176,7 @@ def test_a_checkpoint_that_does_not_fit_on_the_disk_is_not_called_damaged(folder
     assert folder.read_checkpoint() is None
 
 
+@pytest.mark.process
 def test_a_writer_killed_in_the_middle_leaves_the_old_file(folder):
     folder.write_checkpoint({"a": torch.zeros(2)}, {"step": 1})
     script = (
@@ -184,8 +184,7 @@ def test_a_writer_killed_in_the_middle_leaves_the_old_file(folder):
         "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"
         "RunFolder(Path(sys.argv[1])).write_checkpoint({'a': torch.ones(2)}, {'step': 2})\n"
     )
-    killed = subprocess.run([sys.executable, "-c", script, str(folder.path)], check=False)
-    assert killed.returncode == -9
+    assert run_python(script, folder.path).returncode == -9
     assert folder.read_checkpoint()[1] == {"step": 1}
 
 

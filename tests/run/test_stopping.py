@@ -7,9 +7,12 @@ import sys
 import time
 
 import pytest
+from warm_process import run_vcl, start_vcl
 
 from vcl import config as configs
 from vcl.rundir import RunFolder
+
+pytestmark = pytest.mark.process
 
 EPOCHS = 4
 
@@ -21,7 +24,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def command(home, tiny_config, stream):
-    """Call with a folder's name; gives the ``vcl run`` command. It saves after every step: many kills hit a save."""
+    """Call with a folder's name; gives the words of ``vcl run``. It saves after every step: many kills hit a save."""
     config = tiny_config(
         stream=stream, train={"epochs": EPOCHS, "checkpoint_seconds": 0}, matrix={"transfer_epochs": 1}
     )
@@ -29,7 +32,7 @@ def command(home, tiny_config, stream):
     path.write_text(configs.to_yaml(config))
 
     def make(folder, *settings):
-        return [sys.executable, "-m", "vcl", "run", str(path), *settings, "--out", str(home / folder), "--quiet"]
+        return ["run", path, *settings, "--out", home / folder, "--quiet"]
 
     return make
 
@@ -37,7 +40,7 @@ def command(home, tiny_config, stream):
 @pytest.fixture(scope="module")
 def undisturbed(home, command):
     """What a run leaves behind that nobody disturbs."""
-    subprocess.run(command("undisturbed"), check=True)
+    assert run_vcl(*command("undisturbed")).returncode == 0
     return RunFolder(home / "undisturbed")
 
 
@@ -65,12 +68,13 @@ def progress(path):
 
 def kill_at(command, path, point):
     """Start a run and kill it as soon as its progress has reached ``point``; tells whether it was still running."""
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = start_vcl(*command)
     while progress(path) < point and process.poll() is None:
         time.sleep(0.002)
     time.sleep(point % 7 / 100)  # Not always right after a write.
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
+    process.kill()
+    process.communicate()
+    return process.poll() == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.slow)])
@@ -78,32 +82,47 @@ def test_a_run_killed_at_spread_points_ends_as_if_it_had_not_been(home, command,
     name, whole = f"killed-{kills}", progress(undisturbed.path)
     folder = RunFolder(home / name)
     hit = sum(kill_at(command(name), folder.path, 1 + number * whole // kills) for number in range(kills))
-    subprocess.run(command(name), check=True)
+    assert run_vcl(*command(name)).returncode == 0
     assert hit >= kills - 1
     assert not list(folder.path.rglob("*.part"))
     assert results(folder) == results(undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_saves_and_says_how_to_go_on(home, command, undisturbed, number):
-    name = f"stopped-{number}"
-    folder = RunFolder(home / name)
-    process = subprocess.Popen(command(name, "train.checkpoint_seconds=1000"), stderr=subprocess.PIPE, text=True)
+def stop(process, folder, number):
+    """Send a signal to a run after its first epoch; gives its exit status and what it said."""
     while not folder.events("epoch"):
         time.sleep(0.002)
         assert process.poll() is None
     process.send_signal(number)
-    _, said = process.communicate()
-    assert process.returncode == 130
-    assert said.strip().splitlines()[-1].startswith("vcl: stopped in session ")
-    assert said.strip().endswith("the same command goes on from there")
+    errors = process.communicate()[1]
+    return process.poll(), errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_says_how_to_go_on(home, command, undisturbed, number):
+    words = command(f"stopped-{number}", "train.checkpoint_seconds=1000")
+    folder = RunFolder(home / f"stopped-{number}")
+    assert_stopped(stop(start_vcl(*words), folder, number))
     assert folder.read_checkpoint() is not None
-    subprocess.run(command(name, "train.checkpoint_seconds=1000"), check=True)
+    assert run_vcl(*words).returncode == 0
     assert results(folder) == results(undisturbed)
 
 
+def test_ctrl_c_does_so_in_a_process_that_the_shell_starts(home, command):
+    words = command("shell")
+    process = subprocess.Popen([sys.executable, "-m", "vcl", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    assert_stopped(stop(process, RunFolder(home / "shell"), signal.SIGINT))
+
+
+def assert_stopped(ending):
+    status, errors = ending
+    assert status == 130
+    assert errors.strip().splitlines()[-1].startswith("vcl: stopped in session ")
+    assert errors.strip().endswith("the same command goes on from there")
+
+
 def test_another_config_in_the_same_folder_is_refused_in_one_line(command, undisturbed):
-    refused = subprocess.run(command("undisturbed", "train.lr=1"), capture_output=True, text=True, check=False)
+    refused = run_vcl(*command("undisturbed", "train.lr=1"))
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
     assert "belongs to another config: it has train.lr = 0.005, this run asks for 1.0" in refused.stderr
@@ -111,6 +130,6 @@ def test_another_config_in_the_same_folder_is_refused_in_one_line(command, undis
 
 def test_a_folder_that_cannot_be_made_is_one_line(home, command):
     (home / "taken").write_text("")
-    refused = subprocess.run(command("taken/run"), capture_output=True, text=True, check=False)
+    refused = run_vcl(*command("taken/run"))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "Not a directory" in refused.stderr

@@ -9,6 +9,7 @@ from avalanche.evaluation.metrics import loss_metrics
 from avalanche.logging import BaseLogger
 from avalanche.training import Naive
 from avalanche.training.plugins import EvaluationPlugin, EWCPlugin
+from on_device import DEVICE
 
 from vcl.layers import init
 from vcl.query import Query
@@ -42,7 +43,7 @@ def strategy_of(method, config, clips, **options):
         plugins=plugins,
         epochs=2,
         batch=2,
-        **{"loss": LOSSES["l2"], **options},
+        **{"loss": LOSSES["l2"], "device": DEVICE, **options},
     )
 
 
@@ -70,24 +71,24 @@ def test_every_frame_is_drawn_once_an_epoch_at_any_batch_size(tiny_config, clips
 def test_frames_of_joined_videos_are_drawn_once_each_without_repeating_the_shorter(clips):
     stream = video_stream(clips).train_stream
     joined = stream[0].dataset.concat(stream[1].dataset).concat(stream[2].dataset)
-    loader = ResidentFrames(joined, clips, 4, torch.arange, torch.device("cpu"))
+    loader = ResidentFrames(joined, clips, 4, torch.arange, DEVICE)
     x, y = (torch.cat(parts) for parts in zip(*loader, strict=True))
     assert len(loader) == 4
     assert x.tolist() == [[s, t, len(clip.frames)] for s, clip in enumerate(clips) for t in range(len(clip.frames))]
-    assert torch.equal(y, torch.cat([torch.from_numpy(clip.frames) for clip in clips]) / 255)
+    assert torch.equal(y.cpu(), torch.cat([torch.from_numpy(clip.frames) for clip in clips]) / 255)
 
 
 def test_the_device_loader_gives_what_the_stock_loader_gives(clips):
     dataset = video_stream(clips).train_stream[1].dataset
-    ours = next(iter(ResidentFrames(dataset, clips, 4, torch.arange, torch.device("cpu"))))
+    ours = next(iter(ResidentFrames(dataset, clips, 4, torch.arange, DEVICE)))
     stock = next(iter(torch.utils.data.DataLoader(dataset, batch_size=4)))
-    assert torch.equal(ours[0], stock[0])
-    assert torch.equal(ours[1], stock[1])
+    assert torch.equal(ours[0].cpu(), stock[0])
+    assert torch.equal(ours[1].cpu(), stock[1])
     assert ours[1].is_contiguous()
 
 
 def test_scores_learn_at_a_rate_of_their_own(tiny_config, clips):
-    strategy = build(tiny_config("wsn", train={"score_rate": 0.25}), clips, lambda _: None, torch.device("cpu"))
+    strategy = build(tiny_config("wsn", train={"score_rate": 0.25}), clips, lambda _: None, DEVICE)
     rates = []
 
     class Noting(SupervisedPlugin):
@@ -110,14 +111,15 @@ def test_the_strategy_does_what_a_bare_loop_does_to_the_bit(tiny_config, clips):
 
     network = network_of(config, "finetune", clips)
     network.add_session(0)
+    network.to(DEVICE)
     optimiser = adam(list(network.parameters()))
-    truth = torch.from_numpy(clips[0].frames) / 255
+    truth = torch.from_numpy(clips[0].frames).to(DEVICE) / 255
     for epoch in range(2):
         order = torch.randperm(5, generator=init.generator(0, "order", 0, epoch))
         for number, chosen in enumerate(order.split(2)):
             optimiser.param_groups[0]["lr"] = 5e-4 * share_of_rate((3 * epoch + number) / 6, 0.2, 0.1)
             optimiser.zero_grad()
-            LOSSES["l2"](network(Query.of_video(0, chosen, 5).tensor()), truth[chosen]).backward()
+            LOSSES["l2"](network(Query.of_video(0, chosen, 5).tensor().to(DEVICE)), truth[chosen]).backward()
             optimiser.step()
     for ours, bare in zip(strategy.model.parameters(), network.parameters(), strict=True):
         assert torch.equal(ours, bare)
@@ -198,9 +200,9 @@ def test_epoch_means_are_means_over_frames_not_over_steps(tiny_config, clips):
         evaluator=EvaluationPlugin(means, loggers=[EventLogger(lambda _: None)]),
     )
     strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
-    truth = torch.from_numpy(clips[0].frames) / 255
+    truth = torch.from_numpy(clips[0].frames).to(DEVICE) / 255
     with torch.no_grad():
-        errors = ((strategy.model(Query.of_video(0, range(5), 5).tensor()) - truth) ** 2).mean((1, 2, 3))
+        errors = ((strategy.model(Query.of_video(0, range(5), 5, DEVICE).tensor()) - truth) ** 2).mean((1, 2, 3))
     assert means.result()["loss"] == pytest.approx(float(errors.mean()), rel=1e-5)
     assert means.result()["psnr"] == pytest.approx(float((-10 * errors.log10()).mean()), rel=1e-5)
 
@@ -215,6 +217,7 @@ def test_our_plugin_serves_in_a_plain_avalanche_script(tiny_config, clips):
         optimizer=torch.optim.Adam(network.parameters(), lr=1e-2),
         criterion=torch.nn.MSELoss(),
         train_mb_size=2,
+        device=DEVICE,
         plugins=[Subnetworks(ledger)],
         evaluator=EvaluationPlugin(loss_metrics(epoch=True), loggers=[BaseLogger()]),
     )
@@ -247,9 +250,9 @@ def test_single_draws_a_network_for_each_video(tiny_config, clips):
     found = []
     for session in (0, 1):
         strategy.train(stream[session], eval_streams=[])
-        found.append(strategy.model.fc1.weight.detach().clone())
+        found.append(strategy.model.fc1.weight.detach().cpu().clone())
     assert not torch.equal(*found)
-    assert torch.equal(strategy.ledger.subnetwork(0).weights["fc1.weight"], found[0])
+    assert torch.equal(strategy.ledger.subnetwork(0).weights["fc1.weight"].cpu(), found[0])
 
 
 def test_learning_rate_rises_from_a_tenth_and_falls_to_nothing():

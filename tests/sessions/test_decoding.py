@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from on_device import DEVICE, decoder_of
 from torch import nn
 
 from vcl import backbones
 from vcl.backbones import BACKBONES, build
 from vcl.backbones.nerv import Nerv
 from vcl.config import NervConfig
-from vcl.decode import Decoder
 from vcl.errors import ConfigError, RunFolderError
 from vcl.query import Query
 from vcl.render import BATCH
@@ -18,7 +18,6 @@ from vcl.sessions.methods import METHODS
 from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.trainer import build as build_strategy
 
-CPU = torch.device("cpu")
 TINY = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
 SMALL = {"nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6}}
 """Knobs that make each backbone small enough to be trained here."""
@@ -39,19 +38,19 @@ def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_t
     )
     stream = video_stream(clips[:2]).train_stream
     with RunFolder.opened(tmp_path / "run", config) as folder:
-        strategy = build_strategy(config, clips[:2], lambda event: None, CPU)
+        strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE)
         for session, clip in enumerate(clips[:2]):
             strategy.train(stream[session], eval_streams=[])
             notes = SessionNotes(clip.name, len(clip.frames), sessions=2, state_kind=strategy.state_kind)
             folder.write_session(session, strategy.record.tensors(), notes)
             count = len(clip.frames)
-            queries = Query.of_video(session, range(count), count).tensor()
+            queries = Query.of_video(session, range(count), count, DEVICE).tensor()
             network = strategy.decoding.eval()
             with torch.no_grad():
                 trained = torch.cat([network(batch) for batch in torch.split(queries, BATCH)])
-            decoded = torch.cat(list(Decoder.of_run(folder, session).frames(session)))
+            decoded = torch.cat(list(decoder_of(folder, session).frames(session)))
             network.train()
-            assert torch.equal(decoded, trained)
+            assert torch.equal(decoded.to(DEVICE), trained)
 
 
 class Biased(Nerv):
@@ -124,4 +123,4 @@ def test_decoding_a_folder_without_a_session_is_refused(tmp_path, tiny_config):
     with RunFolder.opened(tmp_path / "run", tiny_config()):
         pass
     with pytest.raises(RunFolderError, match="must hold a session to decode it, got 0 sessions"):
-        Decoder.of_run(tmp_path / "run")
+        decoder_of(tmp_path / "run")

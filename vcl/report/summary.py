@@ -159,7 +159,7 @@ def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, in
     """Count what is stored of the videos so far: what decoding needs, and the buffer that the next session needs.
 
     Every session's file counts in full, with one exception: a method that keeps only its latest network (a session's
-    notes say so under ``state_kind``) overwrites earlier weights and heads, so that only those of the last session count.
+    notes say so under ``state_kind``) overwrites earlier weights and heads, so that only the last session's count.
     The same holds for a buffer, which a method keeps to learn the next video.
 
     Args:
