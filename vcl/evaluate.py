@@ -63,7 +63,7 @@ def measure_row(
             if config.verify == "decode" or video == state or state == len(clips) - 1:
                 picture_path = partial(folder.frame_path, video) if video == state or together else None
                 cell.update(measure_video(decoder.frames(video), clip, picture_path))
-        elif config.upper:
+        elif config.upper and decoder.decodes_ahead:
             cell.update(measure_video(decoder.frames(video, length=len(clip.frames)), clip), sha256=None)
         for key in (*METRICS, *_HASHES):
             row[key].append(cell.get(key))

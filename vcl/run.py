@@ -19,6 +19,7 @@ from vcl.config import RunConfig, passes
 from vcl.config.rules import require
 from vcl.datasets.stream import open_stream
 from vcl.device import bits_of_machine, prepare_device, versions
+from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
 from vcl.rundir import Event, Listener, RunFolder, SessionNotes
 from vcl.video.cache import Clip
@@ -79,7 +80,11 @@ def run_clips(
 def _check_network(config: RunConfig, path: Path) -> None:
     """Refuse what no network can be built for, before there is a folder."""
     with torch.device("meta"):
-        backbones.of_run(RunFolder(path).resolved(config) or config, sessions=1)
+        network = backbones.of_run(RunFolder(path).resolved(config) or config, sessions=1)
+    method, backbone = config.method.name, config.backbone.name
+    if network.frame_tensors and config.method.revisits:
+        # Their codes would be those of an encoder that has moved on.
+        raise ConfigError(f"{method} cannot train {backbone}, whose frames have numbers of their own")
 
 
 def _with_network(config: RunConfig, folder: RunFolder) -> RunConfig:

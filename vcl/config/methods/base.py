@@ -15,6 +15,8 @@ class MethodConfig:
 
     forgets: ClassVar[bool] = True
     """Whether later sessions may change how earlier videos decode."""
+    revisits: ClassVar[bool] = False
+    """Whether sessions train on frames of other videos, read from the stream again."""
     together: ClassVar[bool] = False
     """Whether all videos are learned at once, in the last session."""
     excludes: ClassVar[tuple[str, ...]] = ()
