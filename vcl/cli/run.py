@@ -1,4 +1,4 @@
-"""``vcl run``, ``plan`` and ``grid``."""
+"""``vcl run``, ``append``, ``plan`` and ``grid``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import (
     Commands,
     add_config,
+    add_plugins,
     add_settings,
     check_yaml_path,
     load_config,
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 def add_run_commands(commands: Commands) -> None:
     """Give ``vcl`` the subcommands that run experiments, or say what a run will take."""
     _add_run(commands)
+    _add_append(commands)
     _add_plan(commands)
     _add_grid(commands)
 
@@ -56,6 +58,23 @@ def _add_run(commands: Commands) -> None:
     )
     run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
     run.set_defaults(do=_run, goes_on=True)
+
+
+def _add_append(commands: Commands) -> None:
+    append = commands.add_parser(
+        "append",
+        help="train a finished run on one more video, as its next session",
+        description="Train a finished run on one more video, as its next session. The videos before keep every bit. "
+        "An appending that was stopped, however it was stopped, goes on when the same command is given.",
+        epilog="Example: vcl append runs/first holiday.mp4",
+    )
+    append.add_argument("run", type=path_word, metavar="RUN", help="a run folder")
+    append.add_argument(
+        "video", metavar="VIDEO", help="a video file, a folder of frames, or the name of a video in the run's benchmark"
+    )
+    add_plugins(append)
+    append.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
+    append.set_defaults(do=_append, goes_on=True)
 
 
 def _add_plan(commands: Commands) -> None:
@@ -100,24 +119,45 @@ def _run(arguments: argparse.Namespace) -> None:
     # Before torch is loaded, which takes seconds.
     log.info("%s on %s, frames of %d x %d, into %s", config.method.name, config.stream.benchmark, width, height, path)
 
-    from vcl.device import keep_freed_memory
-    from vcl.listeners.progress import Progress
-    from vcl.report.terminal import matrix_text
     from vcl.run import run
     from vcl.rundir import RunFolder
 
-    keep_freed_memory()
     finished_before = RunFolder(path).finished()
-    with Progress(quiet=arguments.quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
+    _train(config, path, partial(run, config, path), arguments.quiet)
+    if finished_before and not arguments.quiet:
+        tell("This run had come to its end before; nothing was trained.")
+
+
+def _append(arguments: argparse.Namespace) -> None:
+    _refuse_launchers()
+
+    from vcl.rundir import RunFolder
+
+    config = RunFolder.existing(arguments.run).config()
+    if arguments.quiet:
+        logging.getLogger("vcl").setLevel(logging.WARNING)
+    log.info("%s, with the session of %s", arguments.run, arguments.video)  # Before torch is loaded.
+
+    from vcl.append import append
+
+    _train(config, arguments.run, partial(append, arguments.run, arguments.video), arguments.quiet)
+
+
+def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool) -> None:
+    """Train with a progress bar and whoever else listens; then show the matrix."""
+    from vcl.device import keep_freed_memory
+    from vcl.listeners.progress import Progress
+    from vcl.report.terminal import matrix_text
+
+    keep_freed_memory()
+    with Progress(quiet=quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
-            return [progress, *stack.enter_context(_sinks(folder, config, quiet=arguments.quiet))]
+            return [progress, *stack.enter_context(_sinks(folder, config, quiet=quiet))]
 
-        folder = run(config, path, listeners)
-    if not arguments.quiet:
+        folder = train(listeners=listeners)
+    if not quiet:
         tell(matrix_text(folder, width=terminal_width()))
-        if finished_before:
-            tell("This run had come to its end before; nothing was trained.")
         word = quote(str(path))
         tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
 

@@ -29,6 +29,13 @@ class MethodConfig:
         """The most frames of earlier videos that a training step uses in addition to ``train.batch`` new ones."""
         return 0
 
+    def check_sessions(self, sessions: int) -> None:
+        """Refuse a number of videos that the method cannot learn.
+
+        Raises:
+            ConfigError: names the key and the rule.
+        """
+
     def check(self, run: RunConfig) -> None:
         """Refuse a run that the method cannot do.
 
