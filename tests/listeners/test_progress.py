@@ -79,7 +79,7 @@ def test_a_resumed_run_says_so(pipe, caplog):
     caplog.set_level(logging.INFO, "vcl")
     with Progress(pipe) as progress:
         progress(start(resumed=True))
-    assert caplog.messages == ["going on: 3 sessions: bear, camel, swan"]
+    assert caplog.messages == ["resumed, 3 sessions: bear, camel, swan"]
 
 
 @pytest.mark.parametrize(("epochs", "lines"), [(1, 1), (3, 3), (10, 10), (25, 10), (150, 10)])

@@ -84,9 +84,13 @@ def test_every_turn_trains_the_same_session_from_the_same_state(tiny_config):
     assert len(closed_ledger(config, 3)) == 3
 
 
-def test_a_run_that_cannot_start_is_told_of(tiny_config, stream):
-    with pytest.raises(VclError, match="it said: vcl: "):
-        run_benchmark("loader", tiny_config(stream={**stream, "root": "/nowhere"}), 1)
+def test_a_run_that_cannot_start_is_reported_with_what_it_said(tiny_config, monkeypatch, tmp_path):
+    command = tmp_path / "python"
+    command.write_text("#!/bin/sh\necho 'vcl: the videos are missing' >&2\nexit 2\n")
+    command.chmod(0o755)
+    monkeypatch.setattr("vcl.profiling.loader.sys.executable", str(command))
+    with pytest.raises(VclError, match="must start to be timed, but it said: vcl: the videos are missing"):
+        run_benchmark("loader", tiny_config(), 1)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios():

@@ -118,6 +118,6 @@ def test_runs_are_drawn_side_by_side(masked, dense, make_run, tmp_path):
         f"{name}.{kind}" for name in ("psnr_by_session", "psnr_by_bytes", "forgetting") for kind in ("png", "pdf")
     }
     with pytest.raises(
-        VclError, match="must have done the same videos in the same order, got bear camel swan and bear cat swan"
+        VclError, match="must have learned the same videos in the same order, got bear camel swan and bear cat swan"
     ):
         plot_comparison([masked, make_run("other", names=("bear", "cat", "swan"))], tmp_path / "figures")
