@@ -110,7 +110,7 @@ def test_a_folder_of_another_config_is_refused_before_a_video_is_looked_at(here,
         (
             ["data", "prepare", "folder", "--source", "clips", "--out", "out"],
             "vcl.datasets.prepare.prepare",
-            "vcl: stopped; what is saved is kept; the same command goes on from there\n",
+            "vcl: stopped, and progress is saved; the same command resumes it\n",
         ),
     ],
 )
@@ -129,4 +129,4 @@ def test_what_a_stopped_run_says_of_itself_is_kept(here, capsys, monkeypatch):
 
     monkeypatch.setattr("vcl.datasets.prepare.prepare", stopped)
     assert main(["data", "prepare", "folder", "--source", "clips", "--out", "out"]) == 130
-    assert capsys.readouterr().err == "vcl: stopped in session 1; the same command goes on from there\n"
+    assert capsys.readouterr().err == "vcl: stopped in session 1; the same command resumes it\n"

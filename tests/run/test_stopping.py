@@ -96,7 +96,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(home, command, undisturbed, number):
     _, said = process.communicate()
     assert process.returncode == 130
     assert said.strip().splitlines()[-1].startswith("vcl: stopped in session ")
-    assert said.strip().endswith("the same command goes on from there")
+    assert said.strip().endswith("the same command resumes it")
     assert folder.read_checkpoint() is not None
     subprocess.run(command(name, "train.checkpoint_seconds=1000"), check=True)
     assert results(folder) == results(undisturbed)

@@ -27,7 +27,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Give a subcommand a config and settings that win over it."""
     parser.add_argument("config", type=path_word, help="a YAML file, such as experiments/demo/pfnr.yaml")
-    add_settings(parser, "key=value, such as train.epochs=20; wins over the file; vcl config lists every key")
+    add_settings(parser, "key=value, such as train.epochs=20; overrides the file; vcl config lists every key")
 
 
 def add_settings(parser: argparse.ArgumentParser, text: str) -> None:
