@@ -76,7 +76,7 @@ def _run(argv: Sequence[str] | None) -> None:
 
 def _plugins(arguments: argparse.Namespace) -> AbstractContextManager[None]:
     """Plugins are loaded while a subcommand runs that has the option."""
-    if "plugin" not in arguments:
+    if not hasattr(arguments, "plugin"):
         return nullcontext()
     from vcl.config.plugins import plugins_loaded
 

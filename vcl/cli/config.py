@@ -20,8 +20,8 @@ def add_config_commands(commands: Commands) -> None:
     config = commands.add_parser(
         "config",
         help="list every setting with its type, default and meaning, or print a whole config",
-        description="List every setting with its type, default and meaning. With a YAML file, print the config that the "
-        "file and the settings give, defaults included.",
+        description="List every setting with its type, default and meaning. With a YAML file, print the config that "
+        "it and the settings give, defaults included.",
         epilog="Examples: vcl config train    vcl config pfnr    vcl config experiments/demo/pfnr.yaml train.epochs=20",
     )
     config.add_argument(

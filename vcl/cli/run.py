@@ -62,7 +62,7 @@ def _add_plan(commands: Commands) -> None:
     plan = commands.add_parser(
         "plan",
         help="estimate what a run needs: parameters, bytes, memory, disk, hours",
-        description="Estimate what a run needs on this machine: parameters, work, stored bytes, memory, disk and hours. "
+        description="Estimate what a run needs on this machine: parameters, work, stored bytes, memory, disk, hours. "
         "Times are measured in two short sessions on noise, which take half a minute for small frames and minutes for "
         "large ones. The videos may be missing if their lengths are known. Warns of what does not fit.",
         epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
