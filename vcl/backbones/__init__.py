@@ -20,10 +20,10 @@ def build(
     capacity: float | None = None,
     signed_operator_scores: bool = False,
 ) -> Backbone:
-    """An untrained network, without heads; its values are whatever the memory held until ``draw`` is called.
+    """An untrained network without heads; its values are undefined until ``draw`` is called.
 
     Args:
-        config: its knobs; the name chooses the class.
+        config: its knobs; the name chooses its class.
         size: height and width of a frame, pixels.
         sessions: videos in the stream, for the parity switch that needs to know.
         capacity: share of the weights in one session's mask; None for a dense network.
@@ -38,10 +38,10 @@ def build(
 
 
 def of_run(config: RunConfig, sessions: int) -> Backbone:
-    """The dense network that a run's videos are decoded with; as ``build`` gives it.
+    """The dense network that decodes the videos of a run, as ``build`` makes it.
 
     Raises:
-        ConfigError: the network cannot make frames of this size, or none is as small as the method asks for.
+        ConfigError: the network cannot make frames of this size, or none is as small as the method needs.
     """
     return build(resolved(config).backbone, config.stream.size, sessions)
 
@@ -50,7 +50,7 @@ def resolved(config: RunConfig) -> RunConfig:
     """The config with every width known: ``single_matched`` becomes ``single`` with the widths that fit.
 
     Raises:
-        ConfigError: no network is as small as the method asks for.
+        ConfigError: no network is as small as the method needs.
     """
     if not isinstance(config.method, SingleMatchedConfig):
         return config
@@ -60,7 +60,7 @@ def resolved(config: RunConfig) -> RunConfig:
 
 @lru_cache
 def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int) -> BackboneConfig:
-    """Widths are searched for, which takes seconds at the size of the paper."""
+    """The backbone with the widths that fit; the search takes seconds at the size of the paper."""
     return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
 
 
