@@ -13,6 +13,7 @@ from pathlib import Path
 from vcl.config.registry import Registry, reason
 from vcl.config.rules import shown
 from vcl.errors import ConfigError
+from vcl.user_path import user_path
 
 VARIABLE = "VCL_PLUGINS"
 """Environment variable with paths of plugins, separated as those of ``PATH``."""
@@ -29,8 +30,9 @@ def plugins_loaded(paths: Sequence[Path] = ()) -> Iterator[None]:
         ConfigError: one is no Python file, raises, or registers nothing.
     """
     inherited = os.environ.get(VARIABLE, "")
-    plugins = [path.absolute() for path in (*map(Path, filter(None, inherited.split(os.pathsep))), *paths)]
-    for plugin in dict.fromkeys(plugins):
+    named = [user_path(text, f"${VARIABLE}") for text in inherited.split(os.pathsep) if text]
+    plugins = list(dict.fromkeys(path.absolute() for path in (*named, *paths)))
+    for plugin in plugins:
         _load(plugin)
     os.environ[VARIABLE] = os.pathsep.join(map(str, plugins))
     try:
