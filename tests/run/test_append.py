@@ -73,7 +73,7 @@ def test_the_command_of_the_run_leaves_an_appended_run_as_it_is(config, tmp_path
     assert "clip2" in capsys.readouterr().out
     before = without_times(RunFolder(tmp_path / "run"))
     assert main(words) == 0
-    assert "This run had come to its end before" in capsys.readouterr().out
+    assert "This run was finished before" in capsys.readouterr().out
     assert without_times(RunFolder(tmp_path / "run")) == before
 
 

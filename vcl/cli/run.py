@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def add_run_commands(commands: Commands) -> None:
-    """Give ``vcl`` the subcommands that run experiments, or say what a run will take."""
+    """Add the subcommands that run experiments or estimate what a run needs."""
     _add_run(commands)
     _add_append(commands)
     _add_plan(commands)
@@ -46,7 +46,7 @@ def _add_run(commands: Commands) -> None:
         "run",
         help="train on a stream of videos, one after the other, and measure the session matrix",
         description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
-        "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
+        "disk and measured. The same command resumes a run, however it was stopped.",
         epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try. Settings used most: "
         "stream.benchmark, stream.root, stream.videos, stream.size, stream.frames, method.name, method.capacity, "
         "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, wandb.mode. 'vcl config' lists "
@@ -54,9 +54,9 @@ def _add_run(commands: Commands) -> None:
     )
     add_config(run)
     run.add_argument(
-        "--out", type=path_word, metavar="DIR", help="the run folder (default: runs/ and the config's name)"
+        "--out", type=path_word, metavar="DIR", help="the run folder (default: runs/NAME, after the config)"
     )
-    run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
+    run.add_argument("--quiet", action="store_true", help="print no progress, and no matrix at the end")
     run.set_defaults(do=_run, goes_on=True)
 
 
@@ -80,14 +80,14 @@ def _add_append(commands: Commands) -> None:
 def _add_plan(commands: Commands) -> None:
     plan = commands.add_parser(
         "plan",
-        help="say what a run will take before it is run: parameters, bytes, memory, disk, hours",
-        description="Say what a run will take on this machine: parameters, work, stored bytes, memory, disk and hours. "
-        "Times come from two short sessions on noise: half a minute for small frames, minutes for large ones. The "
-        "videos need not be here where their lengths are known. Warns of what does not fit.",
+        help="estimate what a run needs: parameters, bytes, memory, disk, hours",
+        description="Estimate what a run needs on this machine: parameters, work, stored bytes, memory, disk, hours. "
+        "Times are measured in two short sessions on noise, which take half a minute for small frames and minutes for "
+        "large ones. The videos may be missing if their lengths are known. Warns of what does not fit.",
         epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
     )
     add_config(plan)
-    plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
+    plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder (default: as in vcl run)")
     plan.add_argument("--json", action="store_true", help="print JSON")
     plan.set_defaults(do=_plan)
 
@@ -96,14 +96,14 @@ def _add_grid(commands: Commands) -> None:
     grid = commands.add_parser(
         "grid",
         help="run a grid of methods, settings, seeds and streams, each a run folder",
-        description="Run every cell of a grid, one after another; what is done is skipped. A grid that was stopped "
-        "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
+        description="Run every cell of a grid, one after another, except those that are finished. The same command "
+        "resumes a stopped grid; in a second process, it takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
     grid.add_argument("grid", type=path_word, help="a YAML file; vcl/grid_file.py says what it holds")
-    add_settings(grid, "key=value for every cell; wins over the file")
+    add_settings(grid, "key=value for every cell; overrides the file")
     grid.add_argument(
-        "--out", type=path_word, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)"
+        "--out", type=path_word, metavar="DIR", help="the grid's folder (default: runs/NAME, after the grid)"
     )
     grid.set_defaults(do=_grid, goes_on=True)
 
@@ -125,7 +125,7 @@ def _run(arguments: argparse.Namespace) -> None:
     finished_before = RunFolder(path).finished()
     _train(config, path, partial(run, config, path), arguments.quiet)
     if finished_before and not arguments.quiet:
-        tell("This run had come to its end before; nothing was trained.")
+        tell("This run was finished before; nothing was trained.")
 
 
 def _append(arguments: argparse.Namespace) -> None:
@@ -167,8 +167,8 @@ def _plan(arguments: argparse.Namespace) -> None:
 
     from vcl.plan import plan
 
-    found = plan(config, arguments.out or Path("runs", arguments.config.stem))
-    tell(json.dumps(found.to_json(), indent=1) if arguments.json else found.to_text())
+    estimate = plan(config, arguments.out or Path("runs", arguments.config.stem))
+    tell(json.dumps(estimate.to_json(), indent=1) if arguments.json else estimate.to_text())
 
 
 def _grid(arguments: argparse.Namespace) -> None:
@@ -185,21 +185,21 @@ def _grid(arguments: argparse.Namespace) -> None:
     keep_freed_memory()
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
     failed = run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
-    tell(f"Runs: {out}   Side by side: vcl compare {out}")
+    tell(f"Runs: {out}   Comparison: vcl compare {out}")
     if failed:
         raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
 
 
 def _refuse_launchers() -> None:
-    """Refuse to be one of several processes that should train together, as torchrun starts them.
+    """Refuse a launcher such as torchrun, which starts several processes to train together.
 
     Raises:
-        VclError: there are others.
+        VclError: there are several.
     """
-    world = os.environ.get("WORLD_SIZE", "")
-    if world.isdecimal() and int(world) > 1:
+    world_size = os.environ.get("WORLD_SIZE", "")
+    if world_size.isdecimal() and int(world_size) > 1:
         raise VclError(
-            f"a run is one process and trains on one device, got WORLD_SIZE = {world}; start vcl without torchrun "
+            f"a run is one process and trains on one device, got WORLD_SIZE = {world_size}; start vcl without torchrun "
             "(several processes of vcl grid, each started by itself, share its cells)"
         )
 
@@ -208,7 +208,7 @@ def _refuse_launchers() -> None:
 def _sinks(
     folder: RunFolder, config: RunConfig, grid: Path | None = None, quiet: bool = False
 ) -> Iterator[Sequence[Listener]]:
-    """Who gets a run's events beside the one who waits for it."""
+    """Listeners that send a run's events elsewhere, closed at the end."""
     from vcl.listeners.wandb import wandb_sink
 
     sinks = wandb_sink(folder, config, grid)
