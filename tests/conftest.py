@@ -10,6 +10,9 @@ import torch
 from on_device import DEVICE, refuse_unknown_device
 
 from vcl import config as configs
+from vcl.config.backbones import BACKBONES
+from vcl.config.benchmarks import BENCHMARKS
+from vcl.config.methods import METHODS
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
@@ -52,6 +55,15 @@ def moving_wave(frames, turn):
     t, y, x = np.meshgrid(np.arange(frames), np.linspace(0, 1, 32), np.linspace(0, 1, 48), indexing="ij")
     waves = [np.sin(6 * (x * np.cos(turn) + y * np.sin(turn)) + 0.4 * t + colour) for colour in range(3)]
     return np.ascontiguousarray(np.round(127.5 + 100 * np.stack(waves, axis=1)).astype(np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def registries(monkeypatch):
+    """What a test registers is gone after it."""
+    for registry in (METHODS, BACKBONES, BENCHMARKS):
+        monkeypatch.setattr(registry, "known", registry.known.copy())
+    for registry in (METHODS, BACKBONES):
+        monkeypatch.setattr(registry.implementations, "data", registry.implementations.data.copy())
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def a_matrix(psnr=PSNR, done=None, size=SIZE, names=None):
     return {"videos": list(names or NAMES[:count]), "frames": [T] * count, "size": list(size), "rows": rows}
 
 
-def fill(folder, matrix, keeps="masks", scale=1):
+def fill(folder, matrix, state_kind="shared_masked", scale=1):
     """Write what a run writes: session files of 400, 300, 200... bytes of weights, events, matrix."""
     names = matrix["videos"]
     start = {"kind": "start", "time": 0.0, "videos": names, "sha256": names, "sessions": len(names), "resumed": False}
@@ -64,12 +64,12 @@ def fill(folder, matrix, keeps="masks", scale=1):
     for s, row in enumerate(matrix["rows"]):
         for number in range(2):
             folder.record(epoch(s, number, psnr=20.0 + number + s, loss=0.1 / (1 + number + s)))
-        folder.record(closed(s, names[s], layers=keeps == "masks"))
-        heads = torch.zeros(s + 1, 9) if keeps == "latest" else torch.zeros(9)
-        tensors = {"weight/stem": torch.zeros((100 - 25 * s) * scale), "head": heads}
-        if keeps == "masks":
+        folder.record(closed(s, names[s], layers=state_kind == "shared_masked"))
+        heads = torch.zeros(s + 1, 9) if state_kind == "shared_latest" else torch.zeros(9)
+        tensors = {"weight/stem": torch.zeros((100 - 25 * s) * scale), "session/head": heads}
+        if state_kind == "shared_masked":
             tensors["mask/stem"] = torch.zeros(13, dtype=torch.uint8)
-        folder.write_session(s, tensors, SessionNotes(names[s], T, len(names), keeps))
+        folder.write_session(s, tensors, SessionNotes(names[s], T, len(names), state_kind))
         folder.record({"kind": "row", **row})
     if matrix["rows"]:
         folder.write_matrix(matrix)

@@ -5,18 +5,30 @@ import numpy as np
 import pytest
 import torch
 from fake_run import NAMES, PSNR, SIZE, T, a_matrix, fill
+from published_numbers import VIDEOS
 
-from vcl.config import FinetuneConfig, RunConfig, StreamConfig, WsnConfig
+from vcl.config import FinetuneConfig, NervConfig, RunConfig, StreamConfig, TrainConfig, WsnConfig
+from vcl.report.comparison import compare_runs
 from vcl.rundir import RunFolder
 
 
 @pytest.fixture
 def make_run(tmp_path):
-    def make(name="run", method=None, psnr=PSNR, done=None, size=SIZE, keeps="masks", scale=1, names=None, **sections):
+    def make(
+        name="run",
+        method=None,
+        psnr=PSNR,
+        done=None,
+        size=SIZE,
+        state_kind="shared_masked",
+        scale=1,
+        names=None,
+        **sections,
+    ):
         config = RunConfig(stream=StreamConfig(size=size, frames=T), method=method or WsnConfig(capacity=0.3))
         config = dataclasses.replace(config, **sections)
         with RunFolder.opened(tmp_path / name, config) as folder:
-            fill(folder, a_matrix(psnr, done, size, names), keeps, scale)
+            fill(folder, a_matrix(psnr, done, size, names), state_kind, scale)
         return folder
 
     return make
@@ -29,7 +41,7 @@ def masked(make_run):
 
 @pytest.fixture
 def dense(make_run):
-    return make_run("dense", FinetuneConfig(), keeps="latest")
+    return make_run("dense", FinetuneConfig(), state_kind="shared_latest")
 
 
 @pytest.fixture
@@ -60,3 +72,25 @@ def videos(monkeypatch):
     monkeypatch.setattr("vcl.report.figures.frames.open_stream", lambda config: clips)
     monkeypatch.setattr("vcl.report.figures.frames.Decoder", FakeDecoder)
     return clips
+
+
+@pytest.fixture
+def published_runs(tmp_path):
+    """Call with what differs from the source of ``published_numbers``; returns the runs of one comparison."""
+
+    def make(method=None, stream=None, train=None, backbone=None, names=VIDEOS, done=None, runs=("run",)):
+        folders = []
+        for seed, name in enumerate(runs):
+            config = RunConfig(
+                stream=StreamConfig(**{"benchmark": "uvg17", "size": SIZE, **(stream or {})}),
+                train=TrainConfig(**{"seed": seed, **(train or {})}),
+                method=method or WsnConfig(),
+                backbone=backbone or NervConfig(),
+            )
+            psnr = [[None if cell is None else cell + seed for cell in row] for row in PSNR]
+            with RunFolder.opened(tmp_path / name, config) as folder:
+                fill(folder, a_matrix(psnr, done, config.stream.size, names))
+            folders.append(folder)
+        return compare_runs(folders).groups
+
+    return make

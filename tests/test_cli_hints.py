@@ -60,7 +60,10 @@ RUN_OWN = "videos of your own go behind a config: vcl run experiments/demo/pfnr.
             ["run", "mine.yaml", "stream.root=clips"],
             f"clips: holds no video of the samples benchmark; videos of your own are {CLIPS}",
         ),
-        (["data", "prepare", "folder", "--source", "clips/camel.npy", "--out", "o"], "found a file; it lies in clips"),
+        (
+            ["data", "prepare", "folder", "--source", "clips/camel.npy", "--out", "o"],
+            "camel.npy; it lies in clips",
+        ),
         (["plot", "runs/first/config.yaml"], "did you mean {here}/runs/first?"),
         (["compare", "runs/first/matrix.json"], "did you mean {here}/runs/first?"),
         (["decode", "runs/first/figures", "-o", "out"], "did you mean {here}/runs/first?"),

@@ -18,6 +18,8 @@ from vcl import config as configs
 from vcl.cli import main
 from vcl.grid import read_grid
 from vcl.plan.calibrate import measure
+from vcl.report.summary import summarise
+from vcl.rundir import RunFolder
 from vcl.sessions.experience import video_stream
 from vcl.sessions.trainer import build
 from vcl.video.cache import Clip
@@ -42,9 +44,15 @@ def scripts(document):
     return re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
 
 
-def test_the_method_that_the_readme_shows_is_the_one_that_is_tested():
+def test_the_method_of_the_readme_runs_as_a_plugin_and_is_that_of_the_experiments(tmp_path, tiny_config, stream):
     method, _ = scripts(ROOT / "README.md")
-    assert method in (ROOT / "experiments" / "own_method.py").read_text() + "\n"
+    assert (ROOT / "experiments" / "own_method.py").read_text().endswith(method)
+    plugin, config = tmp_path / "printed.py", tmp_path / "run.yaml"
+    plugin.write_text(method)
+    config.write_text(configs.to_yaml(tiny_config("finetune", stream=stream)))
+    words = ["--plugin", str(plugin), "method.name=anchor", "--out", str(tmp_path / "run")]
+    assert main(["run", str(config), *words]) == 0
+    assert summarise(RunFolder.existing(tmp_path / "run")).stored["buffer"] > 0
 
 
 @pytest.mark.process

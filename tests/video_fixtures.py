@@ -1,8 +1,9 @@
-"""Clips made on the spot; nothing is downloaded and nothing is larger than a few kilobytes."""
+"""Videos made on the spot; nothing is downloaded and nothing is larger than a few kilobytes."""
 
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from vcl.video.read import read_frames
+from vcl.video.source import VideoSource
+
 Frames = NDArray[np.uint8]
 Writer = Callable[..., Path]
 
-# Container, codec and pixel format; the first four keep every pixel.
+# Codec and pixel format by suffix; those of the first three keep every pixel.
 CODECS = {
     ".mkv": ("ffv1", "bgr0"),
     ".avi": ("rawvideo", "bgr24"),
@@ -21,6 +25,34 @@ CODECS = {
     ".mp4": ("libx264", "yuv420p"),
     ".y4m": ("wrapped_avframe", "yuv444p"),
 }
+
+
+def encode(
+    path: Path,
+    frames: Frames,
+    codec: str,
+    pixel_format: str,
+    *,
+    muxer: str | None = None,
+    muxer_options: dict[str, str] | None = None,
+    configure: Callable[[Any], None] = lambda stream: None,
+    **codec_options: str,
+) -> Path:
+    """Encode frames ``(T, H, W, 3)`` or ``(T, H, W, 4)`` with PyAV, at 25 frames per second."""
+    with av.open(str(path), "w", format=muxer, options=muxer_options or {}) as container:
+        stream: Any = container.add_stream(codec, rate=Fraction(25), options=codec_options)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixel_format
+        configure(stream)
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, "rgba" if frame.shape[2] == 4 else "rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def frames_of(path: Path, *selection: int | None, **source: Any) -> Frames:
+    """Read the frames ``(T, H, W, 3)`` of a video, or those that start, frames and stride select."""
+    return np.stack(list(read_frames(VideoSource("clip", Path(path), **source), *selection)))
 
 
 @pytest.fixture
@@ -33,17 +65,9 @@ def clip() -> Frames:
 def write_video(tmp_path: Path) -> Writer:
     """Write frames ``(T, H, W, 3)`` as a video file, its codec chosen by the suffix."""
 
-    def write(name: str, frames: Frames, **options: str) -> Path:
+    def write(name: str, frames: Frames, **muxer_options: str) -> Path:
         path = tmp_path / name
-        codec, pixel_format = CODECS[path.suffix]
-        with av.open(str(path), "w", options=options) as container:
-            stream = container.add_stream(codec, rate=Fraction(25))
-            stream.height, stream.width = frames.shape[1:3]
-            stream.pix_fmt = pixel_format
-            for frame in frames:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-            container.mux(stream.encode())
-        return path
+        return encode(path, frames, *CODECS[path.suffix], muxer_options=muxer_options)
 
     return write
 
@@ -54,9 +78,9 @@ def write_folder(tmp_path: Path) -> Writer:
 
     def write(name: str, frames: Frames) -> Path:
         folder = tmp_path / name
-        folder.mkdir()
-        for place, frame in enumerate(frames, start=1):
-            Image.fromarray(frame).save(folder / f"img{place}.png")
+        folder.mkdir(parents=True)
+        for number, frame in enumerate(frames, start=1):
+            Image.fromarray(frame).save(folder / f"img{number}.png")
         return folder
 
     return write
@@ -77,6 +101,7 @@ def cut() -> Callable[[Path, float], Path]:
 
 @pytest.fixture
 def source(tmp_path):
+    """An empty folder of downloads."""
     folder = tmp_path / "downloads"
     folder.mkdir()
     return folder
@@ -84,7 +109,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def benchmark(tmp_path):
-    """A manifest of two videos of four frames, published at 24x32."""
+    """The path of a manifest of two videos of four frames, published at 24x32."""
     path = tmp_path / "two.yaml"
     path.write_text(
         "sizes: [[24, 32]]\nvideos: [{name: bee, files: [HoneyBee], frames: 4, rate: 50}, {name: dog, frames: 4}]"

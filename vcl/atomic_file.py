@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all, and a folder of such."""
+"""Files and folders that appear whole or not at all."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 TEMPORARY_SUFFIX = ".part"
-"""Ending of a file that is still being written; nothing reads such a file."""
+"""Suffix of a file that is still being written; nothing reads such a file."""
 
 
 @dataclass
@@ -20,8 +20,8 @@ class Draft:
     """A file that is being written.
 
     Args:
-        file: open, readable, writable and seekable.
-        path: the file to be, in the same folder; may be changed until the end, for a name that depends on the content.
+        file: the hidden file, open for reading, writing and seeking.
+        path: its final path, in the same folder; may be changed until the end, for a name that depends on the content.
     """
 
     file: BinaryIO
@@ -30,28 +30,28 @@ class Draft:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Draft]:
-    """Open a new file beside ``path`` and move it there once all of it is on disk.
+    """Open a new hidden file in the folder of ``path``, and move it to ``path`` once all of it is on disk.
 
     Its name is unique, so that two processes can write the same file; the last one wins. It is removed when anything
-    fails, only a killed process leaves it behind.
+    fails; only a killed process leaves it behind.
 
     Args:
-        path: the file to be; its folder must exist.
+        path: final path of the file; its folder must exist.
 
     Yields:
-        The draft, to be written to.
+        The draft to write to.
 
     Raises:
         OSError: the file cannot be written.
     """
-    temporary = _beside(path)
+    temporary = _hidden_path(path)
     try:
         with temporary.open("x+b") as file:
             draft = Draft(file, path)
             yield draft
             file.flush()
             mode = os.fstat(file.fileno()).st_mode
-        # By its name: a library that was given the name may have put a file of its own there, for its owner alone.
+        # Opened by its name, at which a library may have put another file, readable by its owner alone.
         with temporary.open("rb") as written:
             os.fchmod(written.fileno(), stat.S_IMODE(mode))
             os.fsync(written.fileno())
@@ -62,7 +62,7 @@ def atomic_file(path: Path) -> Iterator[Draft]:
         finally:
             os.close(folder)
     except BaseException:
-        # Its own failure, such as a folder that is a file, must not hide the first one.
+        # A failure to remove it, such as a folder that is a file, must not hide the first one.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
@@ -70,23 +70,23 @@ def atomic_file(path: Path) -> Iterator[Draft]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Fill a new or empty folder, which is not there or stays empty until all that goes into it is written.
+    """Fill a new or an empty folder, which does not exist or stays empty until all of its contents are written.
 
-    A new folder is written beside its place and moved there. What goes into one that exists, which may be a mount
-    point, is written to a hidden folder inside and moved up. When anything fails it is removed, only a killed process
-    leaves it behind.
+    A new folder is written under a hidden name and renamed. The contents of one that exists, which may be a mount
+    point, are written to a hidden folder inside it and moved up. When anything fails the hidden folder is removed; only
+    a killed process leaves it behind.
 
     Args:
-        path: the folder; the one that it lies in must exist.
+        path: the folder; its parent must exist.
 
     Yields:
-        The hidden folder, to be written into.
+        The hidden folder to write into.
 
     Raises:
         OSError: the folder cannot be written.
     """
     is_new = not path.exists()
-    draft = _beside(path) if is_new else _beside(path / "folder")
+    draft = _hidden_path(path) if is_new else _hidden_path(path / "folder")
     try:
         draft.mkdir()
         yield draft
@@ -103,20 +103,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
-    """Make a hidden folder beside a file to be, for a library that makes files of its own, and remove it at the end.
+    """Make an empty hidden folder for the files of a library that writes more than one, and remove it at the end.
 
-    Of a killed process it is left behind, and ``remove_drafts`` removes it.
+    A killed process leaves it behind; ``remove_drafts`` removes it.
 
     Args:
-        path: the file to be; its folder must exist.
+        path: final path of the file; its folder, in which the hidden one is made, must exist.
 
     Yields:
-        The folder, empty.
+        The hidden folder.
 
     Raises:
         OSError: it cannot be made.
     """
-    folder = _beside(path)
+    folder = _hidden_path(path)
     folder.mkdir()
     try:
         yield folder
@@ -124,19 +124,19 @@ def draft_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _beside(path: Path) -> Path:
-    """A hidden name of its own beside a path."""
-    # Names have at most 255 bytes in most file systems; the start of a long one leaves room for the rest.
+def _hidden_path(path: Path) -> Path:
+    """A unique hidden path in the same folder."""
+    # Names have at most 255 bytes in most file systems; only the start of a long one fits.
     start = os.fsencode(path.name)[:64].decode(errors="ignore")
     return path.with_name(f".{start}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
 
 
 def remove_drafts(folder: Path, start: str = ".+") -> None:
-    """Remove the drafts that killed processes left; for a process that knows nobody else to be writing there.
+    """Remove the drafts that killed processes left in a folder; no other process may be writing to it.
 
     Args:
-        folder: where to look; other folders in it are left alone.
-        start: regular expression; only drafts of files whose name begins so.
+        folder: the folder; its sub-folders are left alone unless they are drafts themselves.
+        start: regular expression of the start of a name; only drafts of files with such a name are removed.
     """
     name = re.compile(rf"\.{start}\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}", re.DOTALL)
     for path in folder.iterdir():

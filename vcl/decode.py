@@ -13,9 +13,12 @@ from torch import Tensor
 
 from vcl import backbones
 from vcl.errors import RunFolderError, VideoError
+from vcl.layers.masked import Unit
 from vcl.render import Renderer
 from vcl.rundir import RunFolder, SessionNotes
-from vcl.subnet.ledger import Entry, Keeps, Ledger, Subnetwork
+from vcl.subnet.ledger import Ledger, Subnetwork
+from vcl.subnet.record import SessionRecord, StateKind
+from vcl.subnet.version_1 import from_version_1
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +63,13 @@ class SealedSessions:
     def check(self) -> None:
         """Compare what later sessions build on with its hashes; raises as ``subnetwork``."""
         count = len(self.ledger)
-        for session in range(count - 1 if self.ledger.keeps == "latest" else 0, count):
+        for session in range(count - 1 if self.ledger.state_kind == "shared_latest" else 0, count):
             self.sha256(session)
 
     def _read(self, state: int) -> tuple[Ledger, list[SessionNotes]]:
         with torch.device("meta"):
             # How many sessions there are changes what a network is asked with, never the shape of a weight.
-            network = backbones.of_run(self.config, sessions=1)
+            layout = backbones.of_run(self.config, sessions=1).layout()
         ledger: Ledger | None = None
         notes: list[SessionNotes] = []
         for session in range(state + 1):
@@ -74,12 +77,13 @@ class SealedSessions:
             notes.append(own_notes)
             try:
                 if ledger is None:  # An empty one is false.
-                    ledger = Ledger(network.shapes(), cast("Keeps", own_notes.keeps))
-                entry = Entry.of_tensors(tensors)
-                head = (session + 1, *network.head_shape) if ledger.keeps == "latest" else network.head_shape
-                if entry.head.shape != head:
-                    raise ValueError(f"head must be {head}, got {tuple(entry.head.shape)}")
-                ledger.append(entry)
+                    ledger = Ledger(layout, cast("StateKind", own_notes.state_kind))
+                if own_notes.version == 1:
+                    tensors = from_version_1(tensors, [note.frames for note in notes])
+                units = cast("dict[str, Unit]", own_notes.units)
+                ledger.append(
+                    SessionRecord.from_tensors(tensors, layout, ledger.state_kind, session, own_notes.frames, units)
+                )
             except ValueError as error:
                 rule = f"has a session {session} that does not fit its network"
                 raise RunFolderError(f"{self.folder.path} {rule}: {error}") from error
@@ -93,7 +97,7 @@ class SealedSessions:
         sealed; these were hashed when they were measured.
         """
         hashes = {event["session"]: event.get("state_sha256") for event in self.folder.events("session")}
-        if self.ledger.keeps == "latest":
+        if self.ledger.state_kind == "shared_latest":
             latest = len(self.ledger) - 1
             rows = (self.folder.matrix() or {"rows": []})["rows"]
             measured = rows[latest].get("state_sha256", [])[:latest] if latest < len(rows) else []
@@ -107,7 +111,7 @@ class SealedSessions:
             sealed = self._hashes.get(session)
             if sealed is None:
                 # Numbers that a later session overwrote have no hash before they are measured.
-                if self.ledger.keeps != "latest" or session == len(self.ledger) - 1:
+                if self.ledger.state_kind != "shared_latest" or session == len(self.ledger) - 1:
                     log.warning("%s: no hash of session %d is known to compare with", self.folder.path, session)
             elif sha256 != sealed:
                 raise RunFolderError(

@@ -61,3 +61,8 @@ def versions(device: torch.device) -> dict[str, Any]:
 def bits_of_machine(device: torch.device) -> dict[str, Any]:
     """Of a machine and its settings, what can move the last bit of a frame."""
     return {key: value for key, value in versions(device).items() if key in ("torch", "cpu", "threads", "device")}
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """A context in which layers run at a precision of ``train.precision``."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

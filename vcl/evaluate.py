@@ -15,7 +15,8 @@ from torch import Tensor
 from vcl.config import MatrixConfig
 from vcl.decode import Decoder
 from vcl.errors import ForgettingError, RunFolderError
-from vcl.metrics import quality
+from vcl.metrics.quality import measure
+from vcl.metrics.registry import METRICS
 from vcl.render import BATCH
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
@@ -27,56 +28,56 @@ _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
 
 def measure_row(
-    folder: RunFolder, clips: Sequence[Clip], state: int, how: MatrixConfig, device: torch.device
+    folder: RunFolder, clips: Sequence[Clip], state: int, config: MatrixConfig, device: torch.device
 ) -> dict[str, Any]:
     """Decode every video from the state that was saved after session ``state``, and measure it.
 
-    What is measured is what a viewer gets: the decoded frames, rounded to uint8 once, against the true uint8 frames,
-    both on [0, 1]. The middle frame of a video that is measured for the first time is kept in the folder, true and as
-    decoded, so that whoever shows the run needs no videos.
+    What is measured is what a viewer sees: the decoded frames, rounded to uint8 once, against the true uint8 frames,
+    both scaled to [0, 1]. When a video is measured for the first time its middle frame is saved in the folder, true
+    and decoded, so that reports need no videos.
 
     Args:
         folder: the run.
         clips: the whole stream, by session.
         state: the latest closed session.
-        how: whether videos that are still to come are decoded, and whether earlier ones are measured or, but for the
-            last row, sampled.
+        config: whether videos still to come are decoded, and whether earlier ones are measured in every row or only
+            sampled until the last.
         device: where to decode and measure.
 
     Returns:
-        ``session``; by video ``psnr`` (dB), ``ssim`` and ``ms_ssim`` (None where not measured or not defined),
+        ``session``; by video each metric under its name (None where not measured or not defined),
         ``sha256`` of the decoded uint8 frames (None where not all were decoded), ``sample_sha256`` of a few of them
-        (None unless asked for) and ``state_sha256`` of the numbers that decode them, all three None for videos still
-        to come; ``seconds`` of the whole, and ``decoded`` frames in ``decode_seconds`` of decoding alone.
+        (None unless requested) and ``state_sha256`` of the numbers that decode them, all three None for videos still
+        to come; ``seconds`` in total, and ``decoded`` frames in ``decode_seconds`` of decoding alone.
     """
     started = time.perf_counter()
     decoder = Decoder.of_run(folder, state, device)
     together = folder.config().method.together
-    row: dict[str, Any] = {"session": state, **{key: [] for key in (*quality.METRICS, *_HASHES)}}
+    row: dict[str, Any] = {"session": state, **{key: [] for key in (*METRICS, *_HASHES)}}
     for video, clip in enumerate(clips):
         cell: dict[str, Any] = {}
         if video <= state:
             cell["state_sha256"] = decoder.sha256(video)
-            if how.verify == "hash":
-                cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, how.verify_frames)
-            if how.verify == "decode" or video == state or state == len(clips) - 1:
+            if config.verify == "hash":
+                cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, config.verify_frames)
+            if config.verify == "decode" or video == state or state == len(clips) - 1:
                 picture_path = partial(folder.frame_path, video) if video == state or together else None
                 cell.update(measure_video(decoder.frames(video), clip, picture_path))
-        elif how.upper:
+        elif config.upper:
             cell.update(measure_video(decoder.frames(video, length=len(clip.frames)), clip), sha256=None)
-        for key in (*quality.METRICS, *_HASHES):
+        for key in (*METRICS, *_HASHES):
             row[key].append(cell.get(key))
-    spent = {"seconds": time.perf_counter() - started, "decode_seconds": decoder.seconds}
-    return {**row, **{name: round(seconds, 3) for name, seconds in spent.items()}, "decoded": decoder.decoded}
+    times = {"seconds": time.perf_counter() - started, "decode_seconds": decoder.seconds}
+    return {**row, **{name: round(seconds, 3) for name, seconds in times.items()}, "decoded": decoder.decoded}
 
 
 def empty_row(videos: int, state: int) -> dict[str, Any]:
-    """The row of a session after which there is nothing to measure yet: all its cells are empty."""
-    return {"session": state, **{key: [None] * videos for key in (*quality.METRICS, *_HASHES)}, "seconds": 0.0}
+    """A row without cells, for a session after which nothing can be decoded yet."""
+    return {"session": state, **{key: [None] * videos for key in (*METRICS, *_HASHES)}, "seconds": 0.0}
 
 
 def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
-    """Compare a stream with the one that a run began with, if it has begun.
+    """Check that a stream has the videos and frames with which a run was started.
 
     Raises:
         RunFolderError: other videos, or other frames under the same names; names the first.
@@ -98,8 +99,8 @@ def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
 def check_nothing_forgotten(rows: Sequence[dict[str, Any]], videos: Sequence[str]) -> None:
     """Compare the hashes of the latest row with those taken when each video's session was closed.
 
-    Where the two were taken on other machines, only the numbers that decode a video must be the same: frames of the
-    same numbers may differ in their last bits, which is told of and no error.
+    Where the two were taken on different machines, only the numbers that decode a video must be equal: frames decoded
+    from equal numbers may differ in their last bits, which is a warning and no error.
 
     Raises:
         ForgettingError: a video decodes differently; names the first.
@@ -121,13 +122,13 @@ def check_nothing_forgotten(rows: Sequence[dict[str, Any]], videos: Sequence[str
 
 
 def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> str:
-    """Hash of whole batches from the video's beginning to its end, batched as they are when all are decoded."""
+    """Hash evenly spaced batches from the first to the last; they are the batches of a full decoding."""
     batches = -(-length // BATCH)
-    wanted = min(batches, -(-frames // BATCH))
+    samples = min(batches, -(-frames // BATCH))
     digest = hashlib.sha256()
-    for place in (number * (batches - 1) // max(1, wanted - 1) for number in range(wanted)):
-        only = range(place * BATCH, min((place + 1) * BATCH, length))
-        for decoded in decoder.frames(video, only):
+    for batch in (sample * (batches - 1) // max(1, samples - 1) for sample in range(samples)):
+        times = range(batch * BATCH, min((batch + 1) * BATCH, length))
+        for decoded in decoder.frames(video, times):
             digest.update(to_uint8(decoded).cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
@@ -135,7 +136,7 @@ def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> st
 def measure_video(
     batches: Iterable[Tensor], clip: Clip, picture_path: Callable[[str], Path] | None = None
 ) -> dict[str, Any]:
-    """Measure a whole decoded video on the device that decodes it, once.
+    """Measure a decoded video on the device that decodes it.
 
     Args:
         batches: all its frames in order, float ``(B, 3, H, W)`` in [0, 1].
@@ -146,21 +147,21 @@ def measure_video(
         The mean of each metric over the frames, None where it is undefined, and ``sha256`` of the decoded uint8 frames.
     """
     digest = hashlib.sha256()
-    values: dict[str, list[Tensor]] = {name: [] for name in quality.METRICS}
-    length, done = len(clip.frames), 0
+    values: dict[str, list[Tensor]] = {name: [] for name in METRICS}
+    length, first = len(clip.frames), 0
     for frames in batches:
         decoded = to_uint8(frames).contiguous()
         pixels = decoded.cpu().numpy()
-        # A copy, as the stored frames cannot be written to, and torch shares only what can.
-        truth = np.array(clip.frames[done : done + len(pixels)])
-        # Nothing waits for these numbers before the end: a GPU works them out while the hash is taken here.
-        for name, of_frames in quality.measure(decoded, torch.from_numpy(truth).to(decoded.device)).items():
+        # A copy: the stored frames are read-only, and torch shares only memory that can be written to.
+        truth = np.array(clip.frames[first : first + len(pixels)])
+        # The values stay on the device until the end, so that a GPU computes them while the CPU hashes.
+        for name, of_frames in measure(decoded, torch.from_numpy(truth).to(decoded.device)).items():
             if of_frames is not None:
                 values[name].append(of_frames)
         digest.update(pixels.tobytes())
-        if picture_path is not None and done <= length // 2 < done + len(pixels):
-            for kind, picture in (("true", truth), ("decoded", pixels)):
-                write_png(picture_path(kind), picture[length // 2 - done])
-        done += len(pixels)
-    means = {name: torch.cat(each).double().mean().item() if each else None for name, each in values.items()}
+        if picture_path is not None and first <= length // 2 < first + len(pixels):
+            for kind, frames_of_kind in (("true", truth), ("decoded", pixels)):
+                write_png(picture_path(kind), frames_of_kind[length // 2 - first])
+        first += len(pixels)
+    means = {name: torch.cat(parts).double().mean().item() if parts else None for name, parts in values.items()}
     return {**means, "sha256": digest.hexdigest()}

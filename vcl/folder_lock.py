@@ -1,6 +1,6 @@
-"""Locks on folders, so that any number of processes can work next to each other.
+"""Locks on folders, so that any number of processes can run at the same time.
 
-The locks are those of ``flock``: the system drops one when its process ends, however that ends. Some file systems have
+The locks are those of ``flock``: the system releases one when its process ends, however it ends. Some file systems have
 none (Lustre mounted without ``-o flock``, some NFS). Work goes on there without a lock, after a warning.
 """
 
@@ -22,26 +22,27 @@ from vcl.errors import VclError
 logger = logging.getLogger(__name__)
 
 LOCK_NAME = ".lock"
-"""The file in a folder that the exclusive lock is on; it stays there."""
+"""The file in a folder that carries the exclusive lock; it is never removed."""
 
 _PATIENCE = 0.5
-"""Seconds to keep trying: a process that looks whether the folder is in use holds the lock for an instant."""
+"""Seconds to keep trying: a process that checks whether the folder is in use holds the lock for an instant."""
 
 _HOLDER = re.compile(r"process \d+ on \S+")
 
 
 @contextmanager
 def exclusive_lock(folder: Path, in_use: type[VclError]) -> Iterator[bool]:
-    """Keep every other process that asks for this lock out of a folder.
+    """Hold the exclusive lock on a folder.
 
     Args:
         folder: must exist and be writable.
-        in_use: what to raise where another process has the lock.
+        in_use: class of the error to raise where another process holds the lock.
 
     Yields:
-        Whether the lock is held; False where the file system has no locks, which a warning has said.
+        Whether the lock is held; False, after a warning, where the file system has no locks.
 
     Raises:
+        VclError: of class ``in_use``; names the process that holds the lock.
         OSError: the lock file cannot be opened for writing.
     """
     with (folder / LOCK_NAME).open("a+b", buffering=0) as file:
@@ -59,17 +60,17 @@ def exclusive_lock(folder: Path, in_use: type[VclError]) -> Iterator[bool]:
 
 @cache
 def _warn_once(folder: Path, reason: str) -> None:
-    """Warn of a folder without locks once in a process, which may lock it many times."""
+    """Warn of a folder without locks, once per process, which may lock it many times."""
     logger.warning(
         "%s: its file system has no locks (%s): make sure that no other process writes to this folder", folder, reason
     )
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the exclusive lock; False where that cannot be told."""
+    """Whether a process holds the exclusive lock; False where that cannot be determined."""
     try:
         with (folder / LOCK_NAME).open("rb") as file:
-            # Shared, so that two who look at the same time do not take each other for the holder.
+            # Shared, so that two processes that check at the same time do not take each other for the holder.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -80,13 +81,13 @@ def is_locked(folder: Path) -> bool:
 
 @contextmanager
 def shared_lock(folder: Path, drafts: str = ".+") -> Iterator[None]:
-    """Write to a folder together with other processes; the first to come removes what killed ones left.
+    """Share a folder with other processes that write to it; the first of them removes what killed ones left.
 
     Nothing is removed where the file system has no locks.
 
     Args:
         folder: must exist.
-        drafts: which unfinished files may be removed, see ``remove_drafts``.
+        drafts: start of the names of unfinished files that may be removed, as in ``remove_drafts``.
 
     Raises:
         OSError: the folder cannot be opened.
@@ -104,7 +105,7 @@ def shared_lock(folder: Path, drafts: str = ".+") -> Iterator[None]:
 
 
 def _acquire(file: BinaryIO) -> None:
-    """Take the lock, or raise BlockingIOError where another process keeps it."""
+    """Take the lock; raise BlockingIOError where another process holds it for longer than ``_PATIENCE``."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -117,7 +118,7 @@ def _acquire(file: BinaryIO) -> None:
 
 
 def _sign(file: BinaryIO) -> None:
-    """Write down who holds the lock, for those it keeps out; a file that another program filled is left as it is."""
+    """Write who holds the lock into its file, for error messages; a file that another program wrote is left alone."""
     with suppress(OSError):
         file.seek(0)
         if file.read(1) and not _holder(file):
@@ -127,7 +128,7 @@ def _sign(file: BinaryIO) -> None:
 
 
 def _holder(file: BinaryIO) -> str:
-    """Who wrote that it holds the lock; empty if nobody did."""
+    """The process that signed the file; empty where none did."""
     file.seek(0)
     text = file.read(200).decode(errors="replace")
     return text if _HOLDER.fullmatch(text) else ""

@@ -9,19 +9,19 @@ from pathlib import Path
 
 
 def lend_home() -> None:
-    """Give this process a home folder of its own, until it ends, where the user has none that can be written to.
+    """Give this process a temporary home folder, until it ends, where the user has no writable one.
 
-    Without one, the W&B client and Avalanche as a whole fail when they are imported, or make a folder called ``~``.
-    What ``vcl.sessions`` imports of Avalanche needs none.
+    Without a home, the W&B client and the whole of Avalanche fail when they are imported, or create a folder called
+    ``~``. The parts of Avalanche that ``vcl.sessions`` imports need none.
     """
     home = None
-    with suppress(RuntimeError):  # No $HOME, and a user whom the system does not know.
+    with suppress(RuntimeError):  # No $HOME, and a user unknown to the system.
         home = Path.home()
         if os.access(home, os.W_OK | os.X_OK):
             return
-    with suppress(OSError):  # Where there is no room for temporary files either, the libraries say so.
-        lent = tempfile.mkdtemp(prefix="vcl-")
-        atexit.register(shutil.rmtree, lent, ignore_errors=True)
-        os.environ["HOME"] = lent
-        if home is not None:  # Clips may lie there and be read.
+    with suppress(OSError):  # Without room for temporary files, the libraries raise their own errors.
+        temporary_home = tempfile.mkdtemp(prefix="vcl-")
+        atexit.register(shutil.rmtree, temporary_home, ignore_errors=True)
+        os.environ["HOME"] = temporary_home
+        if home is not None:  # Cached clips in it can still be read.
             os.environ.setdefault("VCL_CACHE", str(home / ".cache" / "vcl"))

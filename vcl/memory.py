@@ -1,4 +1,4 @@
-"""Memory that runs out, whoever it is that says so, becomes one line."""
+"""Out-of-memory errors of every library, as one line for the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|storage size calculation overflowed|failed to map segment from shared object$",
     re.IGNORECASE,
 )
-"""How PyTorch, CUDA, NumPy, the system's loader and safetensors put it."""
+"""The words of PyTorch, CUDA, NumPy, the system's loader and safetensors."""
 
 _AMOUNT = re.compile(r"(?:tried to allocate|unable to allocate) ([\d.]+ ?\w*i?B(?:ytes)?)", re.IGNORECASE)
 
@@ -23,16 +23,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    # PyTorch's own kind is a RuntimeError, as is nearly everything else that its libraries raise.
+    # PyTorch raises a RuntimeError, as it does for nearly everything else.
     return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 @contextmanager
 def memory_explained() -> Iterator[None]:
-    """Turn memory that runs out into an error that says what to try.
+    """Turn the exception of memory that ran out inside into an error that suggests what to lower.
 
     Raises:
-        MemoryLimitError: memory ran out.
+        MemoryLimitError: memory ran out; states the size that could not be allocated where the library did.
     """
     try:
         yield

@@ -1,4 +1,7 @@
-"""The only door to a frame: a network, a session's subnetwork, a session and a time make frames."""
+"""The only door to a frame: a network, a session's subnetwork and a query make frames.
+
+Knows no run folder and no config: whoever has the numbers can decode.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vcl.backbones import Backbone
+from vcl.query import Query
 from vcl.subnet.ledger import Subnetwork
 
 BATCH = 4
@@ -26,30 +30,51 @@ class Renderer:
 
     def __init__(self, network: Backbone) -> None:
         network.check_roles()
+        for child in network.training_only:
+            delattr(network, child)
         self._network = network.eval().requires_grad_(False)
-        self._head: Tensor | None = None
+        self._subnetwork: Subnetwork | None = None
 
     def load(self, subnetwork: Subnetwork) -> None:
-        """Take a session's weights and head; nothing is ranked or multiplied again while it decodes."""
+        """Take a session's numbers; nothing is ranked or multiplied again while it decodes."""
         for name, weight in self._network.weights().items():
             weight.value.copy_(subnetwork.weights[name])
-        self._head = subnetwork.head.to(next(self._network.parameters()).device)
+        self._subnetwork = subnetwork.to(next(self._network.parameters()).device)
 
     @torch.inference_mode()
-    def frames(self, session: int, frames: int, only: range | None = None) -> Iterator[Tensor]:
+    def frames(
+        self,
+        session: int,
+        frames: int,
+        only: range | None = None,
+        size: tuple[int, int] | None = None,
+        window: tuple[int, int, int, int] | None = None,
+    ) -> Iterator[Tensor]:
         """Decode with the subnetwork that was loaded last.
 
         Args:
             session: index to ask the network with.
             frames: length T of the video.
             only: frames to decode; default all.
+            size: height and width of a whole frame, as in ``Query``.
+            window: top, left, height and width of the part to decode, as in ``Query``.
 
         Yields:
             Float frames ``(B, 3, H, W)`` in [0, 1], B at most ``BATCH``, in order.
+
+        Raises:
+            ConfigError: the network makes no frames of that size, or no parts of frames.
+            IndexError: a frame has no numbers of its own in this subnetwork, although the network needs some.
         """
-        assert self._head is not None, "load a subnetwork first"
-        times = only if only is not None else range(frames)
-        for first in range(0, len(times), BATCH):
-            batch = times[first : first + BATCH]
-            x = torch.tensor([[t / frames, session] for t in batch], dtype=torch.float64, device=self._head.device)
-            yield self._network(x, self._head)
+        own = self._subnetwork
+        assert own is not None, "load a subnetwork first"
+        device = next(self._network.parameters()).device
+        indices = only if only is not None else range(frames)
+        for first in range(0, len(indices), BATCH):
+            batch = indices[first : first + BATCH]
+            query = Query.of_video(session, batch, frames, device, size, window)
+            yield self._network.decode(
+                query,
+                {name: tensor.expand(len(batch), *tensor.shape) for name, tensor in own.session.items()},
+                {name: tensor[list(batch)] for name, tensor in own.frame.items()},
+            ).frames

@@ -122,10 +122,10 @@ def _run_sessions(
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with _stopping_gently(trainer):
-                entry = trainer.train(session)
+                record = trainer.train(session)
             emit(_session_event(session, clip.name, trainer))
-            notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.keeps)
-            folder.write_session(session, entry.tensors(), notes)
+            notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.state_kind, record.units)
+            folder.write_session(session, record.tensors(), notes)
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
             closed = {event["session"]: event for event in folder.events("session")}
             trainer.train_from_scratch(session, closed.get(session, {}).get("passes", config.train.epochs))
@@ -136,7 +136,7 @@ def _run_sessions(
                 if waits
                 else {**measure_row(folder, clips, session, config.matrix, device), "machine": machine}
             )
-            if trainer.keeps != "latest":
+            if trainer.state_kind != "shared_latest":
                 check_nothing_forgotten(matrix["rows"], names)
             folder.write_matrix(matrix)
         if session not in told:

@@ -1,4 +1,4 @@
-"""Paths as people write them."""
+"""Paths as users type them."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from vcl.errors import ConfigError
 
 
 def user_path(text: str, key: str) -> Path:
-    """The path that a text names, ``~`` and ``~user`` being the home of a user.
+    """The path that a text names, with ``~`` and ``~user`` expanded.
 
     Args:
-        text: as it was written.
-        key: the setting or the variable that it is the value of, for the message.
+        text: the text as it was typed.
+        key: the setting or the variable whose value it is, for the message.
 
     Raises:
         ConfigError: there is no such home.

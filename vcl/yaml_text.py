@@ -1,8 +1,8 @@
-"""YAML whose scalars stay text: what a value is, a number or a name, is for its reader to say.
+"""YAML whose scalars stay text: the reader of a value decides whether it is a number or a name.
 
-YAML itself reads ``0010``, ``1e3``, ``no`` and ``12:30`` as numbers and truth values, so that a video or a folder with
-such a name could not be told of. Here every scalar keeps the text that was written, ``Plain`` where it stands without
-quotes; ``is_null``, ``truth``, ``whole_number`` and ``number`` then read it where such a value is expected.
+YAML itself reads ``0010``, ``1e3``, ``no`` and ``12:30`` as numbers and truth values, so that a video or a folder could
+not have such a name. Here every scalar keeps the text that was written, as ``Plain`` where it is not in quotes;
+``is_null``, ``truth``, ``whole_number`` and ``number`` then parse it where such a value is expected.
 """
 
 from __future__ import annotations
@@ -18,25 +18,28 @@ import yaml
 
 Value: TypeAlias = "str | list[Value] | dict[str, Value]"
 
-_LARGEST = 1_000_000
-"""Most values of a file; aliases of aliases would otherwise grow without bound."""
+_MAX_VALUES = 1_000_000
+"""Most values of a file: aliases of aliases would otherwise grow without bound."""
 
 
 class Plain(str):
-    """A scalar without quotes, which may stand for a number, true, false or null."""
+    """A scalar without quotes, which may be meant as a number, true, false or null."""
 
     __slots__ = ()
 
 
 class YamlError(ValueError):
-    """Text that is not YAML, or more than is read here; one line that names the place."""
+    """Text that is not YAML, or YAML that is not supported here; its message is one line that names the position."""
 
 
 def read_yaml(path: Path) -> Value:
-    """What a file holds; an empty one is an empty ``Plain``.
+    """Read a YAML file.
+
+    Returns:
+        Its value, every scalar a ``str``; an empty ``Plain`` for an empty file.
 
     Raises:
-        YamlError: it cannot be read or is not YAML, has a key twice, or a tag; says what is wrong and in which line.
+        YamlError: the file cannot be read, is not YAML, or has a key twice or a tag; states the problem and its line.
     """
     try:
         content = path.read_bytes()
@@ -54,11 +57,7 @@ def read_yaml(path: Path) -> Value:
 
 
 def parse_yaml(text: str) -> Value:
-    """What a text holds.
-
-    Raises:
-        YamlError: as ``read_yaml``.
-    """
+    """Parse a YAML text; returns and raises as ``read_yaml``."""
     try:
         node = yaml.compose(text, Loader=_Untagged)
         return Plain() if node is None else _value(node, itertools.count())
@@ -74,15 +73,15 @@ def parse_yaml(text: str) -> Value:
 
 
 def is_null(value: object) -> bool:
-    """Whether a value stands for nothing: ``null``, ``~`` or empty, without quotes."""
+    """Whether a value is null: ``None``, or ``null``, ``~`` or empty without quotes."""
     return value is None or (isinstance(value, Plain) and value in ("", "~", "null"))
 
 
 def truth(value: object) -> bool:
-    """True or false.
+    """Parse a truth value: a bool, or ``true`` or ``false`` without quotes.
 
     Raises:
-        ValueError: the value is neither; ``yes`` and ``on`` are words.
+        ValueError: the value is neither; ``yes`` and ``on`` are text.
     """
     if isinstance(value, bool):
         return value
@@ -92,10 +91,11 @@ def truth(value: object) -> bool:
 
 
 def whole_number(value: object) -> int:
-    """A decimal integer of at most 64 bits.
+    """Parse a decimal integer of at most 64 bits: an int, or its digits without quotes.
 
     Raises:
-        ValueError: the value is none, or too large, which its message says; ``010``, ``1_000`` and ``1e3`` are words.
+        ValueError: the value is no integer (``010``, ``1_000`` and ``1e3`` are text), or has more bits, which the
+            message states.
     """
     if isinstance(value, Plain) and _WHOLE.fullmatch(value):
         value = int(value) if len(value) <= 20 else 2**63
@@ -107,10 +107,10 @@ def whole_number(value: object) -> int:
 
 
 def number(value: object) -> float:
-    """A finite decimal number.
+    """Parse a finite decimal number: an int or a float, or its digits without quotes.
 
     Raises:
-        ValueError: the value is none, or not finite, which its message says.
+        ValueError: the value is no number, or not finite, which the message states.
     """
     if isinstance(value, Plain) and (_NUMBER.fullmatch(value) or _NOT_FINITE.fullmatch(value)):
         value = float(value if _NUMBER.fullmatch(value) else value.replace(".", ""))
@@ -129,7 +129,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.?(inf|nan)", re.IGNORECASE)
 
 
 class _Untagged(yaml.BaseLoader):
-    """Gives no scalar a type, and takes none that is asked for by a tag."""
+    """A loader that gives scalars no types and refuses tags, which would."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -140,8 +140,8 @@ class _Untagged(yaml.BaseLoader):
 
 
 def _value(node: yaml.Node, count: Iterator[int]) -> Value:
-    if next(count) >= _LARGEST:
-        raise YamlError(f"it holds more than {_LARGEST:,} values")
+    if next(count) >= _MAX_VALUES:
+        raise YamlError(f"it holds more than {_MAX_VALUES:,} values")
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, count)
     if isinstance(node, yaml.SequenceNode):

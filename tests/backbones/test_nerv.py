@@ -5,13 +5,15 @@ from vcl.backbones import BACKBONES, build
 from vcl.config import NervConfig
 from vcl.config.backbones import BACKBONES as KNOBS
 from vcl.errors import ConfigError
+from vcl.layers.masked import WeightRule
+from vcl.query import Query
 
 TINY = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
 
 
 def masked_weights(**knobs):
     with torch.device("meta"):
-        network = build(NervConfig(**knobs), (720, 1280), 17, capacity=0.3)
+        network = build(NervConfig(**knobs), (720, 1280), 17, WeightRule(0.3))
     return sum(weight.value.numel() for weight in network.weights().values())
 
 
@@ -36,7 +38,7 @@ def test_each_layer_at_paper_size_has_its_golden_number_of_weights():
         network = build(NervConfig(), (720, 1280), 17)
     counts = [weight.value.numel() for weight in network.weights().values()]
     assert counts == [81_920, 8_257_536, 2_822_400, 387_072, 331_776, 331_776, 331_776]
-    assert network.head_shape == (3, 96)
+    assert network.layout().session == {"head": (3, 96)}
 
 
 def test_every_backbone_has_knobs_of_the_same_name():
@@ -48,10 +50,10 @@ def test_every_backbone_has_knobs_of_the_same_name():
 @pytest.mark.parametrize("capacity", [None, 0.3])
 def test_frames_have_the_asked_size_and_lie_in_the_unit_range(block, size, capacity):
     config = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4, operator_block=block)
-    network = build(config, size, 3, capacity)
-    network.draw(0)
-    network.add_head(0)
-    frames = network(torch.tensor([[0.0, 0.0], [0.5, 0.0]]))
+    network = build(config, size, 3, WeightRule(capacity))
+    network.reset_parameters(0)
+    network.add_session(0)
+    frames = network(torch.tensor([[0.0, 0.0, 2.0], [0.0, 1.0, 2.0]]))
     assert frames.shape == (2, 3, *size)
     assert frames.is_contiguous()
     assert 0 <= float(frames.detach().min()) <= float(frames.detach().max()) <= 1
@@ -59,22 +61,27 @@ def test_frames_have_the_asked_size_and_lie_in_the_unit_range(block, size, capac
 
 def test_heads_belong_to_sessions_and_may_be_mixed_in_a_batch():
     network = build(TINY, (16, 24), 3)
-    network.draw(0)
+    network.reset_parameters(0)
     for _ in range(3):
-        network.add_head(0)
-    x = torch.tensor([[0.25, 0.0], [0.25, 2.0]])
+        network.add_session(0)
+    x = torch.tensor([[0.0, 1.0, 4.0], [2.0, 1.0, 4.0]])
     with torch.no_grad():
         mixed = network(x)
-        apart = torch.cat([network(x[:1], network.heads[0]), network(x[1:], network.heads[2])])
+        apart = torch.cat(
+            [
+                network.decode(Query.of_tensor(row[None]), {"head": own["head"][None]}, {}).frames
+                for row, own in zip(x, network.session_dicts()[::2], strict=True)
+            ]
+        )
     torch.testing.assert_close(mixed, apart)
 
 
 def test_a_session_is_embedded_alike_whatever_the_number_of_sessions():
     few, many = (build(TINY, (16, 24), sessions) for sessions in (2, 50))
     for network in (few, many):
-        network.draw(0)
-        network.add_head(0)
-    x = torch.tensor([[0.5, 0.0]])
+        network.reset_parameters(0)
+        network.add_session(0)
+    x = torch.tensor([[0.0, 1.0, 2.0]])
     assert torch.equal(few(x), many(x))
 
 
@@ -82,20 +89,20 @@ def test_parity_embedding_depends_on_the_number_of_sessions():
     config = NervConfig(**{**TINY.__dict__, "session_embedding": "fraction"})
     few, many = (build(config, (16, 24), sessions) for sessions in (2, 50))
     for network in (few, many):
-        network.draw(0)
-        network.add_head(0)
-    x = torch.tensor([[0.5, 0.0]])
+        network.reset_parameters(0)
+        network.add_session(0)
+    x = torch.tensor([[0.0, 1.0, 2.0]])
     assert not torch.equal(few(x), many(x))
 
 
 def test_two_draws_with_one_seed_are_equal_and_with_another_are_not():
-    one, other = build(TINY, (16, 24), 1, 0.5), build(TINY, (16, 24), 1, 0.5)
-    one.draw(7)
-    other.draw(7)
+    one, other = build(TINY, (16, 24), 1, WeightRule(0.5)), build(TINY, (16, 24), 1, WeightRule(0.5))
+    one.reset_parameters(7)
+    other.reset_parameters(7)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-    other.draw(8)
-    assert not torch.equal(one.fc1.weight.value, other.fc1.weight.value)
-    assert not torch.equal(one.fc1.weight.score, other.fc1.weight.score)
+    other.reset_parameters(8)
+    assert not torch.equal(*(network.weights()["fc1.weight"].value for network in (one, other)))
+    assert not torch.equal(*(network.weights()["fc1.weight"].score for network in (one, other)))
 
 
 def test_frame_sizes_that_the_strides_cannot_reach_are_refused():

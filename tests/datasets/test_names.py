@@ -1,13 +1,16 @@
 """One rule for the names of videos, at every door."""
 
+import json
 import os
 import unicodedata
 
 import pytest
+from raw_video import SMALL
 
 from vcl.config import StreamConfig
 from vcl.datasets.names import name_fault
 from vcl.datasets.prepare import prepare
+from vcl.datasets.prepared import read_prepared
 from vcl.datasets.resolve import manifest_of, resolve
 from vcl.datasets.stream import open_stream
 from vcl.errors import VideoError
@@ -69,7 +72,7 @@ def test_names_that_differ_in_the_encoding_of_an_accent_are_one_name(tmp_path, w
 
 def test_a_root_that_is_not_utf_8_is_refused_in_one_printable_line(tmp_path, write_folder, clip):
     (tmp_path / LATIN1).mkdir()
-    with pytest.raises(VideoError, match="the root of the folder benchmark must be renamed: it is not UTF-8") as no:
+    with pytest.raises(VideoError, match=r"stream.root must be renamed, since it is not UTF-8") as no:
         resolve("folder", tmp_path / LATIN1)
     assert str(no.value).isprintable()
 
@@ -104,3 +107,18 @@ def test_a_plan_refuses_a_name_as_a_run_does(tmp_path, write_folder, clip, video
     for door in (open_stream, frame_counts):
         with pytest.raises(VideoError, match=r"'after ' begins or ends with a space, or ends with a dot$"):
             door(config)
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/absolute", "a\\b", ".hidden"])
+def test_a_name_that_would_lie_elsewhere_is_refused(source, tmp_path, name):
+    own = tmp_path / "own.yaml"
+    own.write_text(f"videos: [{{name: '{name}', path: x}}]")
+    with pytest.raises(VideoError, match=r"a name must be that of one file, got .*, which (holds a slash|is hidden)"):
+        prepare(str(own), source, tmp_path / "out", SMALL)
+    video = {"frames": 1, "sha256": "0" * 64, "stamp": "", "source": "", "source_sha256": "", "source_stamp": ""}
+    record = {"version": 1, "transform": {"height": 1, "width": 1}}
+    (source / "prepared.json").write_text(
+        json.dumps({**record, "videos": {name: {**video, "source_size": [1, 1], "rate": None}}})
+    )
+    with pytest.raises(VideoError, match="a name must be that of one file"):
+        read_prepared(source)

@@ -1,112 +1,90 @@
 """From archives, raw files and folders to prepared videos."""
 
 import hashlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from collections import namedtuple
 
 import numpy as np
 import pytest
 from PIL import Image
 from raw_video import SIZE, SMALL, planes
+from video_fixtures import encode
 
+import vcl.video.cache
+import vcl.video.transform
 from vcl.config import StreamConfig
 from vcl.datasets import prepare as preparing
 from vcl.datasets.prepare import PRESETS, prepare
-from vcl.datasets.prepared import prepared_clip, read_prepared, verify
+from vcl.datasets.prepared import PreparedFolder, prepared_clip, read_prepared
 from vcl.datasets.resolve import resolve
 from vcl.datasets.stream import open_stream
 from vcl.errors import VideoError
 from vcl.video.transform import Transform, fit
 
 
-def test_a_2160p_clip_is_prepared_in_less_than_a_gibibyte(source, tmp_path):
-    raw = source / "Beauty_3840x2160_120fps_420_8bit_YUV.yuv"
-    with raw.open("wb") as file:
-        file.truncate(12 * 3840 * 2160 * 3 // 2)
-    code = f"""
-from pathlib import Path
-from vcl.cli import main
-words = ["--source", {str(source)!r}, "--out", {str(tmp_path / "out")!r}, "--videos", "beauty", "--as-found"]
-assert main(["data", "prepare", "uvg17", *words]) == 0
-print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line))
-"""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert int(done.stdout.splitlines()[-1]) < 2**20  # In KiB; torch, which takes more than half of it, is not loaded.
-    assert np.load(tmp_path / "out" / "beauty.npy", mmap_mode="r").shape == (12, 3, 720, 1280)
+@pytest.fixture
+def bee(source):
+    """A raw video of four frames among the downloads."""
+    path = source / "HoneyBee_32x24_420_8bit.yuv"
+    path.write_bytes(planes(4)[3])
+    return path
 
 
-def test_what_was_made_is_recorded_and_read_as_it_lies(source, tmp_path, benchmark, write_folder, clip):
+@pytest.mark.parametrize(
+    ("module", "generator"), [(vcl.video.transform, "read_frames"), (vcl.video.cache, "transformed_frames")]
+)
+def test_only_the_frame_being_written_and_the_next_are_in_memory(
+    source, bee, tmp_path, write_video, clip, monkeypatch, module, generator
+):
+    frames, alive = [], []
+    real = getattr(module, generator)
+
+    def watched(*arguments):
+        for frame in real(*arguments):
+            frames.append(weakref.ref(frame))
+            alive.append(sum(reference() is not None for reference in frames))
+            yield frame
+
+    monkeypatch.setattr(module, generator, watched)
+    write_video("downloads/cat.mkv", clip)
+    prepare("folder", source, tmp_path / "out", SMALL)
+    assert len(alive) == 4 + len(clip)
+    assert max(alive) <= 2
+
+
+def test_a_prepared_video_is_recorded_and_mapped(source, bee, tmp_path, benchmark, write_folder, clip):
     frames = clip[:4, :24, :32]
-    content = planes(4)[3]
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(content)
     write_folder("downloads/dog", frames)
     out = tmp_path / "out"
-    told = []
-    prepared = prepare(benchmark, source, out, SMALL, progress=lambda *now: told.append(now))
-    assert told == [(name, done, 4) for name in ("bee", "dog") for done in range(5)]
-    bee, dog = prepared["bee"], prepared["dog"]
-    assert (bee.frames, bee.source, bee.source_size, bee.rate) == (4, "HoneyBee_32x24_420_8bit.yuv", SIZE, 50)
-    assert bee.source_sha256 == hashlib.sha256(content).hexdigest()
-    assert dog.sha256 == hashlib.sha256(np.load(out / "dog.npy").tobytes()).hexdigest()
-    assert read_prepared(out).videos == prepared
+    calls = []
+    videos = prepare(benchmark, source, out, SMALL, progress=lambda *call: calls.append(call))
+    assert calls == [(name, count, 4) for name in ("bee", "dog") for count in range(5)]
+    first, second = videos["bee"], videos["dog"]
+    assert (first.frames, first.source, first.source_size, first.rate) == (4, bee.name, SIZE, 50)
+    assert first.source_sha256 == hashlib.sha256(bee.read_bytes()).hexdigest()
+    assert second.sha256 == hashlib.sha256(np.load(out / "dog.npy").tobytes()).hexdigest()
+    assert read_prepared(out).videos == videos
 
     clips = open_stream(StreamConfig(benchmark, str(out), size=(16, 16), cache=str(tmp_path / "cache")))
     assert clips[0].frames.shape == (4, 3, 16, 16)  # Another size than prepared: through the cache.
     assert (tmp_path / "cache").is_dir()
     shutil.rmtree(tmp_path / "cache")
-    direct = [prepared_clip(source, SMALL) for source in resolve(benchmark, out)]
-    assert [(clip.name, clip.sha256) for clip in direct] == [("bee", bee.sha256), ("dog", dog.sha256)]
-    assert isinstance(direct[0].frames, np.memmap)
-    part = prepared_clip(resolve(benchmark, out)[0], Transform(12, 16, frames=3))
-    assert part.sha256 == hashlib.sha256(direct[0].frames[:3].tobytes()).hexdigest()
-    assert len(part.frames) == 3
+    mapped = [prepared_clip(source, SMALL) for source in resolve(benchmark, out)]
+    assert [(clip.name, clip.sha256) for clip in mapped] == [("bee", first.sha256), ("dog", second.sha256)]
+    assert isinstance(mapped[0].frames, np.memmap)
+    leading = prepared_clip(resolve(benchmark, out)[0], Transform(12, 16, frames=3))
+    assert leading.sha256 == hashlib.sha256(mapped[0].frames[:3].tobytes()).hexdigest()
+    assert len(leading.frames) == 3
     assert prepared_clip(resolve(benchmark, out)[0], Transform(12, 16, frames=5)) is None
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_digest_of_the_first_frames_is_made_once(source, tmp_path, benchmark, monkeypatch):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
-    out = tmp_path / "out"
-
-    def prefix():
-        return prepared_clip(resolve(benchmark, out, ["bee"])[0], Transform(12, 16, frames=3))
-
-    prepare(benchmark, source, out, SMALL, videos=["bee"])
-    first = prefix().sha256
-    assert first == hashlib.sha256(np.load(out / "bee.npy")[:3].tobytes()).hexdigest()
-    with monkeypatch.context() as patched:
-        patched.setattr("vcl.datasets.prepared.hashlib.sha256", None)
-        patched.setattr(
-            "vcl.datasets.prepared.stamp", lambda path: json.loads((out / "leading.json").read_text())["bee:3"]["stamp"]
-        )
-        assert prefix().sha256 == first
-    frames = np.load(out / "bee.npy", mmap_mode="r+")
-    frames[0] ^= 1
-    frames.flush()
-    os.utime(out / "bee.npy", ns=(1, 1))
-    assert prefix().sha256 == hashlib.sha256(frames[:3].tobytes()).hexdigest() != first
-
-
-def test_a_prepared_folder_that_cannot_be_written_is_read(source, tmp_path, benchmark, monkeypatch):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
-    out = tmp_path / "out"
-    prepare(benchmark, source, out, SMALL, videos=["bee"])
-
-    def refused(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("vcl.datasets.prepared.remember", refused)
-    assert len(prepared_clip(resolve(benchmark, out, ["bee"])[0], Transform(12, 16, frames=3)).frames) == 3
-    assert not (out / "leading.json").exists()
-
-
-def test_what_is_prepared_is_skipped_until_its_source_is_written_anew(source, tmp_path, benchmark, write_folder, clip):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_a_prepared_video_is_skipped_until_its_source_changes(source, bee, tmp_path, benchmark, write_folder, clip):
     dog = write_folder("downloads/dog", clip[:4, :24, :32])
     seen = []
     prepare(benchmark, source, tmp_path / "out", SMALL)
@@ -121,25 +99,15 @@ def test_a_corrected_layout_is_prepared_anew(source, tmp_path):
     (source / "bee.yuv").write_bytes(planes(4)[3])
     own = tmp_path / "own.yaml"
     out = tmp_path / "out"
-    for width in (32, 64):  # The second is as many bytes a frame: height 12.
+    for width in (32, 64):  # The second is as many bytes per frame: height 12.
         own.write_text(f"videos: [{{name: bee, path: bee.yuv, raw: {{height: {768 // width}, width: {width}}}}}]")
-        made = prepare(str(own), source, out, SMALL)["bee"]
-        assert made.source_size == (768 // width, width)
-        assert read_prepared(out).videos == {"bee": made}
+        video = prepare(str(own), source, out, SMALL)["bee"]
+        assert video.source_size == (768 // width, width)
+        assert read_prepared(out).videos == {"bee": video}
         prepare(str(own), source, out, SMALL, progress=lambda *_: pytest.fail("is prepared already"))
 
 
-def test_a_record_that_says_no_layout_is_read(source, tmp_path, write_folder, clip):
-    write_folder("downloads/dog", clip[:4])
-    made = prepare("folder", source, tmp_path / "out", SMALL)
-    record = json.loads((tmp_path / "out" / "prepared.json").read_text())
-    del record["videos"]["dog"]["source_raw"]
-    (tmp_path / "out" / "prepared.json").write_text(json.dumps(record))
-    assert prepare("folder", source, tmp_path / "out", SMALL, progress=lambda *_: pytest.fail("again")) == made
-
-
-def test_a_killed_preparation_leaves_nothing_half_written_and_goes_on(source, tmp_path, benchmark, write_folder, clip):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_a_killed_preparation_leaves_whole_arrays_and_goes_on(source, bee, tmp_path, benchmark, write_folder, clip):
     write_folder("downloads/dog", clip[:4, :24, :32])
     out = tmp_path / "out"
     code = f"""
@@ -147,8 +115,8 @@ import os, signal
 from pathlib import Path
 from vcl.datasets.prepare import prepare
 from vcl.video.transform import Transform
-def stop(name, done, of):
-    if (name, done) == ("dog", 2):
+def stop(name, count, total):
+    if (name, count) == ("dog", 2):
         os.kill(os.getpid(), signal.SIGKILL)
 prepare({benchmark!r}, Path({str(source)!r}), Path({str(out)!r}), Transform(12, 16), progress=stop)
 """
@@ -160,20 +128,18 @@ prepare({benchmark!r}, Path({str(source)!r}), Path({str(out)!r}), Transform(12, 
     assert sorted(path.name for path in out.iterdir()) == [".lock", "bee.npy", "dog.npy", "prepared.json"]
 
 
-def test_new_frames_never_stand_under_the_digest_of_old_ones(source, tmp_path, benchmark):
-    raw, out = source / "HoneyBee_32x24_420_8bit.yuv", tmp_path / "out"
-    raw.write_bytes(planes(4)[3])
+def test_new_frames_never_have_the_digest_of_old_ones(source, bee, tmp_path, benchmark, monkeypatch):
+    out = tmp_path / "out"
     old = prepare(benchmark, source, out, SMALL, videos=["bee"])["bee"]
-    raw.write_bytes(planes(4)[3][::-1])
-    code = f"""
-import os, signal
-from pathlib import Path
-from vcl.datasets import prepare
-from vcl.video.transform import Transform
-prepare.Prepared.having = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-prepare.prepare({benchmark!r}, Path({str(source)!r}), Path({str(out)!r}), Transform(12, 16), videos=["bee"])
-"""
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    bee.write_bytes(planes(4)[3][::-1])
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PreparedFolder, "with_video", stop)  # Between the array and its record.
+        with pytest.raises(KeyboardInterrupt):
+            prepare(benchmark, source, out, SMALL, videos=["bee"])
     frames = np.load(out / "bee.npy")
     assert hashlib.sha256(frames).hexdigest() != old.sha256
     assert prepared_clip(resolve(benchmark, out, ["bee"])[0], SMALL) is None
@@ -202,14 +168,12 @@ def test_other_frame_counts_are_refused_and_taken_as_found_when_asked(source, tm
     assert prepared["bee"].frames == 3
 
 
-def test_frames_are_never_enlarged(source, tmp_path, benchmark):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_frames_are_never_enlarged(source, bee, tmp_path, benchmark):
     with pytest.raises(VideoError, match="has frames of 24x32, smaller than the 48x64 asked for"):
         prepare(benchmark, source, tmp_path / "out", Transform(48, 64), videos=["bee"], as_found=True)
 
 
-def test_a_range_is_prepared_alone(source, tmp_path, benchmark):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_a_range_is_prepared_alone(source, bee, tmp_path, benchmark):
     whole = prepare(benchmark, source, tmp_path / "whole", SMALL, videos=["bee"])
     part = prepare(benchmark, source, tmp_path / "part", Transform(12, 16, frames=2, stride=2), videos=["bee"])
     assert (whole["bee"].frames, part["bee"].frames) == (4, 2)
@@ -217,12 +181,10 @@ def test_a_range_is_prepared_alone(source, tmp_path, benchmark):
     assert (arrays[0][::2] == arrays[1]).all()
 
 
-def test_one_damaged_video_does_not_keep_the_others(source, tmp_path, benchmark, write_folder, clip):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_one_damaged_video_does_not_keep_the_others(source, bee, tmp_path, benchmark, write_folder, clip):
     dog = write_folder("downloads/dog", clip[:4, :24, :32])
     (dog / "img3.png").write_bytes((dog / "img3.png").read_bytes()[:100])
-    shutil.move(source / "HoneyBee_32x24_420_8bit.yuv", source / "zz.yuv")
-    (tmp_path / "two.yaml").write_text("videos: [{name: dog}, {name: bee, path: zz.yuv, raw: {height: 24, width: 32}}]")
+    (tmp_path / "two.yaml").write_text("videos: [{name: dog}, {name: bee, files: [HoneyBee]}]")
     with pytest.raises(
         VideoError, match=r"(?s)1 of 2 videos could not be read:\n  .*img3\.png: the image cannot be read"
     ):
@@ -230,83 +192,39 @@ def test_one_damaged_video_does_not_keep_the_others(source, tmp_path, benchmark,
     assert [path.name for path in (tmp_path / "out").glob("*.npy")] == ["bee.npy"]
 
 
-def test_a_folder_keeps_to_one_size_and_to_one_process(source, tmp_path, benchmark):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_a_folder_keeps_to_one_size_and_to_one_process(source, bee, tmp_path, benchmark):
     out = tmp_path / "out"
     prepare(benchmark, source, out, SMALL, videos=["bee"])
-    with pytest.raises(VideoError, match=r"was prepared as 12x16, asked for 24x32, every 2\.$"):
+    with pytest.raises(VideoError, match=r"was prepared as 12x16, asked for 24x32, stride 2$"):
         prepare(benchmark, source, out, Transform(24, 32, stride=2), videos=["bee"])
 
-    def second(*_):
-        with pytest.raises(VideoError, match=r"is in use by process \d+ on "):
-            prepare(benchmark, source, tmp_path / "new", SMALL, videos=["bee"])
+    def prepare_again(name, count, total):
+        if count == 0:
+            with pytest.raises(VideoError, match=r"is in use by process \d+ on "):
+                prepare(benchmark, source, tmp_path / "new", SMALL, videos=["bee"])
 
-    prepare(benchmark, source, tmp_path / "new", SMALL, videos=["bee"], progress=second)
+    prepare(benchmark, source, tmp_path / "new", SMALL, videos=["bee"], progress=prepare_again)
 
 
-def test_too_little_space_is_said_before_the_first_frame(source, tmp_path, benchmark, monkeypatch):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_too_little_space_is_refused_before_the_first_frame(source, bee, tmp_path, benchmark, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(preparing.shutil, "disk_usage", lambda path: usage(9999, 9000, 999))
     with pytest.raises(VideoError, match="preparing takes 2,304 bytes, found 999 free"):
         prepare(benchmark, source, tmp_path / "out", SMALL, videos=["bee"])
 
 
-def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(source, tmp_path, benchmark, monkeypatch):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(source, bee, tmp_path, benchmark, monkeypatch):
 
-    def full(done):
-        raise OSError(28, "No space left on device")
+    def fill_disk(name, count, total):
+        if count:
+            raise OSError(28, "No space left on device")
 
     with pytest.raises(VideoError, match=r"must be writable and have space left \(No space left on device\)"):
-        prepare(
-            benchmark,
-            source,
-            tmp_path / "out",
-            SMALL,
-            videos=["bee"],
-            progress=lambda name, done, of: done and full(done),
-        )
+        prepare(benchmark, source, tmp_path / "out", SMALL, videos=["bee"], progress=fill_disk)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
 
 
-def test_verification_finds_what_is_missing_changed_or_strange(source, tmp_path, benchmark, write_folder, clip):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
-    write_folder("downloads/dog", clip[:4, :24, :32])
-    out = tmp_path / "out"
-    prepare(benchmark, source, out, SMALL)
-    assert dict(verify(out)) == {"bee": "", "dog": ""}
-    frames = np.load(out / "bee.npy", mmap_mode="r+")
-    frames[-1, -1, -1, -1] ^= 1
-    frames.flush()
-    (out / "dog.npy").rename(out / "cat.npy")
-    found = dict(verify(out))
-    assert found["bee"].startswith("bee.npy has other frames than were prepared: SHA-256 ")
-    assert found["dog"] == "dog.npy is missing"
-    assert found["cat"] == "cat.npy is not recorded in prepared.json"
-    with pytest.raises(VideoError, match=r"must be a prepared folder, found no prepared\.json in it"):
-        list(verify(source))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "[]",
-        "{",
-        '{"version": 2}',
-        '{"version": 1, "videos": {}}',
-        '{"version": 1, "videos": {"a": {"source_size": [1e999, 2]}}}',
-        "[" * 9999,
-    ],
-)
-def test_a_damaged_record_is_refused(tmp_path, content):
-    (tmp_path / "prepared.json").write_text(content)
-    with pytest.raises(VideoError, match=r"prepared\.json: the record of a prepared folder cannot be read"):
-        read_prepared(tmp_path)
-
-
-def test_a_changed_array_is_prepared_again(source, tmp_path, benchmark):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+def test_a_changed_array_is_prepared_again(source, bee, tmp_path, benchmark):
     out = tmp_path / "out"
     prepare(benchmark, source, out, SMALL, videos=["bee"])
     content = (out / "bee.npy").read_bytes()
@@ -315,22 +233,21 @@ def test_a_changed_array_is_prepared_again(source, tmp_path, benchmark):
     assert (out / "bee.npy").read_bytes() == content
 
 
-def test_a_video_shorter_than_the_range_is_taken_whole(source, tmp_path, benchmark):
-    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
-    made = prepare(benchmark, source, tmp_path / "out", Transform(12, 16, frames=9), videos=["bee"])
-    assert made["bee"].frames == 4
+def test_a_video_shorter_than_the_range_is_taken_whole(source, bee, tmp_path, benchmark):
+    videos = prepare(benchmark, source, tmp_path / "out", Transform(12, 16, frames=9), videos=["bee"])
+    assert videos["bee"].frames == 4
 
 
-@pytest.mark.parametrize(("most", "frames"), [(4, 4), (10, 10), (99, 10)])
-def test_a_compressed_video_shorter_than_the_range_is_taken_whole(source, tmp_path, write_video, clip, most, frames):
+@pytest.mark.parametrize(("limit", "frames"), [(4, 4), (10, 10), (99, 10)])
+def test_a_compressed_video_shorter_than_the_range_is_taken_whole(source, tmp_path, write_video, clip, limit, frames):
     write_video("downloads/clip.mkv", clip)
-    made = prepare("folder", source, tmp_path / "out", Transform(12, 16, frames=most))["clip"]
-    assert made.frames == frames == len(np.load(tmp_path / "out" / "clip.npy"))
+    video = prepare("folder", source, tmp_path / "out", Transform(12, 16, frames=limit))["clip"]
+    assert video.frames == frames == len(np.load(tmp_path / "out" / "clip.npy"))
     own = tmp_path / "own.yaml"
     own.write_text("videos: [{name: clip, path: clip.mkv, frames: 11}]")
-    if most > 10:
+    if limit > 10:
         with pytest.raises(VideoError, match=r"clip: the benchmark says 11 frames but the clip .* has 10"):
-            prepare(str(own), source, tmp_path / "own", Transform(12, 16, frames=most))
+            prepare(str(own), source, tmp_path / "own", Transform(12, 16, frames=limit))
 
 
 def test_presets_have_the_sizes_of_the_literature_and_its_crops():
@@ -346,3 +263,33 @@ def test_presets_have_the_sizes_of_the_literature_and_its_crops():
     assert (fit(bunny, PRESETS["bunny640"]) == bunny[40:680]).all()
     centre = Image.fromarray(rows[60:1020]).resize((960, 480), Image.Resampling.BICUBIC)
     assert (fit(rows, PRESETS["hnerv480"]) == np.asarray(centre)).all()
+
+
+def test_every_form_of_the_same_frames_gives_the_same_array(source, tmp_path, write_video, write_folder, clip):
+    frames = clip[:4]
+    write_video("downloads/mkv.mkv", frames)
+    write_folder("downloads/folder", frames)
+    np.save(source / "array.npy", frames.transpose(0, 3, 1, 2))
+    prepare("folder", source, tmp_path / "out", Transform(24, 32))
+    arrays = [np.load(tmp_path / "out" / f"{name}.npy") for name in ("mkv", "folder", "array")]
+    expected = np.stack([fit(frame, Transform(24, 32)).transpose(2, 0, 1) for frame in frames])
+    assert all((array == expected).all() for array in arrays)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".hevc", "libx265"), (".y4m", "wrapped_avframe")])
+def test_lossy_and_elementary_streams_are_prepared_whole(source, tmp_path, suffix, codec):
+    grey = np.repeat(np.arange(40, 240, 40, np.uint8), 48 * 64 * 3).reshape(5, 48, 64, 3)
+    encode(source / f"clip{suffix}", grey, codec, "yuv420p")
+    assert prepare("folder", source, tmp_path / "out", Transform(24, 32))["clip"].frames == 5
+    levels = np.load(tmp_path / "out" / "clip.npy").mean(axis=(1, 2, 3))
+    assert np.abs(levels - grey[:, 0, 0, 0]).max() < 3
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"\x80\x04.", b"", b"\x93NUMPY\x01\x00"])
+def test_an_array_file_that_is_none_is_refused_and_runs_nothing(source, tmp_path, content):
+    (source / "a.npy").write_bytes(content)
+    with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read"):
+        prepare("folder", source, tmp_path / "out", SMALL)
+    np.save(source / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read"):
+        prepare("folder", source, tmp_path / "out", SMALL)

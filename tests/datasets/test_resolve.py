@@ -4,9 +4,11 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
+from raw_video import SMALL, pack, planes
 
 import vcl.datasets.resolve
-from vcl.datasets.resolve import benchmark_names, listed, manifest_of, resolve
+from vcl.datasets.prepare import prepare
+from vcl.datasets.resolve import benchmark_names, listed_videos, manifest_of, resolve
 from vcl.errors import VideoError
 from vcl.video.cache import load_clip
 from vcl.video.source import RawFormat, raw_from_name
@@ -204,8 +206,8 @@ def test_a_benchmark_nobody_knows_lists_those_there_are():
 def test_a_root_that_holds_nothing_is_refused(root, place):
     messages = {
         None: "the folder benchmark needs a root, the folder that holds its videos",
-        "none": "none: the root of the folder benchmark must be a folder, found none",
-        "cat.mp4": r"cat\.mp4: the root of the folder benchmark must be a folder",
+        "none": "stream.root must be a folder that exists, got .*none",
+        "cat.mp4": r"stream.root must be a folder, got the file .*cat\.mp4; it is taken out of its folder by stream",
         "empty": r"empty: must hold video files \(.*\.mp4.*\) or folders of PNG or JPEG images, found none",
     }
     with pytest.raises(VideoError, match=messages[place]):
@@ -241,9 +243,9 @@ def test_a_root_without_the_folders_of_the_benchmark_is_refused(root, manifest):
         ("about: a\nabout: b", r"line 2: the key 'about' is there twice, first in line 1"),
         (f"videos: [{{name: a, frames: {'9' * 5000}}}]", "frames must be a whole number"),
         (f"of: {'a' * 300}", r"own\.yaml: of must name a benchmark beside it"),
-        (f"folders: [{'a' * 300}]", "must be where they can be seen .File name too long: .*/aaa"),
+        (f"folders: [{'a' * 300}]", "must be accessible .File name too long: .*/aaa"),
         (f"videos: [{{name: {'a' * 300}}}]", "got 'a+', which is longer than 200 bytes"),
-        (f"videos: [{{name: a, path: {'a' * 300}}}]", "must be where they can be seen .File name too long: .*/aaa"),
+        (f"videos: [{{name: a, path: {'a' * 300}}}]", "must be accessible .File name too long: .*/aaa"),
         ("a: !!python/object/apply:os.getcwd []", "tags such as .*os.getcwd are not read"),
     ],
 )
@@ -261,4 +263,27 @@ def test_a_manifest_that_is_not_there_is_refused(tmp_path):
 def test_names_in_a_manifest_are_text_whatever_they_look_like(manifest):
     names = ["0010", "1e3", "no", "12:30", "2021_05_01", "1.10", "on"]
     path = manifest("videos: [" + ", ".join(f"{{name: {name}}}" for name in names) + "]")
-    assert [entry.name for entry in listed(path)] == names
+    assert [entry.name for entry in listed_videos(path)] == names
+
+
+def test_a_raw_file_in_a_folder_of_its_own_is_found_and_a_lossy_copy_beside_an_archive_is_not_chosen(source, tmp_path):
+    (source / "Beauty_32x24_420_8bit").mkdir()
+    raw = source / "Beauty_32x24_420_8bit" / "Beauty_32x24_420_8bit.yuv"
+    raw.write_bytes(planes(4)[3])
+    pack(source / "Beauty_32x24_420_8bit_RAW.7z", {"a.yuv": planes(4)[3]})
+    assert resolve("uvg17", source, ["beauty"])[0].path == raw
+    raw.unlink()
+    (source / "Beauty.mp4").write_bytes(b"x")
+    with pytest.raises(
+        VideoError, match=r"beauty: there must be one file for beauty, found Beauty\.mp4, Beauty_32x24"
+    ) as no:
+        prepare("uvg8", source, tmp_path / "out", SMALL, videos=["beauty", "bee"])
+    assert "bee: missing; looked for bee or HoneyBee*" in str(no.value)
+
+
+def test_a_resolution_that_has_all_videos_comes_before_one_that_lacks_some(source, write_folder, clip):
+    for folder in ("1080p/bear", "480p/bear", "480p/boat"):
+        write_folder(f"downloads/JPEGImages/{folder}", clip[:1])
+    sources = resolve("davis50", source, ["bear", "boat"])
+    assert [each.path.parent.name for each in sources] == ["480p", "480p"]
+    assert resolve("davis50", source, ["bear"])[0].path.parent.name == "1080p"

@@ -8,6 +8,7 @@ import torch
 
 from vcl.layers import init
 from vcl.layers.fourier import FourierOperator
+from vcl.layers.masked import WeightRule, mask_weights, weights_of
 
 SIZES = [
     ((4, 6), (8, 12)),
@@ -22,7 +23,7 @@ SIZES = [
 def operator(inputs, outputs, size, **options):
     made = FourierOperator(inputs, outputs, size, **options).double()
     for name in ("positive_real", "positive_imag", "negative_real", "negative_imag"):
-        getattr(made, name).reset_values(init.generator(1, name))
+        init.fill_uniform(getattr(made, name), made.fans[0], init.generator(1, name))
     return made
 
 
@@ -30,12 +31,12 @@ def loop(made, x, size):
     """Each output sample as a sum of waves, one frequency at a time; no transform from a library."""
     batch, _, height, width = x.shape
     rows, columns = made.modes
-    y = torch.zeros(batch, made.positive_real.value.shape[-1], *size, dtype=torch.float64)
+    y = torch.zeros(batch, made.positive_real.shape[-1], *size, dtype=torch.float64)
     for v in range(-rows, rows):
         half, place = ("negative", v + rows) if v < 0 else ("positive", v)
         for u in range(columns):
-            real = getattr(made, f"{half}_real").value[place, u]
-            imag = getattr(made, f"{half}_imag").value[place, u]
+            real = getattr(made, f"{half}_real")[place, u]
+            imag = getattr(made, f"{half}_imag")[place, u]
             waves = torch.tensor(
                 [
                     [cmath.exp(-2j * math.pi * (v * a / height + u * b / width)) for b in range(width)]
@@ -71,7 +72,7 @@ def test_a_wave_of_every_sign_of_frequency_comes_out_as_the_same_wave_on_the_fin
     made = FourierOperator(1, 1, size)
     for name, weight in (("real", 1.0), ("imag", 0.0)):
         for half in ("positive", "negative"):
-            torch.nn.init.constant_(getattr(made, f"{half}_{name}").value, weight)
+            torch.nn.init.constant_(getattr(made, f"{half}_{name}"), weight)
 
     def wave(height, width):
         a = torch.arange(height, dtype=torch.float64)[:, None] / height
@@ -86,8 +87,8 @@ def test_a_wave_of_every_sign_of_frequency_comes_out_as_the_same_wave_on_the_fin
 def test_packed_spectrum_turns_a_negative_frequency_into_a_positive_one():
     made = FourierOperator(1, 1, (8, 8), spectrum="packed")
     for half in ("positive", "negative"):
-        torch.nn.init.constant_(getattr(made, f"{half}_real").value, 1.0)
-        torch.nn.init.constant_(getattr(made, f"{half}_imag").value, 0.0)
+        torch.nn.init.constant_(getattr(made, f"{half}_real"), 1.0)
+        torch.nn.init.constant_(getattr(made, f"{half}_imag"), 0.0)
     a, b = torch.meshgrid(torch.arange(8) / 8, torch.arange(8) / 8, indexing="ij")
     fine_a, fine_b = torch.meshgrid(torch.arange(16) / 16, torch.arange(16) / 16, indexing="ij")
     with torch.no_grad():
@@ -96,9 +97,10 @@ def test_packed_spectrum_turns_a_negative_frequency_into_a_positive_one():
 
 
 def test_masked_operator_keeps_its_share_of_each_of_four_tensors():
-    made = FourierOperator(4, 4, (6, 6), capacity=0.25)
+    made = FourierOperator(4, 4, (6, 6))
+    mask_weights(made, lambda name: WeightRule(0.25))
     for name in ("positive_real", "positive_imag", "negative_real", "negative_imag"):
-        weight = getattr(made, name)
+        weight = weights_of(made)[name]
         weight.reset_scores(init.generator(2, name))
         assert int(weight.mask().sum()) == weight.value.numel() // 4
 

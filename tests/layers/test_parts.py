@@ -2,12 +2,19 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from vcl.layers import init
 from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
 from vcl.layers.fourier import FourierOperator
-from vcl.layers.masked import MaskedConv2d, MaskedLinear
+from vcl.layers.masked import WeightRule, mask_weights, weights_of
 from vcl.layers.upsample import UpsampleBlock
+
+
+def masked(layer, **rule):
+    """A layer whose weights are masked by one rule."""
+    mask_weights(layer, lambda name: WeightRule(**rule))
+    return layer
 
 
 def test_waves_are_sines_and_cosines_in_turn():
@@ -42,18 +49,18 @@ def test_draws_depend_on_their_purpose_alone():
 
 
 def test_first_values_fill_the_range_of_their_fan_in():
-    layer = MaskedConv2d(4, 16, 3, capacity=0.5)
-    layer.weight.reset_values(init.generator(0))
+    layer = masked(nn.Conv2d(4, 16, 3, bias=False), capacity=0.5)
+    weights_of(layer)["weight"].reset_values(init.generator(0))
     bound = 1 / math.sqrt(4 * 9)
-    assert 0.95 * bound < float(layer.weight.value.detach().abs().max()) <= bound
+    assert 0.95 * bound < float(weights_of(layer)["weight"].value.detach().abs().max()) <= bound
 
 
 @pytest.mark.parametrize("capacity", [None, 0.3])
 def test_scaled_first_values_keep_the_size_of_a_signal_whatever_the_mask_lets_through(capacity):
     x = torch.randn(64, 400, generator=torch.Generator().manual_seed(1))
-    layer = MaskedLinear(400, 300, capacity)
-    layer.weight.reset_values(init.generator(0), scaled=True)
-    layer.weight.reset_scores(init.generator(1))
+    layer = masked(nn.Linear(400, 300, bias=False), capacity=capacity)
+    weights_of(layer)["weight"].reset_values(init.generator(0), scaled=True)
+    weights_of(layer)["weight"].reset_scores(init.generator(1))
     # Half of what arrives is cut off by an activation, so weights double what they pass on.
     assert float(layer(x).detach().var()) == pytest.approx(2, rel=0.05)
 
@@ -61,7 +68,7 @@ def test_scaled_first_values_keep_the_size_of_a_signal_whatever_the_mask_lets_th
 @pytest.mark.parametrize("capacity", [None, 0.3])
 def test_scaled_first_values_of_the_operator_do_so_too(capacity):
     x = torch.randn(2, 24, 32, 32, generator=torch.Generator().manual_seed(1))
-    operator = FourierOperator(24, 24, (32, 32), capacity)
+    operator = masked(FourierOperator(24, 24, (32, 32)), capacity=capacity)
     for number, weight in enumerate(operator.children()):
         weight.reset_values(init.generator(0, number), scaled=True)
         weight.reset_scores(init.generator(1, number))
@@ -70,14 +77,14 @@ def test_scaled_first_values_of_the_operator_do_so_too(capacity):
 
 
 def test_dense_layers_have_no_scores():
-    assert [name for name, _ in MaskedLinear(3, 2).named_parameters()] == ["weight.value"]
+    assert [name for name, _ in masked(nn.Linear(3, 2, bias=False)).named_parameters()] == ["weight.value"]
 
 
 @pytest.mark.parametrize("stride", [1, 2, 5])
 @pytest.mark.parametrize("size", [(4, 6), (5, 7)])
 @pytest.mark.parametrize("paths", ["conv", "operator", "both"])
 def test_block_scales_odd_and_even_sizes(stride, size, paths):
-    conv = MaskedConv2d(2, 3 * stride**2) if paths != "operator" else None
+    conv = nn.Conv2d(2, 3 * stride**2, 3, padding=1, bias=False) if paths != "operator" else None
     operator = FourierOperator(2, 3, size) if paths != "conv" else None
     block = UpsampleBlock(conv, operator, stride)
     for parameter in block.parameters():
@@ -87,7 +94,7 @@ def test_block_scales_odd_and_even_sizes(stride, size, paths):
 
 
 def test_block_with_both_paths_activates_their_sum():
-    conv, operator = MaskedConv2d(2, 8), FourierOperator(2, 2, (4, 4))
+    conv, operator = nn.Conv2d(2, 8, 3, padding=1, bias=False), FourierOperator(2, 2, (4, 4))
     for parameter in (*conv.parameters(), *operator.parameters()):
         torch.nn.init.uniform_(parameter, -1, 1)
     x = torch.rand(1, 2, 4, 4)

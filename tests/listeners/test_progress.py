@@ -123,7 +123,7 @@ def test_on_a_terminal_bars_show_session_video_epoch_and_psnr(terminal, caplog):
         progress(start())
         progress(step(0, 1))
         progress(epoch(0, 0, psnr=20.5))
-        progress._tell._bars.refresh()
+        progress._show._bars.refresh()
         shown = terminal.file.getvalue()
         assert "session 0 bear" in shown
         assert "epoch 1/2" in shown
@@ -147,7 +147,7 @@ def test_the_run_s_bar_counts_sessions_and_what_is_done_of_the_one_that_goes_on(
     with Progress(terminal) as progress:
         progress(start(resumed=True))
         progress(step(2, 2, steps=8))
-        run, session = progress._tell._bars.tasks
+        run, session = progress._show._bars.tasks
         assert (run.completed, run.total) == (2.25, 3)
         assert (session.completed, session.total) == (2, 8)
         assert session.description == "session 2 swan"
@@ -158,7 +158,7 @@ def test_a_new_session_starts_its_bar_anew(terminal):
         progress(start())
         progress(epoch(0, 1, steps=8))
         progress(step(1, 1, steps=20))
-        run, session = progress._tell._bars.tasks
+        run, session = progress._show._bars.tasks
         assert (run.completed, session.completed, session.total) == (1.05, 1, 20)
         assert session.description == "session 1 camel"
 

@@ -23,7 +23,7 @@ from vcl.video.cache import Clip
     [
         ("step", ["plain dense", "wsn", "pfnr"]),
         ("loop", ["bare loop", "vcl"]),
-        ("mask", ["step", "ranking", "masked weights, both ways"]),
+        ("mask", ["step", "ranking", "masked weights, forward and backward"]),
         ("fourier", ["convolution", "operator, dense", "operator, masked"]),
         ("decode", ["plain dense", "wsn", "pfnr"]),
         ("evaluate", ["decode", "decode, round, hash", "decode, round, hash, measure"]),
@@ -31,7 +31,7 @@ from vcl.video.cache import Clip
         ("sessions", ["a step of session 0", "a step of session 2", "session 0", "session 1", "session 2"]),
     ],
 )
-def test_every_benchmark_runs_and_its_yardstick_has_ratio_one(name, rows, tiny_config, stream):
+def test_every_benchmark_runs_and_its_baseline_has_ratio_one(name, rows, tiny_config, stream):
     table = run_benchmark(name, tiny_config(stream=stream), 3 if name == "sessions" else 1)
     assert [row.name for row in table.rows] == rows
     assert all(row.milliseconds > 0 for row in table.rows)
@@ -98,7 +98,7 @@ def test_rows_by_hand():
         "a": Measured(wall=[2.0, 4.0, 2.0], cpu=[1.0, 1.0, 1.0], flop=6_000_000_000, bytes=10**10, peak=2**21),
         "b": Measured(wall=[3.0, 4.0, 4.0], cpu=[2.0, 3.0, 4.0], flop=2_000_000_000, bytes=0, peak=None),
     }
-    one, two = rows_of(measured, "a", units=2, peak=Peak(flop_a_second=12e9, bytes_a_second=10e9))
+    one, two = rows_of(measured, "a", units=2, peak=Peak(flop_per_second=12e9, bytes_per_second=10e9))
     assert one == Row("a", 1000.0, 1.0, 1.0, 3.0, 0.25, 5.0, 0.5, 2.0)
     assert two == Row("b", 2000.0, 1.5, 3.0, 0.5, 0.5 / 12, 0.0, 0.0, None)
 
@@ -137,11 +137,11 @@ def test_subjects_take_turns_and_every_second_round_goes_backwards():
     assert "".join(calls[-6:]) == "abbaab"
 
 
-def test_the_yardstick_has_the_weights_of_our_dense_network(tiny_config):
+def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
     config = tiny_config("finetune", backbone={"expansion": 1.5, "lower_width": 3})
     ours = METHODS["finetune"].network(config, 1)
     ours.draw(0)
-    ours.add_head(0)
+    ours.add_session(0)
     theirs, embedding = plain(config, torch.device("cpu"))
     assert isinstance(theirs, PlainNerv)
     shapes = [list(parameter.shape) for parameter in theirs.parameters()]
@@ -157,8 +157,8 @@ def test_the_yardstick_has_the_weights_of_our_dense_network(tiny_config):
 
 def test_a_peak_is_a_rate():
     found = peak(torch.device("cpu"), torch.float32)
-    assert 0 < found.flop_a_second < math.inf
-    assert 0 < found.bytes_a_second < math.inf
+    assert 0 < found.flop_per_second < math.inf
+    assert 0 < found.bytes_per_second < math.inf
 
 
 def test_videos_are_cut_into_clips_of_one_length():
@@ -179,9 +179,9 @@ def test_more_sessions_than_frames_are_refused():
 
 
 def test_text_has_only_the_columns_that_something_stands_in():
-    rows = (Row("one", 12.5, ratio=1.0, more={"frames_a_second": 80.0}), Row("two", 1234.0, ratio=None))
+    rows = (Row("one", 12.5, ratio=1.0, more={"frames_per_second": 80.0}), Row("two", 1234.0, ratio=None))
     text = Table("decode", "one", "milliseconds", rows, {"size": [2, 4]}).to_text().splitlines()
-    assert text[1].split() == ["name", "milliseconds", "ratio", "frames", "a", "second"]
+    assert text[1].split() == ["name", "milliseconds", "ratio", "frames", "per", "second"]
     assert text[2].split() == ["one", "12.5", "1.000", "80"]
     assert text[3].split() == ["two", "1234", "n/a", "n/a"]
     assert text[4] == "size 2x4"

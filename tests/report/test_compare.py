@@ -35,7 +35,7 @@ def test_runs_stand_side_by_side_with_all_that_matters(masked, dense):
     assert found["stored bytes"] == [f"{size:,}" for size in sizes]
     assert found["weights"] == ["900", "200"]
     assert found["masks"] == ["39", "0"]
-    assert found["heads"] == ["108", "108"]
+    assert found["per session"] == ["108", "108"]
     assert found["bits per pixel"] == [f"{8 * size / (3 * 4 * 18 * 32):.4f}" for size in sizes]
     assert found["training (s)"] == ["75", "75"]
     assert found["0 bear"] == ["28.00", "28.00"]
@@ -61,7 +61,7 @@ def test_csv_has_a_row_a_run_in_full_precision_and_empty_cells_for_what_does_not
     assert (first["ms_ssim"], first["forward_transfer"]) == ("", "")
     assert (first["sessions"], first["seconds"]) == ("3", "75.0")
     assert (first["weight_bytes"], second["weight_bytes"]) == ("900", "200")
-    kinds = sum(int(first[f"{kind}_bytes"]) for kind in ("weight", "mask", "head", "container"))
+    kinds = sum(int(first[f"{kind}_bytes"]) for kind in ("weight", "mask", "session", "container"))
     assert int(first["stored_bytes"]) == kinds
     assert [first[name] for name in ("0 bear", "1 camel", "2 swan")] == ["28.0", "31.0", "35.0"]
 
@@ -94,7 +94,7 @@ def test_a_run_that_is_still_going_is_compared_with_a_note(masked, make_run):
 def test_runs_of_one_name_are_told_apart_by_their_paths(make_run, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    folders = [make_run("a/run"), make_run("b/run", FinetuneConfig(), keeps="latest")]
+    folders = [make_run("a/run"), make_run("b/run", FinetuneConfig(), state_kind="shared_latest")]
     assert list(compare_runs(folders).groups) == ["a/run", "b/run"]
 
 

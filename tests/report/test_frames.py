@@ -4,13 +4,13 @@ import torch
 from fake_run import SIZE, T
 
 from vcl.errors import VideoError
-from vcl.report.figures.frames import Shown, first_video, frames_figure, gain_for, kept_frame, latest_frames
+from vcl.report.figures.frames import FramePanel, first_video, frames_figure, gain_for, latest_frames, saved_frame
 from vcl.video.pixels import write_png
 
 
 def shown(error, size=(18, 32), label="bear"):
     truth = torch.full((3, *size), 0.5)
-    return Shown(label, truth, truth + error)
+    return FramePanel(label, truth, truth + error)
 
 
 def test_the_middle_frame_of_every_video_is_decoded_from_one_state(masked, videos):
@@ -60,17 +60,17 @@ def test_a_video_after_its_own_session_is_the_frame_that_the_run_kept(kept):
     was, now = first_video(kept, 2, latest_frames(kept, 2)[0])
     assert was.decoded.mul(255).unique().tolist() == [10]
     assert now.error.mean() < was.error.mean()
-    assert kept_frame(kept, 1, "camel").decoded.mul(255).unique().tolist() == [11]
+    assert saved_frame(kept, 1, "camel").decoded.mul(255).unique().tolist() == [11]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
-def test_a_kept_frame_that_is_damaged_is_named(kept, content):
+def test_a_saved_frame_that_is_damaged_is_named(kept, content):
     kept.frame_path(1, "true").write_bytes(content)
     with pytest.raises(VideoError, match=r"001_true\.png: the PNG cannot be read"):
         latest_frames(kept, 2)
 
 
-def test_a_kept_frame_of_another_size_is_named(kept):
+def test_a_saved_frame_of_another_size_is_named(kept):
     write_png(kept.frame_path(1, "true"), np.zeros((3, 4, 4), np.uint8))
     with pytest.raises(
         VideoError, match=r"001_true\.png must have the size of the run's frames, \(18, 32\), got \(4, 4\)"

@@ -20,8 +20,8 @@ from vcl.rundir import SessionNotes
 from vcl.wording import printable
 
 # Weights of 400, 300 and 200 bytes, a mask of 13 and a head of 36 bytes a session.
-MASKED = {"weight": 900, "mask": 39, "head": 108}
-DENSE = {"weight": 200, "mask": 0, "head": 108}
+MASKED = {"weight": 900, "mask": 39, "session": 108}
+DENSE = {"weight": 200, "mask": 0, "session": 108}
 
 
 def test_a_run_is_summed_up_by_its_last_row(masked):
@@ -29,8 +29,7 @@ def test_a_run_is_summed_up_by_its_last_row(masked):
     assert (found.run, found.method, found.capacity) == ("run", "wsn", 0.3)
     assert found.videos == ("bear", "camel", "swan")
     assert found.psnr == pytest.approx(94 / 3)
-    assert found.ssim == pytest.approx(94 / 3 / 40)
-    assert found.ms_ssim is None
+    assert found.averages == {"psnr": pytest.approx(94 / 3), "ssim": pytest.approx(94 / 3 / 40), "ms_ssim": None}
     assert found.backward_transfer == pytest.approx(-1.5)
     assert found.forgetting == pytest.approx(1.5)
     assert found.forward_transfer is None
@@ -52,13 +51,13 @@ def test_a_network_that_is_overwritten_needs_the_last_weights_only(dense):
 
 
 def test_a_network_a_video_needs_every_session_s_bytes(make_run):
-    assert stored_bytes(make_run(keeps="each"))["weight"] == 900
+    assert stored_bytes(make_run(state_kind="per_session"))["weight"] == 900
 
 
 def test_bytes_can_be_counted_as_they_were_after_an_earlier_session(masked, dense):
     assert stored_bytes(masked, 2)["weight"] == 700
     assert stored_bytes(dense, 2)["weight"] == 300
-    assert stored_bytes(masked, 0) == dict.fromkeys(("weight", "mask", "head", "buffer", "container"), 0)
+    assert stored_bytes(masked, 0) == dict.fromkeys(("weight", "mask", "session", "buffer", "container"), 0)
 
 
 def test_kinds_that_only_some_method_stores_are_counted_too(masked, monkeypatch):
@@ -76,7 +75,7 @@ def test_the_rate_counts_the_pixels_of_the_videos_so_far(make_run):
 def test_a_session_that_is_stored_but_not_measured_yet_does_not_count(make_run):
     folder = make_run(done=2)
     before = summarise(folder)
-    folder.write_session(2, {}, SessionNotes("c", 1, 3, "masks"))
+    folder.write_session(2, {}, SessionNotes("c", 1, 3, "shared_masked"))
     assert summarise(folder) == before
 
 

@@ -59,11 +59,11 @@ def test_a_run_that_is_still_going_shows_the_rows_it_has():
 
 
 @pytest.mark.parametrize(
-    ("keeps", "how"),
-    [("latest", "the latest network"), ("each", "the network of the latest video")],
+    ("state_kind", "how"),
+    [("shared_latest", "the latest network"), ("per_session", "the network of the latest video")],
 )
-def test_videos_still_to_come_are_said_to_be_decoded_with_what_the_method_has(keeps, how):
-    assert f"(in brackets: still to come, decoded with {how})" in table_text(a_matrix(), keeps=keeps)
+def test_videos_still_to_come_are_said_to_be_decoded_with_what_the_method_has(state_kind, how):
+    assert f"(in brackets: still to come, decoded with {how})" in table_text(a_matrix(), state_kind=state_kind)
 
 
 def test_a_run_of_one_network_speaks_of_no_mask(dense):

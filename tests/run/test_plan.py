@@ -96,11 +96,11 @@ def test_steps_and_frames_and_bytes_are_those_of_a_real_run(method, tiny_config,
     assert [done.steps for done in work] == [last.get(session, 0) for session in range(3)]
     assert [done.trained_on for done in work] == [event["trained_on"] for event in sessions]
     assert [done.measured for done in work] == [row.get("decoded", 0) for row in rows]
-    places = [folder.read_session(session)[0].get("buffer/place", ()) for session in range(3)]
+    places = [folder.read_session(session)[0].get("buffer/query", ()) for session in range(3)]
     assert [done.kept for done in work] == [len(held) for held in places]
     planned = stored_of(session_files(config, [clip.name for clip in clips], work), keeps_of(config))
     stored = stored_bytes(folder)
-    if keeps_of(config) == "masks" and method != "packnet":
+    if keeps_of(config) == "shared_masked" and method != "packnet":
         assert planned["weight"] == pytest.approx(stored["weight"], rel=0.03)
         planned["weight"] = stored["weight"]
         assert planned["container"] == pytest.approx(stored["container"], abs=48)

@@ -114,7 +114,7 @@ def test_disk_grows_by_what_a_session_adds(finished):
     sizes = [folder.session_bytes(session) for session in range(3)]
     masked = sum(share["total"] for share in folder.events("session")[0]["layers"])
     assert all(size["mask"] < masked / 8 + 16 for size in sizes)
-    assert all(size["head"] == sizes[0]["head"] for size in sizes)
+    assert all(size["session"] == sizes[0]["session"] for size in sizes)
     new = [sum(share["new"] for share in event["layers"]) for event in folder.events("session")]
     assert [size["weight"] for size in sizes] == [4 * count for count in new]
 

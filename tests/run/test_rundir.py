@@ -89,13 +89,17 @@ def test_an_event_told_twice_counts_once_and_a_torn_line_not_at_all(folder):
 
 
 def test_tensors_and_notes_come_back(folder):
-    tensors = {"mask/a": torch.tensor([1, 2], dtype=torch.uint8), "weight/a": torch.rand(3), "head": torch.rand(3, 2)}
-    folder.write_session(0, tensors, SessionNotes("ä", frames=4, sessions=2, keeps="masks"))
+    tensors = {
+        "mask/a": torch.tensor([1, 2], dtype=torch.uint8),
+        "weight/a": torch.rand(3),
+        "session/head": torch.rand(3, 2),
+    }
+    folder.write_session(0, tensors, SessionNotes("ä", frames=4, sessions=2, state_kind="shared_masked"))
     found, notes = folder.read_session(0)
-    assert notes == SessionNotes("ä", frames=4, sessions=2, keeps="masks") == folder.session_notes(0)
+    assert notes == SessionNotes("ä", frames=4, sessions=2, state_kind="shared_masked") == folder.session_notes(0)
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
     sizes = folder.session_bytes(0)
-    assert (sizes["mask"], sizes["weight"], sizes["head"]) == (2, 12, 24)
+    assert (sizes["mask"], sizes["weight"], sizes["session"]) == (2, 12, 24)
     assert sum(sizes.values()) == (folder.path / "sessions" / "000.safetensors").stat().st_size
 
 
@@ -104,7 +108,7 @@ def test_bytes_are_counted_of_every_type_of_number(folder):
     if hasattr(torch, "float8_e4m3fn"):
         types[torch.float8_e4m3fn] = 1
     tensors = {f"kind{number}/x": torch.zeros(3, 2).to(dtype) for number, dtype in enumerate(types)}
-    folder.write_session(0, tensors, SessionNotes("a", frames=1, sessions=1, keeps="each"))
+    folder.write_session(0, tensors, SessionNotes("a", frames=1, sessions=1, state_kind="per_session"))
     sizes = folder.session_bytes(0)
     assert [sizes[f"kind{number}"] for number in range(len(types))] == [6 * size for size in types.values()]
 
@@ -185,7 +189,9 @@ def test_a_writer_killed_in_the_middle_leaves_the_old_file(folder):
 
 
 def test_a_damaged_session_is_named(folder):
-    folder.write_session(0, {"head": torch.zeros(2)}, SessionNotes("a", frames=1, sessions=1, keeps="each"))
+    folder.write_session(
+        0, {"session/head": torch.zeros(2)}, SessionNotes("a", frames=1, sessions=1, state_kind="per_session")
+    )
     path = folder.path / "sessions" / "000.safetensors"
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(RunFolderError, match=r"000.safetensors is damaged"):

@@ -53,7 +53,7 @@ def to_nan(tensors, metadata):
 
 @pytest.mark.parametrize("state", [0, 2])
 @pytest.mark.parametrize(
-    "change", [flip_bit("weight/fc1.weight"), flip_bit("mask/fc2.weight"), flip_bit("head"), to_nan]
+    "change", [flip_bit("weight/fc1.weight"), flip_bit("mask/fc2.weight"), flip_bit("session/head"), to_nan]
 )
 def test_one_altered_number_is_refused_by_whatever_decodes_it(copy, state, change):
     folder = copy()
@@ -72,7 +72,7 @@ def test_an_altered_dense_network_is_refused(copy, name):
 
 def test_an_altered_head_of_an_earlier_video_is_refused(copy):
     folder = copy("finetune")
-    alter(folder, 2, flip_bit("head"))  # The first number of all heads, which stand one behind the other.
+    alter(folder, 2, flip_bit("session/head"))  # The first number of all heads, which stand one behind the other.
     decoder = decoder_of(folder)
     list(decoder.frames(2))
     with pytest.raises(RunFolderError, match=r"of session 0 \(clip0\) must be those that were sealed"):
@@ -81,7 +81,7 @@ def test_an_altered_head_of_an_earlier_video_is_refused(copy):
 
 def test_figures_of_altered_frames_are_not_drawn(copy, caplog, monkeypatch):
     folder = copy()
-    alter(folder, 0, flip_bit("head"))
+    alter(folder, 0, flip_bit("session/head"))
     monkeypatch.setattr("vcl.report.figures.plot.write_figure", lambda figure, into, name: [name])
     assert plot_run(folder) == ["curves", "shares", "matrix_psnr", "matrix_ssim"]
     assert "of session 0 (clip0) must be those that were sealed" in caplog.text
@@ -139,11 +139,17 @@ def note(text):
     [
         (lambda tensors, metadata: metadata.pop("notes"), "is damaged: it has no note video"),
         (note("[]"), "its notes must be a JSON object"),
-        (note('{"video": "a", "frames": "x", "sessions": 3, "keeps": "masks"}'), "the note frames must be a number"),
-        (note('{"video": 7, "frames": 5, "sessions": 3, "keeps": "masks"}'), "the note video must be text, got 7"),
+        (
+            note('{"video": "a", "frames": "x", "sessions": 3, "state_kind": "shared_masked", "version": 2}'),
+            "the note frames must be a number",
+        ),
+        (
+            note('{"video": 7, "frames": 5, "sessions": 3, "state_kind": "shared_masked", "version": 2}'),
+            "the note video must be text, got 7",
+        ),
         (
             note('{"video": "a", "frames": 5, "sessions": 3, "keeps": "all"}'),
-            "the note keeps must be one of masks, latest, each, got 'all'",
+            "the note state_kind must be one of shared_masked, shared_latest, per_session, got 'all'",
         ),
         (
             replace("mask/fc1.weight", lambda t: t.to(torch.int16)),
@@ -151,13 +157,16 @@ def note(text):
         ),
         (replace("weight/fc1.weight", lambda t: t.long()), "weight/fc1.weight must be torch.float32, got torch.int64"),
         (replace("weight/fc1.weight", lambda t: t[1:].clone()), r"fc1.weight must hold \d+ numbers, got \d+"),
-        (replace("mask/fc1.weight", lambda t: t[1:].clone()), r"fc1.weight must hold \d+ numbers, got \d+"),
-        (replace("head", lambda t: t[:2].clone()), r"head must be \(3, 6\), got \(2, 6\)"),
-        (lambda tensors, metadata: tensors.pop("head"), "head must be there, got none"),
-        (lambda tensors, metadata: tensors.pop("mask/fc1.weight"), "fc1.weight must hold .* numbers, got none"),
-        (rename("weight/fc1.weight", "weight/fc9"), "fc1.weight must hold .* numbers, got none"),
-        (lambda tensors, metadata: tensors.update({"weight/x": torch.zeros(1)}), "x is no layer of the network"),
-        (lambda tensors, metadata: tensors.update({"codes": torch.zeros(1)}), "codes is none of mask/LAYER"),
+        (replace("mask/fc1.weight", lambda t: t[1:].clone()), r"mask/fc1.weight must be \(\d+,\), got \(\d+,\)"),
+        (replace("session/head", lambda t: t[:2].clone()), r"session/head must be \(3, 6\), got \(2, 6\)"),
+        (lambda tensors, metadata: tensors.pop("session/head"), "session/head is missing"),
+        (lambda tensors, metadata: tensors.pop("mask/fc1.weight"), "mask/fc1.weight is missing"),
+        (rename("weight/fc1.weight", "weight/fc9"), "weight/fc9 is no tensor of the network"),
+        (
+            lambda tensors, metadata: tensors.update({"weight/x": torch.zeros(1)}),
+            "weight/x is no tensor of the network",
+        ),
+        (lambda tensors, metadata: tensors.update({"codes": torch.zeros(1)}), "codes is none of mask/NAME"),
     ],
 )
 def test_a_session_file_that_is_not_what_it_should_be_is_one_line(copy, capsys, change, line):

@@ -12,13 +12,15 @@ from avalanche.training.plugins import EvaluationPlugin, EWCPlugin
 from on_device import DEVICE
 
 from vcl.layers import init
+from vcl.query import Query
+from vcl.sessions.adam import adam
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation, EventLogger
 from vcl.sessions.experience import video_stream
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import WarmupCosine, share_of_rate
-from vcl.sessions.strategy import VideoStrategy, adam
+from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.subnetworks import Subnetworks
 from vcl.sessions.trainer import build
 from vcl.subnet.ledger import Ledger
@@ -26,13 +28,13 @@ from vcl.subnet.ledger import Ledger
 
 def network_of(config, method, clips):
     network = METHODS[method].network(config, len(clips))
-    network.draw(0)
+    network.reset_parameters(0)
     return network
 
 
 def strategy_of(method, config, clips, **options):
     network = network_of(config, method, clips)
-    ledger = Ledger({name: weight.value.shape for name, weight in network.weights().items()}, METHODS[method].keeps)
+    ledger = Ledger(network.layout(), METHODS[method].state_kind)
     plugins = [*METHODS[method].own_plugins(config.method, ledger, 0), *options.pop("plugins", [])]
     return METHODS[method](
         model=network,
@@ -63,7 +65,7 @@ def test_every_frame_is_drawn_once_an_epoch_at_any_batch_size(tiny_config, clips
     strategy = strategy_of("finetune", tiny_config("finetune"), clips, plugins=[drawn])
     strategy.train_mb_size = batch
     strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
-    assert drawn.seen == {(t / 5, 0.0): 2 for t in range(5)}
+    assert drawn.seen == {(0.0, float(t), 5.0): 2 for t in range(5)}
 
 
 def test_frames_of_joined_videos_are_drawn_once_each_without_repeating_the_shorter(clips):
@@ -72,7 +74,7 @@ def test_frames_of_joined_videos_are_drawn_once_each_without_repeating_the_short
     loader = ResidentFrames(joined, clips, 4, torch.arange, DEVICE)
     x, y = (torch.cat(parts) for parts in zip(*loader, strict=True))
     assert len(loader) == 4
-    assert x.tolist() == [[t / len(clip.frames), s] for s, clip in enumerate(clips) for t in range(len(clip.frames))]
+    assert x.tolist() == [[s, t, len(clip.frames)] for s, clip in enumerate(clips) for t in range(len(clip.frames))]
     assert torch.equal(y.cpu(), torch.cat([torch.from_numpy(clip.frames) for clip in clips]) / 255)
 
 
@@ -99,7 +101,7 @@ def test_scores_learn_at_a_rate_of_their_own(tiny_config, clips):
     held = [{id(p) for p in group["params"]} for group in strategy.optimizer.param_groups]
     weights = strategy.model.weights().values()
     assert held[1] == {id(weight.score) for weight in weights}
-    assert held[0] == {id(weight.value) for weight in weights} | {id(strategy.model.heads[0])}
+    assert held[0] == {id(weight.value) for weight in weights} | {id(strategy.model.session_dicts()[0]["head"])}
 
 
 def test_the_strategy_does_what_a_bare_loop_does_to_the_bit(tiny_config, clips):
@@ -108,7 +110,7 @@ def test_the_strategy_does_what_a_bare_loop_does_to_the_bit(tiny_config, clips):
     strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
 
     network = network_of(config, "finetune", clips)
-    network.add_head(0)
+    network.add_session(0)
     network.to(DEVICE)
     optimiser = adam(list(network.parameters()))
     truth = torch.from_numpy(clips[0].frames).to(DEVICE) / 255
@@ -116,9 +118,8 @@ def test_the_strategy_does_what_a_bare_loop_does_to_the_bit(tiny_config, clips):
         order = torch.randperm(5, generator=init.generator(0, "order", 0, epoch))
         for number, chosen in enumerate(order.split(2)):
             optimiser.param_groups[0]["lr"] = 5e-4 * share_of_rate((3 * epoch + number) / 6, 0.2, 0.1)
-            x = torch.stack((chosen.double() / 5, torch.zeros(len(chosen)).double()), dim=1)
             optimiser.zero_grad()
-            LOSSES["l2"](network(x.to(DEVICE)), truth[chosen]).backward()
+            LOSSES["l2"](network(Query.of_video(0, chosen, 5).tensor().to(DEVICE)), truth[chosen]).backward()
             optimiser.step()
     for ours, bare in zip(strategy.model.parameters(), network.parameters(), strict=True):
         assert torch.equal(ours, bare)
@@ -155,11 +156,12 @@ def test_heads_of_earlier_sessions_do_not_move_in_any_method(tiny_config, clips)
     strategy = strategy_of("finetune", tiny_config("finetune"), clips)
     stream = video_stream(clips).train_stream
     strategy.train(stream[0], eval_streams=[])
-    head = strategy.model.heads[0].detach().clone()
+    first = strategy.model.session_dicts()[0]["head"]
+    head = first.detach().clone()
     strategy.train(stream[1], eval_streams=[])
-    assert torch.equal(strategy.model.heads[0], head)
-    assert len(strategy.model.heads) == 2
-    assert all(strategy.model.heads[0] is not p for group in strategy.optimizer.param_groups for p in group["params"])
+    assert torch.equal(first, head)
+    assert len(strategy.model.session_dicts()) == 2
+    assert all(first is not p for group in strategy.optimizer.param_groups for p in group["params"])
 
 
 def test_a_session_starts_with_an_optimiser_that_knows_nothing(tiny_config, clips):
@@ -199,9 +201,8 @@ def test_epoch_means_are_means_over_frames_not_over_steps(tiny_config, clips):
     )
     strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
     truth = torch.from_numpy(clips[0].frames).to(DEVICE) / 255
-    x = torch.stack((torch.arange(5).double() / 5, torch.zeros(5).double()), dim=1).to(DEVICE)
     with torch.no_grad():
-        errors = ((strategy.model(x) - truth) ** 2).mean((1, 2, 3))
+        errors = ((strategy.model(Query.of_video(0, range(5), 5, DEVICE).tensor()) - truth) ** 2).mean((1, 2, 3))
     assert means.result()["loss"] == pytest.approx(float(errors.mean()), rel=1e-5)
     assert means.result()["psnr"] == pytest.approx(float((-10 * errors.log10()).mean()), rel=1e-5)
 
@@ -209,8 +210,8 @@ def test_epoch_means_are_means_over_frames_not_over_steps(tiny_config, clips):
 def test_our_plugin_serves_in_a_plain_avalanche_script(tiny_config, clips):
     network = network_of(tiny_config("pfnr"), "pfnr", clips)
     for _ in clips:
-        network.add_head(0)
-    ledger = Ledger({name: weight.value.shape for name, weight in network.weights().items()}, "masks")
+        network.add_session(0)
+    ledger = Ledger(network.layout(), "shared_masked")
     script = Naive(
         model=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=1e-2),
@@ -222,10 +223,7 @@ def test_our_plugin_serves_in_a_plain_avalanche_script(tiny_config, clips):
     )
     for session, experience in enumerate(video_stream(clips).train_stream):
         script.train(experience, eval_streams=[])
-        weights = network.weights()
-        ledger.close(
-            {n: w.value for n, w in weights.items()}, {n: w.mask() for n, w in weights.items()}, network.heads[session]
-        )
+        ledger.seal(**network.learned(session))
         if session == 0:
             before = ledger.subnetwork(0).sha256()
     assert ledger.subnetwork(0).sha256() == before
@@ -240,7 +238,7 @@ def test_a_stock_plugin_serves_in_our_strategy(tiny_config, clips):
         )
         for experience in list(video_stream(clips).train_stream)[:2]:
             strategy.train(experience, eval_streams=[])
-        heads.append(strategy.model.fc2.weight.value.detach().clone())
+        heads.append(strategy.model.fc2.weight.detach().clone())
     assert not torch.equal(*heads)
 
 
@@ -252,7 +250,7 @@ def test_single_draws_a_network_for_each_video(tiny_config, clips):
     found = []
     for session in (0, 1):
         strategy.train(stream[session], eval_streams=[])
-        found.append(strategy.model.fc1.weight.value.detach().cpu().clone())
+        found.append(strategy.model.fc1.weight.detach().cpu().clone())
     assert not torch.equal(*found)
     assert torch.equal(strategy.ledger.subnetwork(0).weights["fc1.weight"].cpu(), found[0])
 

@@ -10,7 +10,7 @@ from vcl.backbones import BACKBONES, build
 from vcl.backbones.nerv import Nerv
 from vcl.config import NervConfig
 from vcl.errors import ConfigError, RunFolderError
-from vcl.layers.masked import MaskedWeight
+from vcl.query import Query
 from vcl.render import BATCH
 from vcl.rundir import RunFolder, SessionNotes
 from vcl.sessions.experience import video_stream
@@ -41,13 +41,13 @@ def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_t
         strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE)
         for session, clip in enumerate(clips[:2]):
             strategy.train(stream[session], eval_streams=[])
-            notes = SessionNotes(clip.name, len(clip.frames), sessions=2, keeps=strategy.keeps)
-            folder.write_session(session, strategy.entry.tensors(), notes)
+            notes = SessionNotes(clip.name, len(clip.frames), sessions=2, state_kind=strategy.state_kind)
+            folder.write_session(session, strategy.record.tensors(), notes)
             count = len(clip.frames)
-            places = torch.tensor([[t / count, session] for t in range(count)], dtype=torch.float64).to(DEVICE)
+            queries = Query.of_video(session, range(count), count, DEVICE).tensor()
             network = strategy.decoding.eval()
             with torch.no_grad():
-                trained = torch.cat([network(batch) for batch in torch.split(places, BATCH)])
+                trained = torch.cat([network(batch) for batch in torch.split(queries, BATCH)])
             decoded = torch.cat(list(decoder_of(folder, session).frames(session)))
             network.train()
             assert torch.equal(decoded.to(DEVICE), trained)
@@ -58,7 +58,7 @@ class Biased(Nerv):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.bias = nn.Parameter(torch.zeros(3, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
 
 
 class Normalised(Nerv):
@@ -74,8 +74,8 @@ class Tied(Nerv):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.again = MaskedWeight((1,), 1)
-        self.again.value = self.fc1.weight.value
+        self.again = nn.Linear(1, 1, bias=False)
+        self.again.weight = self.fc1.weight
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,14 @@ from vcl.config import (
     ReplayConfig,
 )
 from vcl.errors import ConfigError, TrainingError
+from vcl.query import Output, Query
 from vcl.report.summary import summarise
 from vcl.sessions.methods.consolidation import EwcPlugin
 from vcl.sessions.methods.esmer import EsmerPlugin, error_weights
 from vcl.sessions.methods.gem import AgemPlugin
 from vcl.sessions.methods.icarl import herded
 from vcl.sessions.methods.packnet import PackNetPlugin
-from vcl.sessions.rehearsal import Reservoir, balanced, decoded, places
+from vcl.sessions.rehearsal import Reservoir, balanced, decoded
 from vcl.subnet.ledger import Ledger
 
 # --- penalties
@@ -39,8 +40,8 @@ def two_weights(*values):
 
 
 def test_the_penalty_of_ewc_is_strength_times_importance_times_the_square_of_the_way_moved():
-    plugin = EwcPlugin(EwcConfig(strength=2.0), Ledger({}, "latest"))
-    plugin.recall({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
+    plugin = EwcPlugin(EwcConfig(strength=2.0), Ledger({}, "shared_latest"))
+    plugin.load_session_state({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
     strategy = SimpleNamespace(
         model=two_weights(1.0, 2.0), loss=torch.zeros(1), device="cpu", clock=SimpleNamespace(train_exp_counter=1)
     )
@@ -52,11 +53,11 @@ def test_the_penalty_of_ewc_is_strength_times_importance_times_the_square_of_the
 
 
 def test_importances_of_sessions_add_up_with_decay():
-    plugin = EwcPlugin(EwcConfig(decay=0.5), Ledger({}, "latest"))
-    plugin.recall({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
+    plugin = EwcPlugin(EwcConfig(decay=0.5), Ledger({}, "shared_latest"))
+    plugin.load_session_state({"importance/weight": torch.tensor([[3.0, 5.0]])}, session=1)
     new = plugin.importances[0]["weight"].__class__("w", (1, 2), init_tensor=torch.tensor([[1.0, 1.0]]))
     plugin.update_importances({"weight": new}, 1)
-    assert plugin.memory()["importance/weight"].tolist() == [[2.5, 3.5]]
+    assert plugin.session_state()["importance/weight"].tolist() == [[2.5, 3.5]]
 
 
 def test_gauss_newton_importances_are_mean_squared_gradients_of_every_output_and_know_no_loss():
@@ -65,7 +66,7 @@ def test_gauss_newton_importances_are_mean_squared_gradients_of_every_output_and
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     found = torch.zeros(3, 2)
     for seed in range(3):
-        plugin = EwcPlugin(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
+        plugin = EwcPlugin(EwcConfig(importance="gauss_newton"), Ledger({}, "shared_latest"), seed)
         found += plugin.compute_importances(model, None, optimiser, data, "cpu", 1)["weight"].data / 3
     # Each weight feeds one output, so that its sign does not matter: x² by three outputs, mean over two frames.
     assert torch.allclose(found, torch.tensor([[(1 + 9) / 2 / 3, (4 + 0) / 2 / 3]] * 3))
@@ -84,7 +85,7 @@ def test_gauss_newton_importances_sum_the_squares_of_outputs_that_share_a_weight
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     found = []
     for seed in range(200):
-        plugin = EwcPlugin(EwcConfig(importance="gauss_newton"), Ledger({}, "latest"), seed)
+        plugin = EwcPlugin(EwcConfig(importance="gauss_newton"), Ledger({}, "shared_latest"), seed)
         found.append(float(plugin.compute_importances(model, None, optimiser, data, "cpu", 1)["w"].data))
     # (±3 ± 4)² / 2 is 24.5 or 0.5; its mean is (9 + 16) / 2, with a standard deviation of 12 for one draw.
     assert set(np.round(found, 3)) == {24.5, 0.5}
@@ -130,22 +131,23 @@ def test_a_buffer_is_stored_with_each_session_and_counted_once(ran):
     folder = ran("replay", {"buffer": 3})
     tensors = [folder.read_session(session)[0] for session in range(2)]
     assert [len(found["buffer/frame"]) for found in tensors] == [3, 3]
-    assert sorted(tensors[1]["buffer/place"][:, 1].tolist()) == [0, 0, 1]
-    assert summarise(folder).stored["buffer"] == 3 * 3 * 32 * 48 + 3 * 2 * 8 + 8
+    assert sorted(tensors[1]["buffer/query"][:, 0].tolist()) == [0, 0, 1]
+    assert summarise(folder).stored["buffer"] == 3 * 3 * 32 * 48 + 3 * 3 * 8 + 8
 
 
 def test_kept_frames_are_those_of_the_video(ran, clips):
     found = ran("replay", {"buffer": 4}).read_session(1)[0]
-    for (place, session), frame in zip(found["buffer/place"].tolist(), found["buffer/frame"], strict=True):
+    for (session, t, frames), frame in zip(found["buffer/query"].tolist(), found["buffer/frame"], strict=True):
         clip = clips[int(session)]
-        assert np.array_equal(frame.numpy(), clip.frames[round(place * len(clip.frames))])
+        assert frames == len(clip.frames)
+        assert np.array_equal(frame.numpy(), clip.frames[int(t)])
 
 
 def test_dark_replay_keeps_what_the_network_decodes_and_no_frame(ran, clips):
     folder = ran("der", {"buffer": 2})
     found = folder.read_session(0)[0]
     assert "buffer/frame" not in found
-    truth = clips[0].frames[[round(place * 5) for place in found["buffer/place"][:, 0].tolist()]]
+    truth = clips[0].frames[found["buffer/query"][:, 1].int().tolist()]
     error = found["buffer/output"].double().sub(torch.from_numpy(truth.astype(float))).square().mean()
     psnr = 10 * np.log10(255**2 / float(error))
     assert abs(psnr - folder.matrix()["rows"][0]["psnr"][0]) < 1.5  # Of two frames, and of all.
@@ -171,8 +173,10 @@ def test_methods_that_cannot_work_are_refused_with_the_reason(name, why):
 
 
 def test_what_a_network_makes_of_frames_is_rounded_and_clamped_like_every_decoded_frame():
-    strategy = SimpleNamespace(decode=lambda network, batch: torch.tensor([[-0.01, 0.5, 1.01]]).repeat(len(batch), 1))
-    assert decoded(strategy, None, torch.zeros(5, 2)).tolist() == [[0, 128, 255]] * 5
+    strategy = SimpleNamespace(
+        ask=lambda network, query: Output(torch.tensor([[-0.01, 0.5, 1.01]]).repeat(len(query), 1))
+    )
+    assert decoded(strategy, None, Query.of_video(0, range(5), 5)).tolist() == [[0, 128, 255]] * 5
 
 
 # --- ESMER
@@ -185,7 +189,7 @@ def test_frames_that_surprise_the_teacher_count_less():
 
 
 def teacher_after(step, **knobs):
-    plugin = EsmerPlugin(EsmerConfig(**knobs), Ledger({}, "latest"))
+    plugin = EsmerPlugin(EsmerConfig(**knobs), Ledger({}, "shared_latest"))
     plugin.stable = two_weights(0.0, 1.0).requires_grad_(False)
     plugin.after_update(SimpleNamespace(model=two_weights(10.0, 1.0), session=0, step=step))
     return plugin.stable.weight.tolist()[0]
@@ -233,14 +237,14 @@ def test_packnet_keeps_the_largest_free_weights_and_seals_them(ran):
 
 def test_pruning_takes_the_smallest_and_they_stay_at_zero():
     network = backbones.build(NervConfig(levels=1, stem_width=2, channels=1, strides=(1,), lower_width=1), (16, 16), 1)
-    network.draw(0)
-    plugin = PackNetPlugin(PacknetConfig(kept=0.5, prune_at=0.5), Ledger(network.shapes(), "masks"))
+    network.reset_parameters(0)
+    plugin = PackNetPlugin(PacknetConfig(kept=0.5, prune_at=0.5), Ledger(network.layout(), "shared_masked"))
     strategy = SimpleNamespace(model=network, session=0, epoch=0, passes=2)
     plugin.before_training_exp(strategy)
-    before = network.fc1.weight.value.detach().clone().flatten()
+    before = network.fc1.weight.detach().clone().flatten()
     strategy.epoch = 1
     plugin.before_training_epoch(strategy)
-    after = network.fc1.weight.value.detach().flatten()
+    after = network.fc1.weight.detach().flatten()
     largest = before.abs().argsort(descending=True)
     assert torch.equal(after[largest[:4]], before[largest[:4]])
     assert after[largest[4:]].tolist() == [0.0] * 4
@@ -263,7 +267,7 @@ def test_a_matched_network_takes_the_bytes_that_it_is_given(factor):
     size += ["backbone.lower_width=32", "method.name=single_matched"]
     asked = int(factor * 5_000_000)
     network = backbones.of_run(configs.load(None, [*size, f"method.session_bytes={asked}"]), 1)
-    network.add_head(0)
+    network.add_session(0)
     stored = 4 * sum(parameter.numel() for parameter in network.parameters())
     assert 0.985 * asked < stored <= asked
 
@@ -273,14 +277,10 @@ def test_a_network_that_cannot_be_small_enough_is_refused(tiny_config):
         backbones.of_run(tiny_config("single_matched", method={"session_bytes": 10}), 1)
 
 
-def test_places_are_what_the_network_is_asked_with():
-    assert places(3, torch.tensor([0, 2]), 4).tolist() == [[0.0, 3.0], [0.5, 3.0]]
-
-
 def test_a_reservoir_and_a_balanced_buffer_are_both_to_be_had(ran):
-    balanced_run = ran("replay", {"buffer": 2}, "balanced").read_session(1)[0]["buffer/place"]
+    balanced_run = ran("replay", {"buffer": 2}, "balanced").read_session(1)[0]["buffer/query"]
     reservoir_run = ran("replay", {"buffer": 2, "policy": "reservoir"}, "reservoir").read_session(1)[0]
-    assert sorted(balanced_run[:, 1].tolist()) == [0, 1]
+    assert sorted(balanced_run[:, 0].tolist()) == [0, 1]
     assert int(reservoir_run["buffer/seen"]) == 9
     assert ReplayConfig().policy == "balanced"
 

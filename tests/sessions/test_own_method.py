@@ -1,6 +1,5 @@
 """A method from outside the package: one file, and every part of vcl takes it by its name."""
 
-import importlib.util
 import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, EntryPoints
@@ -11,7 +10,9 @@ from safetensors.torch import load_file
 
 from vcl import config as configs
 from vcl.cli import main
-from vcl.config import EwcConfig, MethodConfig, methods, register_method
+from vcl.config import EwcConfig, MethodConfig, register_method, registry
+from vcl.config.methods import METHODS as REGISTRY
+from vcl.config.plugins import plugins_loaded
 from vcl.errors import ConfigError, Interrupted
 from vcl.report.summary import summarise
 from vcl.run import run_clips
@@ -38,21 +39,11 @@ class Nothing(VideoStrategy):
     config_class = NothingConfig
 
 
-@pytest.fixture(autouse=True)
-def forget(monkeypatch):
-    """What a test registers is gone after it."""
-    for table in (methods.METHODS, methods.REGISTERED):
-        for name in ("nothing", "anchor"):
-            monkeypatch.setitem(table, name, None)
-            del table[name]
-
-
+@pytest.fixture
 def example():
-    spec = importlib.util.spec_from_file_location("own_method", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["own_method"] = module
-    spec.loader.exec_module(module)
-    return module
+    """The example's module, registered."""
+    with plugins_loaded([EXAMPLE]):
+        return sys.modules[str(EXAMPLE)]
 
 
 def moved(folder):
@@ -61,16 +52,14 @@ def moved(folder):
     return sum(float((after[key] - before[key]).square().sum()) for key in before if key.startswith("weight/"))
 
 
-def test_the_example_holds_the_weights_and_stores_its_anchor(ran):
-    own = example()
+def test_the_example_holds_the_weights_and_stores_its_anchor(ran, example):
     held, free = (ran("anchor", {"strength": strength}, into=str(strength)) for strength in (100.0, 0.0))
-    assert RunFolder.existing(held.path).config().method == own.AnchorConfig(strength=100.0)
+    assert RunFolder.existing(held.path).config().method == example.AnchorConfig(strength=100.0)
     assert 0 < moved(held) < moved(free)
     assert summarise(held).stored["buffer"] > 0
 
 
-def test_the_example_goes_on_from_where_it_was_stopped(ran, tmp_path, tiny_config, clips):
-    example()
+def test_the_example_goes_on_from_where_it_was_stopped(ran, tmp_path, tiny_config, clips, example):
     whole = ran("anchor", {})
 
     def stop(event):
@@ -94,10 +83,7 @@ def test_a_decorator_makes_a_method_known_by_its_name():
     assert METHODS["nothing"] is Nothing
 
 
-def test_a_method_that_is_defined_anew_as_by_a_notebook_s_cell_replaces_the_one_before(monkeypatch):
-    monkeypatch.setattr(methods, "METHODS", methods.METHODS.copy())
-    monkeypatch.setattr(methods, "REGISTERED", {})
-
+def test_a_method_that_is_defined_anew_as_by_a_notebook_s_cell_replaces_the_one_before():
     def define(default):
         @dataclass(frozen=True)
         class CellConfig(MethodConfig):
@@ -112,13 +98,13 @@ def test_a_method_that_is_defined_anew_as_by_a_notebook_s_cell_replaces_the_one_
 
     define(1)
     again = define(2)
-    assert methods.REGISTERED["cell"] is again
-    assert methods.find_method("cell")().amount == 2
+    assert METHODS["cell"] is again
+    assert REGISTRY.find("cell")().amount == 2
 
 
 def test_an_installed_package_registers_a_method_by_its_entry_point(monkeypatch):
-    point = EntryPoint("nothing", f"{__name__}:Nothing", methods.ENTRY_POINTS)
-    monkeypatch.setattr(methods, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
+    point = EntryPoint("nothing", f"{__name__}:Nothing", REGISTRY.group)
+    monkeypatch.setattr(registry, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
     assert configs.load(None, ["method.name=nothing"]).method == NothingConfig()
     assert METHODS["nothing"] is Nothing
 
@@ -127,21 +113,24 @@ def test_an_installed_package_registers_a_method_by_its_entry_point(monkeypatch)
     ("name", "target", "line"),
     [
         ("nothing", "no_such_module:Nothing", "ModuleNotFoundError"),
-        ("nothing", f"{__name__}:VideoStrategy", "config_class must be a dataclass of a MethodConfig, got None"),
-        ("other", f"{__name__}:Nothing", "NothingConfig has another name"),
+        (
+            "nothing",
+            f"{__name__}:VideoStrategy",
+            "must be a dataclass that extends MethodConfig, got None",
+        ),
+        ("other", f"{__name__}:Nothing", "it has another name"),
     ],
 )
 def test_an_entry_point_that_gives_no_method_is_refused_in_one_line(monkeypatch, name, target, line):
-    point = EntryPoint(name, target, methods.ENTRY_POINTS)
-    monkeypatch.setattr(methods, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
+    point = EntryPoint(name, target, REGISTRY.group)
+    monkeypatch.setattr(registry, "entry_points", lambda **asked: EntryPoints([point]).select(**asked))
     with pytest.raises(ConfigError, match=line) as refused:
         configs.load(None, [f"method.name={name}"])
     assert f"the method {name} of {target} cannot be loaded" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_registered_method_is_listed_and_explained(capsys):
-    example()
+def test_a_registered_method_is_listed_and_explained(capsys, example):
     assert main(["list", "methods"]) == 0
     assert "anchor          L2 penalty on the distance" in capsys.readouterr().out
     assert main(["config", "anchor"]) == 0
@@ -165,5 +154,7 @@ def test_a_name_that_is_taken_and_a_knob_that_no_setting_can_hold_are_refused():
 
 
 def test_a_method_nobody_knows_is_refused_with_the_way_to_register_one():
-    with pytest.raises(ConfigError, match=r"or one that an installed package registers as vcl\.methods\), got magic"):
+    with pytest.raises(
+        ConfigError, match=r"or one that --plugin FILE.py or an installed package registers\), got magic"
+    ):
         configs.load(None, ["method.name=magic"])

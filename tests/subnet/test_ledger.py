@@ -5,10 +5,12 @@ import torch
 
 from vcl.layers.masked import MaskedWeight
 from vcl.subnet.gate import Gate
-from vcl.subnet.ledger import Entry, Ledger, Share
+from vcl.subnet.ledger import Ledger, Share
+from vcl.subnet.record import Layout, SessionRecord
 
 SHAPES = {"layer": torch.Size((2, 3))}
 HEAD = torch.tensor([[1.0, 2.0]])
+OWN = {"head": HEAD}
 
 
 def bits(*rows):
@@ -16,10 +18,12 @@ def bits(*rows):
 
 
 def two_sessions():
-    ledger = Ledger(SHAPES, "masks")
-    ledger.close({"layer": torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]])}, bits([1, 1, 0], [0, 0, 0]), HEAD)
+    ledger = Ledger(SHAPES, "shared_masked")
+    ledger.seal({"layer": torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]])}, bits([1, 1, 0], [0, 0, 0]), OWN)
     # The second session reuses one weight, claims one, and would have moved others, had it been let.
-    ledger.close({"layer": torch.tensor([[1.0, 9.0, 9.0], [-4.0, 9.0, 9.0]])}, bits([1, 0, 0], [1, 0, 0]), 2 * HEAD)
+    ledger.seal(
+        {"layer": torch.tensor([[1.0, 9.0, 9.0], [-4.0, 9.0, 9.0]])}, bits([1, 0, 0], [1, 0, 0]), {"head": 2 * HEAD}
+    )
     return ledger
 
 
@@ -29,70 +33,71 @@ def test_union_overlap_and_free_weights_of_two_sessions():
     assert ledger.shares() == [Share("layer", total=6, used=2, reused=1, new=1, free=3)]
 
 
-def test_an_entry_holds_only_what_its_session_added():
-    ledger = Ledger(SHAPES, "masks")
-    ledger.close({"layer": torch.arange(6.0).view(2, 3)}, bits([0, 1, 1], [0, 0, 0]), HEAD)
-    entry = ledger.close({"layer": torch.arange(6.0).view(2, 3)}, bits([0, 0, 1], [1, 0, 0]), HEAD)
-    assert entry.values["layer"].tolist() == [3.0]
-    assert entry.masks["layer"].tolist() == [0b00110000]
+def test_a_record_holds_only_what_its_session_added():
+    ledger = Ledger(SHAPES, "shared_masked")
+    ledger.seal({"layer": torch.arange(6.0).view(2, 3)}, bits([0, 1, 1], [0, 0, 0]), OWN)
+    record = ledger.seal({"layer": torch.arange(6.0).view(2, 3)}, bits([0, 0, 1], [1, 0, 0]), OWN)
+    assert record.values["layer"].tolist() == [3.0]
+    assert record.masks["layer"].tolist() == [0b00110000]
 
 
 def test_an_earlier_session_keeps_its_weights_to_the_bit():
     ledger = two_sessions()
     assert ledger.subnetwork(0).weights["layer"].tolist() == [[1, -2, 0], [0, 0, 0]]
     assert ledger.subnetwork(1).weights["layer"].tolist() == [[1, 0, 0], [-4, 0, 0]]
-    assert ledger.subnetwork(1).head.tolist() == [[2.0, 4.0]]
+    assert ledger.subnetwork(1).session["head"].tolist() == [[2.0, 4.0]]
 
 
 def test_the_hash_of_a_session_does_not_change_with_later_ones():
-    alone = Ledger(SHAPES, "masks")
-    alone.close({"layer": torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]])}, bits([1, 1, 0], [0, 0, 0]), HEAD)
+    alone = Ledger(SHAPES, "shared_masked")
+    alone.seal({"layer": torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, 6.0]])}, bits([1, 1, 0], [0, 0, 0]), OWN)
     assert alone.subnetwork(0).sha256() == two_sessions().subnetwork(0).sha256()
     assert alone.subnetwork(0).sha256() != two_sessions().subnetwork(1).sha256()
 
 
-def test_entries_come_back_from_their_tensors():
-    ledger = Ledger(SHAPES, "masks")
-    entry = ledger.close({"layer": torch.arange(6.0).view(2, 3)}, bits([1, 0, 1], [0, 1, 0]), HEAD)
-    again = Ledger(SHAPES, "masks")
-    again.append(Entry.of_tensors(entry.tensors()))
+def test_records_come_back_from_their_tensors():
+    ledger = Ledger(SHAPES, "shared_masked")
+    record = ledger.seal({"layer": torch.arange(6.0).view(2, 3)}, bits([1, 0, 1], [0, 1, 0]), OWN)
+    again = Ledger(SHAPES, "shared_masked")
+    layout = Layout(SHAPES, {"head": (1, 2)})
+    again.append(SessionRecord.from_tensors(record.tensors(), layout, "shared_masked", session=0, frames=1))
     assert torch.equal(again.subnetwork(0).weights["layer"], ledger.subnetwork(0).weights["layer"])
 
 
 def test_the_latest_dense_network_decodes_every_session_with_its_own_head():
-    ledger = Ledger(SHAPES, "latest")
-    ledger.close({"layer": torch.zeros(2, 3)}, {}, torch.stack([HEAD]))
-    ledger.close({"layer": torch.ones(2, 3)}, {}, torch.stack([3 * HEAD, 2 * HEAD]))
+    ledger = Ledger(SHAPES, "shared_latest")
+    ledger.seal({"layer": torch.zeros(2, 3)}, {}, {"head": torch.stack([HEAD])})
+    ledger.seal({"layer": torch.ones(2, 3)}, {}, {"head": torch.stack([3 * HEAD, 2 * HEAD])})
     assert ledger.subnetwork(0).weights["layer"].tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert torch.equal(ledger.subnetwork(0).head, 3 * HEAD)
-    assert torch.equal(ledger.subnetwork(1).head, 2 * HEAD)
+    assert torch.equal(ledger.subnetwork(0).session["head"], 3 * HEAD)
+    assert torch.equal(ledger.subnetwork(1).session["head"], 2 * HEAD)
     assert ledger.shares() == []
 
 
 def test_a_network_of_its_own_decodes_each_session():
-    ledger = Ledger(SHAPES, "each")
-    ledger.close({"layer": torch.zeros(2, 3)}, {}, HEAD)
-    ledger.close({"layer": torch.ones(2, 3)}, {}, HEAD)
+    ledger = Ledger(SHAPES, "per_session")
+    ledger.seal({"layer": torch.zeros(2, 3)}, {}, OWN)
+    ledger.seal({"layer": torch.ones(2, 3)}, {}, OWN)
     assert ledger.subnetwork(0).weights["layer"].tolist() == [[0, 0, 0], [0, 0, 0]]
     assert ledger.subnetwork(1).weights["layer"].tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
-@pytest.mark.parametrize("keeps", ["masks", "latest"])
-def test_an_entry_of_another_network_is_refused(keeps):
-    other = Ledger({"layer": torch.Size((4, 4))}, keeps)
-    entry = other.close({"layer": torch.ones(4, 4)}, {"layer": torch.ones(4, 4, dtype=torch.bool)}, HEAD)
+@pytest.mark.parametrize("state_kind", ["shared_masked", "shared_latest"])
+def test_a_record_of_another_network_is_refused(state_kind):
+    other = Ledger({"layer": torch.Size((4, 4))}, state_kind)
+    record = other.seal({"layer": torch.ones(4, 4)}, {"layer": torch.ones(4, 4, dtype=torch.bool)}, OWN)
     with pytest.raises(ValueError, match=r"layer must hold (1|6) numbers, got (2|16)"):
-        Ledger(SHAPES, keeps).append(entry)
+        Ledger(SHAPES, state_kind).append(record)
     with pytest.raises(ValueError, match="numbers, got none"):
-        Ledger({"missing": torch.Size((2,))}, keeps).append(entry)
+        Ledger({"missing": torch.Size((2,))}, state_kind).append(record)
 
 
-def test_the_gate_puts_back_whatever_an_optimiser_left_and_leaves_free_weights_alone():
-    weight = MaskedWeight((2, 3), 3)
+def test_the_gate_restores_whatever_an_optimiser_left_and_leaves_free_weights_alone():
+    weight = MaskedWeight(torch.nn.Parameter(torch.empty(2, 3)))
     with torch.no_grad():
         weight.value.copy_(torch.tensor([[-0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]))
-    ledger = Ledger(SHAPES, "masks")
-    ledger.close({"layer": weight.value}, bits([1, 0, 1], [0, 0, 0]), HEAD)
+    ledger = Ledger(SHAPES, "shared_masked")
+    ledger.seal({"layer": weight.value}, bits([1, 0, 1], [0, 0, 0]), OWN)
     gate = Gate({"layer": weight}, ledger)
     with torch.no_grad():
         weight.value.copy_(torch.tensor([[7.0, -0.0, math.nan], [math.inf, 8.0, 9.0]]))
@@ -109,10 +114,10 @@ def test_the_gate_puts_back_whatever_an_optimiser_left_and_leaves_free_weights_a
     ],
 )
 def test_no_optimiser_moves_a_sealed_weight(make):
-    weight = MaskedWeight((2, 3), 3)
+    weight = MaskedWeight(torch.nn.Parameter(torch.empty(2, 3)))
     torch.nn.init.ones_(weight.value)
-    ledger = Ledger(SHAPES, "masks")
-    ledger.close({"layer": weight.value}, bits([1, 0, 1], [0, 0, 0]), HEAD)
+    ledger = Ledger(SHAPES, "shared_masked")
+    ledger.seal({"layer": weight.value}, bits([1, 0, 1], [0, 0, 0]), OWN)
     optimiser = make([weight.value])
     (weight.value * 2).sum().backward()
     optimiser.step()  # Leaves a momentum behind, as an optimiser that is not reset would.

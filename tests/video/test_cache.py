@@ -198,7 +198,7 @@ def test_a_damaged_cache_file_is_made_again(write_folder, clip, cache_dir, caplo
     (path,) = clips_in(cache_dir)
     path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
     assert np.array_equal(load_clip(source, SAME, cache_dir).frames, clip.transpose(0, 3, 1, 2))
-    assert "is made again" in caplog.text
+    assert "is decoded again" in caplog.text
 
 
 def test_a_cache_file_of_another_shape_is_made_again(write_folder, clip, cache_dir, caplog):

@@ -114,7 +114,7 @@ def test_every_grey_stays_grey(tmp_path):
 
 def test_chroma_lies_at_the_left_column_and_between_two_rows():
     rows, columns = np.mgrid[0:6, 0:8].astype(np.int32)
-    found = encode._halved(10 * rows + columns)
+    found = encode._subsampled(10 * rows + columns)
     expected = 10 * (np.arange(0, 6, 2)[:, None] + 0.5) + np.arange(0, 8, 2)
     assert np.array_equal(found[:, 1:] / 8, expected[:, 1:])
     assert np.array_equal(found[:, 0] / 8, expected[:, 0] + 0.25)  # The first column has itself to its left.
@@ -187,7 +187,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(tmp_path, name):
         ("clip.mp4", (5, 4), r"\.mp4 needs an even height and width, got 5x4"),
         ("clip.mp4", (4, 5), "got 4x5"),
         ("none/clip.mkv", (4, 4), "the folder .*none must exist"),
-        ("there.mkv", (4, 4), "is there already"),
+        ("there.mkv", (4, 4), "exists already"),
         ("there.mkv/clip.mkv", (4, 4), "must exist"),
         ("folder.mkv", (4, 4), "must be a file"),
         (f"{'a' * 300}.mkv", (4, 4), "File name too long"),
@@ -239,5 +239,5 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
 def test_a_folder_without_permission_is_told_of_before(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # Root, who runs tests in containers, may do everything.
     for check in (lambda: check_file(tmp_path / "clip.mkv"), lambda: check_folder(tmp_path)):
-        with pytest.raises(VideoError, match="can be written to"):
+        with pytest.raises(VideoError, match="must be writable"):
             check()

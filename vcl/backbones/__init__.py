@@ -1,37 +1,44 @@
-"""Networks: embedding to frame; a table from name to class."""
+"""Networks: embedding to frame; the table of them stands in ``vcl.config.backbones``."""
 
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from vcl.backbones.base import Backbone
-from vcl.backbones.nerv import Nerv
+from vcl.backbones.base import Backbone, SessionTensor
 from vcl.backbones.size_matching import match_size
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
+from vcl.config.backbones import BACKBONES as _REGISTRY
+from vcl.layers.masked import WeightRule
 
-BACKBONES: dict[str, type[Backbone]] = {"nerv": Nerv}
-"""Name to network, a line each; the knobs of each stand in ``vcl.config``."""
+BACKBONES: MutableMapping[str, type[Backbone]] = _REGISTRY.implementations
+"""Name to network, imported once it is looked up."""
+
+DENSE = WeightRule()
 
 
 def build(
     config: BackboneConfig,
     size: tuple[int, int],
     sessions: int,
-    capacity: float | None = None,
-    signed_operator_scores: bool = False,
+    rule: WeightRule = DENSE,
+    exceptions: Mapping[str, WeightRule] | None = None,
 ) -> Backbone:
-    """An untrained network, without heads; its values are whatever the memory held until ``draw`` is called.
+    """An untrained network, without session tensors; its weights are drawn by ``reset_parameters``.
 
     Args:
         config: its knobs; the name chooses the class.
         size: height and width of a frame, pixels.
-        sessions: videos in the stream, for the parity switch that needs to know.
-        capacity: share of the weights in one session's mask; None for a dense network.
-        signed_operator_scores: rank the operator's scores by value (parity).
+        sessions: videos in the stream, for networks whose input depends on it.
+        rule: how sessions share the weights; by default the network is dense.
+        exceptions: rules of the weights whose name matches a pattern such as ``*.operator.*``, the first that matches.
 
     Raises:
         ConfigError: the network cannot make frames of this size, or holds numbers that no session would store.
     """
-    network = BACKBONES[config.name](config, size, sessions, capacity, signed_operator_scores)
+    network = BACKBONES[config.name](config, size, sessions)
+    patterns = dict(exceptions or {})
+    network.apply_rule(lambda name: next((patterns[p] for p in patterns if fnmatchcase(name, p)), rule))
     network.check_roles()
     return network
 
@@ -63,4 +70,4 @@ def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int
     return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
 
 
-__all__ = ["BACKBONES", "Backbone", "build", "of_run", "resolved"]
+__all__ = ["BACKBONES", "Backbone", "SessionTensor", "build", "of_run", "resolved"]

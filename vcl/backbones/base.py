@@ -1,7 +1,12 @@
-"""What every backbone has: masked weights by name, and one head a session."""
+"""What every backbone is: the numbers that it has, and who they belong to."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,96 +14,207 @@ from torch import Tensor, nn
 from vcl.config import BackboneConfig
 from vcl.errors import ConfigError
 from vcl.layers import init
-from vcl.layers.masked import MaskedWeight
+from vcl.layers.masked import MaskedWeight, WeightRule, mask_weights, weights_of
+from vcl.query import Batch, Output, Query
+from vcl.subnet.record import Layout
+
+
+@dataclass(frozen=True)
+class SessionTensor:
+    """Numbers that every session has for itself, such as a head or the biases of a layer.
+
+    Args:
+        shape: of one session's.
+        initial: ``uniform`` within ±1/√(numbers that feed one output), ``zeros`` or ``ones``.
+    """
+
+    shape: tuple[int, ...]
+    initial: Literal["uniform", "zeros", "ones"] = "uniform"
 
 
 class Backbone(nn.Module, ABC):
-    """``(B, 2)`` to frames ``(B, 3, H, W)`` in [0, 1].
+    """A network that decodes frames.
 
-    The two numbers of an input are the frame's place t / T in [0, 1) and the session's index, in one tensor, so that
-    any continual-learning method can call ``network(x)``. Everything but the heads is shared between sessions; a head
-    is dense and belongs to one session. Masked weights and heads are all that a session stores: a network with any
-    other parameter or persistent buffer is refused by ``check_roles``.
+    Its numbers are of five kinds, by where they stand:
 
-    A subclass makes ``heads`` last: stock plugins expect parameters that are new to be the last ones.
+    - **shared**: every parameter of two dimensions or more. ``apply_rule`` turns each into a ``MaskedWeight``; a
+      session's mask chooses among them, and what it chose is sealed.
+    - **session**: declared by ``session_tensors``, dense, one set per session: heads, biases, scales of norms,
+      modulations. ``decode`` gets those of each frame's session.
+    - **frame**: declared by ``frame_tensors`` and made by ``encode``: a few numbers per frame, stored with the session.
+    - **training-only**: of the children named in ``training_only``, such as an encoder; decoding does without them.
+    - **constant**: buffers that are not persistent, made again from the config.
+
+    A network with any other parameter or buffer is refused by ``check_roles``: it would train and be missing when a
+    video is decoded. A subclass writes its layers in plain PyTorch and knows nothing of masks.
+
+    Args:
+        config: the network's knobs.
+        size: height and width of a frame, pixels.
+        sessions: videos in the stream, for networks whose input depends on it.
     """
 
-    heads: nn.ParameterList
+    training_only: ClassVar[tuple[str, ...]] = ()
+    session_parameters: nn.ModuleList
 
-    def __init__(
-        self,
-        config: BackboneConfig,
-        size: tuple[int, int],
-        sessions: int,
-        capacity: float | None = None,
-        signed_operator_scores: bool = False,
-    ) -> None:
+    def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__()
         self.size = size
         self.scaled = config.initial == "scaled"
+        self._frame_table: dict[str, Tensor] = {}
+        self._first_frame = torch.zeros(0, dtype=torch.int64)
 
     @property
     @abstractmethod
-    def head_shape(self) -> tuple[int, ...]:
-        """Shape of one session's head."""
+    def session_tensors(self) -> Mapping[str, SessionTensor]:
+        """What each session has for itself, by name; names without dots."""
+
+    @property
+    def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the numbers that each frame has for itself, by name."""
+        return {}
 
     @abstractmethod
-    def features(self, x: Tensor) -> Tensor:
-        """``(B, 2)`` to what the heads read."""
-
-    @abstractmethod
-    def finish(self, features: Tensor, head: Tensor) -> Tensor:
-        """Features and a head for each of them, ``(B, *head_shape)``, to frames."""
-
-    def forward(self, x: Tensor, head: Tensor | None = None) -> Tensor:
+    def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Make frames.
 
         Args:
-            x: ``(B, 2)``, place and session; sessions may be mixed.
-            head: use this head for every frame, instead of the one of each frame's session.
+            query: B frames, of any sessions.
+            session: by name, ``(B, *shape)``: the session tensors of each frame's session.
+            frame: by name, ``(B, *shape)``: the frame tensors of each frame.
         """
-        features = self.features(x)
-        if head is None:
-            # One small gather serves any mixture of sessions without asking the device which they are.
-            return self.finish(features, torch.stack(tuple(self.heads))[x[:, 1].long()])
-        return self.finish(features, head.expand(len(x), *head.shape))
+
+    def encode(self, query: Query, frames: Tensor) -> Mapping[str, Tensor]:
+        """Frame tensors ``(B, *shape)`` of true frames ``(B, 3, H, W)`` in [0, 1]; for networks that have some."""
+        return {}
+
+    def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
+        """What the network adds to the loss of a step, one number; None for nothing."""
+        return None
+
+    def check_query(self, query: Query) -> None:
+        """Refuse what the network cannot be asked.
+
+        Raises:
+            ConfigError: a window or a size of one's own, unless a subclass allows them.
+        """
+        if query.window is not None or query.size not in (None, self.size):
+            raise ConfigError(f"{type(self).__name__} must be asked for whole frames of {self.size}, got {query.size}")
+
+    def ask(self, query: Query, frames: Tensor | None = None) -> Output:
+        """Decode with the numbers that the network holds.
+
+        Args:
+            query: B frames, of any sessions.
+            frames: true frames ``(B, 3, H, W)`` to encode; by default frame tensors are those of ``load_frames``.
+        """
+        # One small gather serves any mixture of sessions without asking the device which they are.
+        of_row = query.session.long()
+        session = {
+            name: torch.stack([own[name] for own in self.session_dicts()])[of_row] for name in self.session_tensors
+        }
+        if not self.frame_tensors:
+            return self.decode(query, session, {})
+        if frames is not None:
+            return self.decode(query, session, self.encode(query, frames))
+        rows = self._first_frame[of_row] + query.t.long()
+        return self.decode(query, session, {name: table[rows] for name, table in self._frame_table.items()})
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames ``(B, 3, H, W)`` of ``Query.tensor``: how a stock continual-learning method calls the network."""
+        return self.ask(Query.of_tensor(x)).frames
+
+    def load_frames(self, stored: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Hold the frame tensors ``(T, *shape)`` of closed sessions, to be asked for those."""
+        if not self.frame_tensors or not stored:
+            return
+        device = next(self.parameters()).device
+        lengths = [len(next(iter(stored[session].values()))) for session in range(len(stored))]
+        self._first_frame = torch.tensor([sum(lengths[:session]) for session in range(len(stored))], device=device)
+        self._frame_table = {
+            name: torch.cat([stored[session][name] for session in range(len(stored))]).to(device)
+            for name in self.frame_tensors
+        }
+
+    def apply_rule(self, rule: Callable[[str], WeightRule]) -> None:
+        """Let sessions share every weight by a rule; called once, by ``build``, when all layers are there.
+
+        Args:
+            rule: the name of a weight to its rule.
+        """
+        mask_weights(self, rule, self.training_only)
+        # Last: stock plugins expect parameters that are new to be the last ones.
+        self.session_parameters = nn.ModuleList()
 
     def weights(self) -> dict[str, MaskedWeight]:
         """The shared weights by name, in the order of the layers."""
-        return {name: module for name, module in self.named_modules() if isinstance(module, MaskedWeight)}
+        return weights_of(self)
 
     def shapes(self) -> dict[str, torch.Size]:
         """Shapes of the shared weights by name."""
         return {name: weight.value.shape for name, weight in self.weights().items()}
 
+    def layout(self) -> Layout:
+        """Shapes of everything that a session stores."""
+        session = {name: tensor.shape for name, tensor in self.session_tensors.items()}
+        return Layout(self.shapes(), session, self.frame_tensors)
+
+    def learned(self, session: int, masks: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+        """What ``Ledger.seal`` takes: ``values`` and ``masks`` of all weights and the session's tensors, by name.
+
+        Args:
+            session: its index.
+            masks: by weight name; by default those that the scores choose.
+        """
+        weights = self.weights()
+        return {
+            "values": {name: weight.value for name, weight in weights.items()},
+            "masks": {name: weight.mask() for name, weight in weights.items()} if masks is None else masks,
+            "session": dict(self.session_dicts()[session]),
+        }
+
     def check_roles(self) -> None:
         """Refuse a network with numbers that no session would store.
 
-        Each parameter must be the value or the score of one masked weight, or one session's head. Anything else would
-        train with the network and be missing when a video is decoded; so would a persistent buffer.
-
         Raises:
-            ConfigError: names the first parameter or buffer without a role, or with two.
+            ConfigError: names the first parameter or buffer that is of no kind, or of two.
         """
         roles = Counter(id(weight.value) for weight in self.weights().values())
         roles.update(id(weight.score) for weight in self.weights().values() if weight.score is not None)
-        roles.update(id(head) for head in self.heads)
+        roles.update(id(tensor) for own in self.session_dicts() for tensor in own.values())
         parameters = dict(self.named_parameters(remove_duplicate=False))
         for name in (*parameters, *(name for name in self.state_dict() if name not in parameters)):
+            if name.split(".")[0] in self.training_only:
+                continue
             count = roles[id(parameters[name])] if name in parameters else 0
             if count != 1:
                 found = "both" if count else "neither"
-                rule = "store every parameter and persistent buffer either as a masked weight or as a session's head"
+                rule = "store every parameter and persistent buffer either as a shared weight or as a session tensor"
                 raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {found}")
 
-    def draw(self, seed: int, *purpose: int | str) -> None:
-        """Draw all shared weights and scores anew."""
+    def reset_parameters(self, seed: int, *purpose: int | str) -> None:
+        """Draw all shared weights and scores anew, and what is training-only as its modules do it."""
         for name, weight in self.weights().items():
             weight.reset_values(init.generator(seed, "value", name, *purpose), self.scaled)
             weight.reset_scores(init.generator(seed, "score", name, *purpose))
+        with torch.random.fork_rng(devices=()):
+            for child in self.training_only:
+                torch.manual_seed(init.generator(seed, child, *purpose).initial_seed())
+                for module in self.get_submodule(child).modules():
+                    if callable(reset := getattr(module, "reset_parameters", None)):
+                        reset()
 
-    def add_head(self, seed: int) -> None:
-        """Add the next session's head."""
-        head = torch.empty(self.head_shape)
-        init.fill_uniform(head, head[0].numel(), init.generator(seed, "head", len(self.heads)))
-        self.heads.append(nn.Parameter(head.to(next(self.parameters()).device)))
+    def add_session(self, seed: int) -> None:
+        """Add the next session's own tensors."""
+        number, device = len(self.session_parameters), next(self.parameters()).device
+        own = nn.ParameterDict()
+        for name, tensor in self.session_tensors.items():
+            content = torch.full(tensor.shape, float(tensor.initial == "ones"))
+            if tensor.initial == "uniform":
+                init.fill_uniform(content, content[0].numel(), init.generator(seed, name, number))
+            own[name] = nn.Parameter(content.to(device))
+        self.session_parameters.append(own)
+
+    def session_dicts(self) -> list[nn.ParameterDict]:
+        """The tensors of each session, by name."""
+        return list(getattr(self, "session_parameters", ()))  # None before ``apply_rule``.

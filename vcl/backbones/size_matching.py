@@ -15,13 +15,13 @@ from vcl.errors import ConfigError
 
 
 def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[BackboneConfig], Backbone]) -> BackboneConfig:
-    """Scale all widths of a network by one factor so that its weights and one head fit; then widen the stem alone.
+    """Scale all widths of a network by one factor so that it fits; then widen the stem alone.
 
     Nothing is allocated: networks are built on the meta device.
 
     Args:
         config: the family; its ``widths`` are scaled, up or down.
-        most_bytes: of float32 weights and one head.
+        most_bytes: of float32 weights and one session's tensors.
         build: a config to a network.
 
     Raises:
@@ -31,10 +31,9 @@ def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[Backbon
     def fits(candidate: BackboneConfig) -> bool:
         with torch.device("meta"):
             network = build(candidate)
-        return (
-            4 * (sum(shape.numel() for shape in network.shapes().values()) + math.prod(network.head_shape))
-            <= most_bytes
-        )
+        numbers = sum(shape.numel() for shape in network.shapes().values())
+        numbers += sum(math.prod(tensor.shape) for tensor in network.session_tensors.values())
+        return 4 * numbers <= most_bytes
 
     def scaled(thousandths: int) -> BackboneConfig:
         while True:

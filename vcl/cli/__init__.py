@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from vcl import __version__
 from vcl.cli.bench import add_bench_command
@@ -63,7 +64,7 @@ def _run(words: Sequence[str] | None) -> None:
     arguments = argparse.Namespace()
     try:
         arguments = _parse(words)
-        with memory_explained():
+        with memory_explained(), _plugins(arguments):
             arguments.do(arguments)
     except KeyboardInterrupt:
         if "goes_on" in arguments:
@@ -71,6 +72,15 @@ def _run(words: Sequence[str] | None) -> None:
         raise
     finally:
         write_output("")  # Help, too, may meet a closed pipe or a full disk.
+
+
+def _plugins(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """Make known what plugins register, to a subcommand that may name it."""
+    if "plugin" not in arguments:
+        return nullcontext()
+    from vcl.config.plugins import plugins_loaded
+
+    return plugins_loaded(arguments.plugin)
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:

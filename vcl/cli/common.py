@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from vcl.cli.parser import complete_setting
 from vcl.cli.streams import write_error, write_output
-from vcl.datasets.own import is_video, own_settings
+from vcl.datasets.user_videos import is_video, run_settings
 from vcl.errors import ConfigError
 from vcl.user_path import user_path
 from vcl.wording import did_you_mean
@@ -25,31 +25,44 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Give a subcommand a config and settings that win over it."""
+    """Add the arguments for a config and for settings that override it."""
     parser.add_argument("config", type=path_word, help="a YAML file, such as experiments/demo/pfnr.yaml")
-    add_settings(parser, "key=value, such as train.epochs=20; wins over the file; vcl config lists every key")
+    add_settings(parser, "key=value, such as train.epochs=20; overrides the file; vcl config lists every key")
 
 
 def add_settings(parser: argparse.ArgumentParser, text: str) -> None:
-    """Give a subcommand settings."""
+    """Give a subcommand settings, and plugins that may be what they name."""
+    add_plugins(parser)
     action = parser.add_argument("setting", nargs="*", default=[], help=text)
     action.completer = complete_setting  # type: ignore[attr-defined]
 
 
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """Give a subcommand plugins, which ``vcl.cli.main`` loads."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        type=path_word,
+        metavar="FILE",
+        help="a Python file that registers a method, a backbone or a benchmark; may be given several times",
+    )
+
+
 def path_word(text: str) -> Path:
-    """The path that a word of the command line names; a shell leaves ``~`` in quotes and behind ``=`` as it is.
+    """Read a path of the command line; expands ``~``, which a shell leaves alone in quotes and after ``=``.
 
     Raises:
-        ConfigError: it lies in a home that does not exist.
+        ConfigError: it is in the home folder of a user that does not exist.
     """
     return user_path(text, "a path")
 
 
 def load_config(path: Path, settings: Sequence[str]) -> RunConfig:
-    """The config of a file and settings.
+    """Load a config file with settings that override it.
 
     Raises:
-        ConfigError: the path is not that of a config, and says what it is; or as ``vcl.config.load``.
+        ConfigError: the path is not a config file (the message says what it is); or as ``vcl.config.load``.
     """
     from vcl import config as configs
 
@@ -58,42 +71,42 @@ def load_config(path: Path, settings: Sequence[str]) -> RunConfig:
 
 
 def check_yaml_path(path: Path, what: str) -> None:
-    """Refuse what is no YAML file where one is expected, and say what may have been meant.
+    """Refuse a path that is not a YAML file, and suggest what may have been meant.
 
     Args:
-        path: as it was typed.
+        path: as typed.
         what: config or grid.
 
     Raises:
-        ConfigError: it is a folder or a video, or there is nothing and a file with nearly this name.
+        ConfigError: the path is a folder or a video, or does not exist while a file with a similar name does.
     """
     from vcl.config.rules import shown
 
-    found = hint = ""
-    with suppress(OSError, ValueError):  # What cannot be looked at is refused when it is read.
+    kind = hint = ""
+    with suppress(OSError, ValueError):  # A path that cannot be inspected is refused when it is read.
         if (path / "config.yaml").is_file():
-            found, hint = "a run folder", f"; its config is {path / 'config.yaml'}"
+            kind, hint = "a run folder", f"; its config is {path / 'config.yaml'}"
         elif path.is_dir() or is_video(path):
-            found = "a folder" if path.is_dir() else "a video"
-            hint = f"; videos of your own go behind a config: vcl run experiments/demo/pfnr.yaml {own_settings(path)}"
+            kind = "a folder" if path.is_dir() else "a video"
+            hint = f"; videos of your own go behind a config: vcl run experiments/demo/pfnr.yaml {run_settings(path)}"
             hint += " stream.frames=null"
         elif not path.exists():
             hint = did_you_mean(str(path), [str(file) for file in path.parent.glob("*.y*ml")])
-            found = "no such file" if hint else ""
-    if found:
-        raise ConfigError(f"{what} must be a YAML file, got {shown(str(path))}, {found}{hint}")
+            kind = "no such file" if hint else ""
+    if kind:
+        raise ConfigError(f"{what} must be a YAML file, got {shown(str(path))}, {kind}{hint}")
 
 
 def tell(text: str) -> None:
-    """Print what was asked for."""
+    """Print a result to standard output."""
     write_output(text + "\n")
 
 
 def remark(text: str) -> None:
-    """Print what the user should know beside it."""
+    """Print a remark to standard error, so that standard output holds results only."""
     write_error(f"vcl: {text}\n")
 
 
 def terminal_width() -> int:
-    """Columns of the terminal that is printed to; 100 where there is none."""
+    """Columns of the terminal that standard output goes to; 100 where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vcl.cli.common import Commands, add_settings, load_config, path_word, tell
+from vcl.cli.common import Commands, add_plugins, add_settings, load_config, path_word, tell
 from vcl.errors import VclError
 from vcl.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from vcl.config.registry import ClassRegistry, Registry
 
 
 def add_config_commands(commands: Commands) -> None:
@@ -29,6 +32,7 @@ def add_config_commands(commands: Commands) -> None:
 
     listing = commands.add_parser("list", help="list methods, backbones, benchmarks or losses")
     listing.add_argument("table", choices=tuple(_TABLES), help="what to list")
+    add_plugins(listing)
     listing.set_defaults(do=_list)
 
 
@@ -53,15 +57,12 @@ def _is_file(path: Path) -> bool:
 
 def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
     """Section, heading and dataclass of what is asked for: all, a section, or one method or backbone."""
-    from vcl.config.methods import find_method
-    from vcl.config.store import every_kind
+    from vcl.config.store import every_kind, installed_kinds
 
     known = every_kind()
     if what is None:
         return known
-    chosen = [row for row in known if what in row[:2]]
-    if not chosen and (own := find_method(what)) is not None:
-        chosen = [("method", what, own)]
+    chosen = [row for row in known if what in row[:2]] or installed_kinds(what)
     if not chosen:
         names = list(dict.fromkeys(name for row in known for name in row[:2]))
         raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{did_you_mean(what, names)}")
@@ -86,24 +87,33 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _methods() -> dict[str, str]:
-    from vcl.config.listing import summary_of
-    from vcl.config.methods import METHODS, installed_methods
+    from vcl.config.methods import METHODS
 
-    outside = {point.name: f"(installed: {point.value})" for point in installed_methods()}
-    return outside | {name: summary_of(kind) for name, kind in METHODS.items()}
+    return _classes(METHODS)
 
 
 def _backbones() -> dict[str, str]:
     from vcl.config.backbones import BACKBONES
+
+    return _classes(BACKBONES)
+
+
+def _classes(registry: ClassRegistry[Any]) -> dict[str, str]:
     from vcl.config.listing import summary_of
 
-    return {name: summary_of(kind) for name, kind in BACKBONES.items()}
+    return _installed(registry) | {name: summary_of(kind) for name, kind in registry.known.items()}
+
+
+def _installed(registry: Registry[Any]) -> dict[str, str]:
+    """Where each item of installed packages comes from; nothing is imported."""
+    return {point.name: f"(installed: {point.value})" for point in registry.installed()}
 
 
 def _benchmarks() -> dict[str, str]:
+    from vcl.config.benchmarks import BENCHMARKS
     from vcl.datasets.resolve import benchmark_names, manifest_of
 
-    return {name: manifest_of(name).about for name in benchmark_names()}
+    return _installed(BENCHMARKS) | {name: manifest_of(name).about for name in benchmark_names()}
 
 
 def _losses() -> dict[str, str]:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, path_word, remark, tell
+from vcl.cli.common import Commands, add_plugins, path_word, remark, tell
 from vcl.datasets.names import name_fault, normalised
 from vcl.errors import ConfigError, RunFolderError, VclError
 from vcl.wording import did_you_mean
@@ -73,6 +73,7 @@ def add_decode_command(commands: Commands) -> None:
         "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: the run's, if it is here)"
     )
     decode.add_argument("--threads", type=int, metavar="N", help="threads of the processor (default: the run's)")
+    add_plugins(decode)
     decode.set_defaults(do=_decode)
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, path_word, remark, tell, terminal_width
+from vcl.cli.common import Commands, add_plugins, path_word, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
 
 
 def add_report_commands(commands: Commands) -> None:
-    """Give ``vcl`` the subcommands that show what runs came to."""
+    """Add the subcommands that show the results of runs."""
     plot = commands.add_parser("plot", help="draw the matrix, the training curves, the capacity and the frames of runs")
     plot.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
+    add_plugins(plot)
     plot.set_defaults(do=_plot)
 
-    compare = commands.add_parser("compare", help="put runs side by side: quality, forgetting, stored bytes, time")
+    compare = commands.add_parser("compare", help="compare runs: quality, forgetting, stored bytes, time")
     compare.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
     compare.add_argument("--matrices", action="store_true", help="print each run's PSNR matrix first")
     compare.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="default: text")
-    compare.add_argument("--each", action="store_true", help="every run by itself, not a mean over seeds")
-    compare.add_argument("--figures", type=path_word, metavar="DIR", help="also draw what is compared, as PNG and PDF")
+    compare.add_argument("--each", action="store_true", help="show every run, not the mean over seeds")
+    compare.add_argument("--figures", type=path_word, metavar="DIR", help="also draw the comparison, as PNG and PDF")
     compare.add_argument(
         "--with-published",
         nargs="?",
         type=path_word,
         const=Path("experiments", "published.csv"),
         metavar="FILE",
-        help="also set the runs, named before this, beside what papers report for the same stream and method; csv then "
-        "holds this alone (default: experiments/published.csv)",
+        help="also compare the runs, named before this option, with what papers report for the same stream and "
+        "method; with --format csv only that is printed (default: experiments/published.csv)",
     )
+    add_plugins(compare)
     compare.set_defaults(do=_compare)
 
 
@@ -50,7 +52,7 @@ def _plot(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from vcl.report.comparison import compare_runs
     from vcl.report.published import read_published
-    from vcl.report.published_comparison import beside
+    from vcl.report.published_comparison import compare_with_published
     from vcl.report.terminal import matrix_text
     from vcl.rundir import run_folders
 
@@ -61,12 +63,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.matrices:
         for folder in folders:
             tell(matrix_text(folder, width=terminal_width()))
-    compared = compare_runs(folders, over_seeds=not arguments.each)
-    shown: list[Comparison | PublishedComparison] = [compared]
+    comparison = compare_runs(folders, over_seeds=not arguments.each)
+    tables: list[Comparison | PublishedComparison] = [comparison]
     if published is not None:
-        reported = beside(compared.groups, published)
-        shown = [reported] if arguments.format == "csv" else [compared, reported]
-    tell("\n\n".join(_laid_out(table, arguments.format) for table in shown))
+        with_published = compare_with_published(comparison.groups, published)
+        tables = [with_published] if arguments.format == "csv" else [comparison, with_published]
+    tell("\n\n".join(_laid_out(table, arguments.format) for table in tables))
     if arguments.figures is not None:
         from vcl.report.figures.plot import plot_comparison
 

@@ -1,9 +1,10 @@
 """Every knob of a run: load, check, save.
 
-A setting comes from the default in the dataclasses, then the YAML file, then ``key=value`` words.
+The defaults of the dataclasses come first; a YAML file wins over them, and ``key=value`` overrides over both.
 """
 
-from vcl.config.backbones import BackboneConfig, NervConfig
+from vcl.config.backbones import BackboneConfig, NervConfig, register_backbone
+from vcl.config.benchmarks import register_benchmark
 from vcl.config.methods import register_method
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import (
@@ -64,6 +65,8 @@ __all__ = [
     "from_dict",
     "load",
     "passes",
+    "register_backbone",
+    "register_benchmark",
     "register_method",
     "to_dict",
     "to_yaml",

@@ -1,23 +1,24 @@
-"""The knobs of networks."""
+"""The configs of backbones, and the table of all backbones."""
 
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vcl.config.registry import ClassRegistry
 from vcl.config.rules import require
 
 _WIDEST = 1_000_000
-"""Far more channels than any network has; larger numbers are slips that would overflow in torch."""
+"""Far more channels than any network has; larger numbers are typing errors, and would overflow in torch."""
 
 _FLOAT32_MAX = 3.4e38
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """Settings of every backbone."""
+    """Settings that all backbones have."""
 
     widths: ClassVar[tuple[str, ...]] = ()
-    """Knobs that make the network wider, the stem's first."""
+    """Knobs that make the network wider, the one of its first layers first; empty where its size cannot be matched."""
     name: str
     """Name of the backbone."""
     initial: Literal["paper", "scaled"] = "paper"
@@ -64,14 +65,16 @@ class NervConfig(BackboneConfig):
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
         in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
         require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
-        wide = self.channels * self.expansion
-        require(wide >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
-        require(wide <= _WIDEST, "backbone.expansion", f"give at most {_WIDEST} channels", self.expansion)
-        strides_hold = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
-        require(strides_hold, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
+        first = self.channels * self.expansion
+        require(first >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
+        require(first <= _WIDEST, "backbone.expansion", f"give at most {_WIDEST} channels", self.expansion)
+        are_strides = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
+        require(are_strides, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
         last = len(self.strides)
         require(0 <= self.operator_block <= last, "backbone.operator_block", f"lie in 0..{last}", self.operator_block)
 
 
-BACKBONES: dict[str, type[BackboneConfig]] = {"nerv": NervConfig}
-"""Name to knobs; the networks themselves stand in ``vcl.backbones``."""
+BACKBONES = ClassRegistry[BackboneConfig]("backbone", BackboneConfig, {NervConfig: "vcl.backbones.nerv:Nerv"})
+"""Every backbone: the dataclass of its knobs, which has its name, and the ``Backbone`` that they configure."""
+
+register_backbone = BACKBONES.register

@@ -1,4 +1,4 @@
-"""Every knob with its type, its default and its meaning, as the dataclasses have them."""
+"""Knobs with their types, defaults and meanings, read from the dataclasses."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vcl.config.rules import shown, type_in_words
 
 @dataclass(frozen=True)
 class Knob:
-    """A knob for people.
+    """A knob as it is listed.
 
     Args:
-        name: of the field.
-        kind: what a value must be, in words.
+        name: its field.
+        kind: its type in plain English, such as ``a number``.
         default: as it would be typed; empty where there is none.
-        meaning: the line under the field, empty where the source is not there to be read.
+        meaning: the docstring of the field; empty where the source cannot be read.
     """
 
     name: str
@@ -30,11 +30,7 @@ class Knob:
 
 
 def knobs_of(kind: type[Any]) -> list[Knob]:
-    """The knobs of a section's dataclass, inherited ones first.
-
-    Args:
-        kind: such as ``TrainConfig`` or ``PfnrConfig``.
-    """
+    """The knobs of a dataclass such as ``TrainConfig`` or ``PfnrConfig``, inherited ones first."""
     hints = get_type_hints(kind)
     meanings = {name: text for owner in reversed(kind.__mro__) for name, text in _meanings(owner).items()}
     return [
@@ -49,17 +45,17 @@ def knobs_of(kind: type[Any]) -> list[Knob]:
 
 
 def summary_of(kind: type[Any]) -> str:
-    """The first line of what a dataclass says of itself."""
+    """The first line of a dataclass's docstring."""
     return _plain((inspect.getdoc(kind) or "").split("\n")[0])
 
 
 def _plain(text: str) -> str:
-    """A docstring's text as it is shown, without the marks around code."""
+    """The text of a docstring without its double backticks."""
     return text.replace("``", "")
 
 
 def _meanings(owner: type[Any]) -> dict[str, str]:
-    """The text under each field that a class itself declares."""
+    """Docstrings of the fields that a class itself declares, by field."""
     if "__annotations__" not in vars(owner) and "__annotate_func__" not in vars(owner):
         return {}
     try:

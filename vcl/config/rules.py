@@ -15,42 +15,42 @@ _LONGEST = 200
 
 
 class Typed(Plain):
-    """A value as it was typed on the command line, its YAML not read yet."""
+    """A value as it was typed on the command line, not yet read as YAML."""
 
     __slots__ = ()
 
 
-def require(holds: bool, key: str, rule: str, found: object) -> None:
-    """Refuse a setting in one line: the key, the rule and what was found.
+def require(holds: bool, key: str, rule: str, value: object) -> None:
+    """Refuse a setting in one line: the key, the rule and the value.
 
     Raises:
         ConfigError: unless ``holds``.
     """
     if not holds:
-        _refuse(key, rule, found)
+        _refuse(key, rule, value)
 
 
-def require_one_of(key: str, found: str, known: Collection[str], note: str = "") -> None:
-    """Refuse a name that is none of those known, and say which it may have meant.
+def require_one_of(key: str, value: str, known: Collection[str], note: str = "") -> None:
+    """Refuse a name that is not known, and say which one may have been meant.
 
     Args:
         key: names the setting.
-        found: its value.
-        known: what it may be.
-        note: put behind these in the message.
+        value: the name.
+        known: names that the setting may have.
+        note: follows them in the message.
 
     Raises:
-        ConfigError: it is none of them.
+        ConfigError: the name is not known.
     """
-    if found not in known:
-        _refuse(key, f"be one of {', '.join(known)}{note}", found, did_you_mean(found, known))
+    if value not in known:
+        _refuse(key, f"be one of {', '.join(known)}{note}", value, did_you_mean(value, known))
 
 
 def read_value(key: str, value: object, hint: Any) -> Any:
-    """The value of a knob.
+    """Read the value of a knob.
 
-    Text is what was typed: on the command line all of it, unless it stands in quotes; in YAML a scalar, whatever YAML
-    would make of it. Null, numbers, true and false are read where the knob's type has them.
+    A knob of text takes what was typed, even where YAML would read a number or a date. Quotes around it are removed.
+    Null, numbers, true and false are read only where the knob's type has them.
 
     Args:
         key: names the knob in messages.
@@ -77,7 +77,7 @@ def type_in_words(hint: Any) -> str:
     """A type that knobs have.
 
     Args:
-        hint: bool, int, float, str, a Literal of texts, a tuple of such, or one of these or None.
+        hint: bool, int, float, str, a Literal of strings, a tuple of one of these types, or any of these or None.
 
     Raises:
         KeyError: it is none of these.
@@ -94,7 +94,7 @@ def type_in_words(hint: Any) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in one line, much as it would be typed; cut where it is long."""
+    """A value in one line, much as it would be typed; a long one is cut."""
     text = _shown(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
@@ -103,24 +103,24 @@ _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: 
 _PLURALS = {int: "whole numbers", float: "numbers", str: "words"}
 _NAMES_IN_BRACKETS = re.compile(r"\[([^][{}\"',]+(?:,[^][{}\"',]+)*)\]")
 _BETWEEN_ITEMS = re.compile(r"[][(){}\s,;]+|(?<=\d)[x×*](?=\d)", re.IGNORECASE)
-"""What people write around and between the items of a list, as in 90x160."""
+"""What people write around and between the items of a list, as in 90x160 or (90, 160)."""
 _READERS = {bool: truth, int: whole_number, float: number}
 
 
-def _refuse(key: str, rule: str, found: object, hint: str = "") -> NoReturn:
-    raise ConfigError(f"{key} must {rule}, got {shown(found)}{hint}")
+def _refuse(key: str, rule: str, value: object, hint: str = "") -> NoReturn:
+    raise ConfigError(f"{key} must {rule}, got {shown(value)}{hint}")
 
 
 def _meant(key: str, value: object, hint: Any) -> str:
-    """What a value that cannot be read may have meant, as a hint; empty where nothing is near."""
+    """Which value may have been meant by one that cannot be read, as a hint; empty where nothing is near."""
     if not isinstance(value, str) or is_null(value):
         return ""
     if get_origin(hint) is Literal:
         return did_you_mean(value, get_args(hint))
-    words = [word for word in _BETWEEN_ITEMS.split(value) if word]
-    if get_origin(hint) is not tuple or not words or len(value) > _LONGEST:
+    items = [item for item in _BETWEEN_ITEMS.split(value) if item]
+    if get_origin(hint) is not tuple or not items or len(value) > _LONGEST:
         return ""
-    listed = f"[{','.join(words)}]"
+    listed = f"[{','.join(items)}]"
     try:
         _read(Typed(listed), hint)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The knobs of a run; its sections stand in files beside this one.
+"""The config of a whole run: a dataclass per section.
 
-Each dataclass refuses values out of range by itself: a config that exists can run.
+Each dataclass refuses values out of range when it is made, so a config that exists can run.
 """
 
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ class MatrixConfig:
     """What is measured after every session."""
 
     upper: bool = True
-    """Also decode the videos of later sessions, with the latest session's mask."""
+    """Also measure videos of later sessions, decoded with the latest session's mask."""
     verify: Literal["decode", "hash"] = "decode"
-    """After each session, decode and measure every earlier video; or (hash, for methods that forget nothing) compare
-    the hashes of its stored values and of a few of its frames with those of its own session, and leave its cells
-    empty. The last row is always measured in full."""
+    """How earlier videos are checked after each session: decode and measure all of their frames; or (hash, for methods
+    that forget nothing) only compare the hashes of their stored values and of a few frames with those taken in their
+    own session, which leaves their cells empty. The last row is always measured in full."""
     verify_frames: int = 8
     """Frames of each earlier video that ``hash`` decodes, rounded up to whole batches."""
     transfer_epochs: int = 0
-    """Measure forward transfer after this many epochs, which trains a second network that long; 0 skips it."""
+    """Measure forward transfer after this many epochs, for which a second network is trained; 0 skips it."""
 
     def __post_init__(self) -> None:
         require(self.verify_frames >= 1, "matrix.verify_frames", "be 1 or more", self.verify_frames)
@@ -43,7 +43,7 @@ class WandbConfig:
     project: str = "vcl"
     """Project of the run."""
     tags: tuple[str, ...] = ()
-    """Tags of the run, of 1 to 64 characters each."""
+    """Tags of the run, 1 to 64 characters each."""
 
     def __post_init__(self) -> None:
         for tag in self.tags:

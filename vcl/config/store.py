@@ -1,4 +1,4 @@
-"""Configs from YAML and ``key=value`` words, and back."""
+"""Configs from YAML files and ``key=value`` overrides, and back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any, get_type_hints
 import yaml
 
 from vcl.config.backbones import BACKBONES, NervConfig
-from vcl.config.methods import METHODS, REFUSED, find_method
+from vcl.config.methods import METHODS, REFUSED
 from vcl.config.methods.dense import FinetuneConfig
+from vcl.config.registry import ClassRegistry
 from vcl.config.rules import Typed, read_value, require, require_one_of, shown
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
 from vcl.config.stream import StreamConfig
@@ -25,8 +26,8 @@ from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 log = logging.getLogger(__name__)
 
 _UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
-"""Settings that cannot change a result, so that two runs may differ in them and be the same run. Where the videos lie
-is one of them: a run knows its frames by their hash."""
+"""Settings that cannot change a result: two configs that differ in nothing else are the same run. The folder of the
+videos is one of them, since a run knows its frames by their hash."""
 
 _SECTIONS: dict[str, type[Any]] = {
     "stream": StreamConfig,
@@ -37,34 +38,36 @@ _SECTIONS: dict[str, type[Any]] = {
     "wandb": WandbConfig,
 }
 
+_REGISTRIES: dict[str, ClassRegistry[Any]] = {"backbone": BACKBONES, "method": METHODS}
+
 _DEFAULT_NAMES = {"backbone": NervConfig.name, "method": FinetuneConfig.name}
-"""Sections whose knobs depend on a name, and the name where none is given."""
+"""Sections whose knobs depend on a name, and their default names."""
 
 
 def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = False) -> RunConfig:
     """Read a run's config.
 
     Args:
-        path: a YAML file, or None for the defaults alone. Its key ``base`` names files beside it that it builds on;
-            later ones win over earlier ones, and the file itself over all of them.
-        overrides: ``key=value`` words such as ``train.epochs=10``; later ones win. A method or backbone that is named
-            here takes from the file what it has, and the log says what was left out.
+        path: a YAML file, or None for the defaults alone. Its key ``base`` names files that it builds on, relative to
+            its folder; later ones win over earlier ones, and the file itself over all of them.
+        overrides: settings such as ``train.epochs=10``; later ones win. A method or backbone named here takes from the
+            file only the settings that it has, and the log names those that were left out.
         quiet: log nothing.
 
     Raises:
-        ConfigError: one line that names the key, the rule and what was found.
+        ConfigError: one line with the key, the rule and the value.
     """
-    given = _read_file(path) if path is not None else {}
-    typed: dict[str, Any] = {}
-    _check_words(overrides)
-    for word in overrides:
-        typed = _merged(typed, _setting(word))
+    in_file = _read_file(path) if path is not None else {}
+    on_line: dict[str, Any] = {}
+    _check_overrides(overrides)
+    for override in overrides:
+        on_line = _merged(on_line, _setting(override))
     for section, default in _DEFAULT_NAMES.items():
-        left_out = _leave_out(section, default, given, typed)
+        left_out = _leave_out(section, default, in_file, on_line)
         if left_out and not quiet:
-            name = f"{section}.name={shown(typed[section]['name'])}"
+            name = f"{section}.name={shown(on_line[section]['name'])}"
             log.info("%s: left out for %s: %s", path, name, ", ".join(left_out))
-    return _build(_merged(given, typed))
+    return _build(_merged(in_file, on_line))
 
 
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -84,41 +87,41 @@ def to_yaml(config: RunConfig) -> str:
 
 
 def first_difference(one: RunConfig, other: RunConfig) -> tuple[str, object, object] | None:
-    """The first setting, in the order of this file, that makes two configs different runs.
+    """The first setting, in the order of ``to_dict``, that makes two configs different runs.
 
     Returns:
         Key, value in ``one``, value in ``other``; None where they are the same run.
     """
-    left, right = dict(_flat(to_dict(one))), dict(_flat(to_dict(other)))
-    for key in [*left, *(key for key in right if key not in left)]:
-        if not key.startswith(_UNIDENTIFYING) and left.get(key) != right.get(key):
-            return key, left.get(key), right.get(key)
+    ones, others = dict(_flat(to_dict(one))), dict(_flat(to_dict(other)))
+    for key in {**ones, **others}:
+        if not key.startswith(_UNIDENTIFYING) and ones.get(key) != others.get(key):
+            return key, ones.get(key), others.get(key)
     return None
 
 
 def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What a file says, laid over what the files it builds on say."""
+    """The settings of a file, merged over those of the files it builds on."""
     try:
         values = read_yaml(path)
     except YamlError as error:
         raise ConfigError(f"config {shown(str(path))} {error}") from error
     if not isinstance(values, dict):
-        found = "a list" if isinstance(values, list) else shown(values)
-        raise ConfigError(f"config {path} must hold keys and values, got {found}")
+        content = "a list" if isinstance(values, list) else shown(values)
+        raise ConfigError(f"config {path} must hold keys and values, got {content}")
     if {"config", "axes"} <= values.keys():
         raise ConfigError(f"config {path} must hold settings, got a grid; run it with: vcl grid {quote(str(path))}")
     bases = values.pop("base", [])
     above = (*above, path.resolve())
     merged: dict[str, Any] = {}
     for base in bases if isinstance(bases, list) else [bases]:
-        known = isinstance(base, str) and not is_null(base) and (path.parent / base).resolve() not in above
-        require(known, f"base of {path}", "name files that do not build on this one", base)
+        is_below = isinstance(base, str) and not is_null(base) and (path.parent / base).resolve() not in above
+        require(is_below, f"base of {path}", "name files that do not build on this one", base)
         merged = _merged(merged, _read_file(path.parent / str(base), above))
     return _merged(merged, values)
 
 
-def _check_words(words: Sequence[str]) -> None:
-    """Refuse words of the command line that are no settings, such as parts of one that the shell took apart."""
+def _check_overrides(words: Sequence[str]) -> None:
+    """Refuse words that are no ``key=value``, such as the parts of one that the shell split at a space."""
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         if "=" in word:
             continue
@@ -130,9 +133,9 @@ def _check_words(words: Sequence[str]) -> None:
         raise ConfigError(f"a setting on the command line must read key=value, got {shown(word)}{hint}")
 
 
-def _setting(word: str) -> dict[str, Any]:
-    """What one word of the command line says."""
-    key, _, value = word.partition("=")
+def _setting(override: str) -> dict[str, Any]:
+    """The section and knob that an override sets, as a file would have them."""
+    key, _, value = override.partition("=")
     section, dot, knob = key.partition(".")
     if dot:
         return {section: {knob: Typed(value)}}
@@ -143,7 +146,7 @@ def _setting(word: str) -> dict[str, Any]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of two sources, section by section; those of ``above`` win."""
+    """Settings of two sources, merged section by section; those of ``above`` win."""
     merged = dict(below)
     for section, values in above.items():
         both = isinstance(values, dict) and isinstance(merged.get(section), dict)
@@ -151,72 +154,78 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _leave_out(section: str, default: str, given: dict[str, Any], typed: Mapping[str, Any]) -> list[str]:
-    """Take out of a file's settings what its own method or backbone has and the one on the command line has not.
+def _leave_out(section: str, default: str, in_file: dict[str, Any], on_line: Mapping[str, Any]) -> list[str]:
+    """Remove settings from a file's that its method or backbone has, but the one on the command line does not have.
 
     Returns:
-        Their keys.
+        Keys of what was removed.
     """
-    theirs, ours = given.get(section, {}), typed.get(section, {})
-    if not (isinstance(theirs, dict) and isinstance(ours, dict) and "name" in ours):
+    old_values, new_values = in_file.get(section, {}), on_line.get(section, {})
+    if not (isinstance(old_values, dict) and isinstance(new_values, dict) and "name" in new_values):
         return []
-    old, new = _kind(section, theirs.get("name", default)), _kind(section, ours["name"])
-    known = {item.name for item in fields(old)} - {item.name for item in fields(new)}
-    keys = [f"{section}.{key}" for key in theirs if key in known]
+    old, new = _kind(section, old_values.get("name", default)), _kind(section, new_values["name"])
+    only_old = {knob.name for knob in fields(old)} - {knob.name for knob in fields(new)}
+    keys = [f"{section}.{key}" for key in old_values if key in only_old]
     if old is not new:
         keys += getattr(new, "excludes", ())
     left_out = []
     for key in keys:
-        place, _, knob = key.partition(".")
-        values = given.get(place)
+        owner, _, knob = key.partition(".")
+        values = in_file.get(owner)
         if isinstance(values, dict) and knob in values:
             del values[knob]
             left_out.append(key)
     return left_out
 
 
-def _build(given: Mapping[str, Any]) -> RunConfig:
-    """Lay the given values over the defaults; the dataclasses check ranges."""
+def _build(settings: Mapping[str, Any]) -> RunConfig:
+    """A config of settings and, for all others, the defaults; the dataclasses check ranges."""
     named = {
-        section: _kind(section, _values(section, given).get("name", default))
+        section: _kind(section, _values(section, settings).get("name", default))
         for section, default in _DEFAULT_NAMES.items()
     }
     kinds = {section: named.get(section, kind) for section, kind in _SECTIONS.items()}
-    _refuse_unknown("", given, kinds)
-    return RunConfig(**{section: _section(section, kind, given) for section, kind in kinds.items()})
+    _refuse_unknown("", settings, kinds)
+    return RunConfig(**{section: _section(section, kind, settings) for section, kind in kinds.items()})
 
 
 def every_kind() -> list[tuple[str, str, type[Any]]]:
-    """Section, name and dataclass of all there is to set: of each section, of each backbone and of each method."""
-    tables: dict[str, Mapping[str, type[Any]]] = {"backbone": BACKBONES, "method": METHODS}
+    """Section, name and dataclass of everything that can be set: each section, each backbone and each method."""
     return [
         (section, name, kind)
-        for section, own in _SECTIONS.items()
-        for name, kind in tables.get(section, {section: own}).items()
+        for section, only in _SECTIONS.items()
+        for name, kind in (_REGISTRIES[section].known if section in _REGISTRIES else {section: only}).items()
     ]
 
 
+def installed_kinds(name: str) -> list[tuple[str, str, type[Any]]]:
+    """As ``every_kind``, those of a name that installed packages register."""
+    kinds = ((section, registry.find(name)) for section, registry in _REGISTRIES.items())
+    return [(section, name, kind) for section, kind in kinds if kind is not None]
+
+
 def _kind(section: str, value: object) -> type[Any]:
-    """The knobs of the method or backbone that goes by a name."""
+    """The dataclass of the method or backbone that a name stands for."""
     name = read_value(f"{section}.name", value, str)
-    found = find_method(name) if section == "method" else BACKBONES.get(name)
-    if found is None:
-        known: Mapping[str, Any] = METHODS if section == "method" else BACKBONES
-        note = f" ({REFUSED.get(name, 'or one that an installed package registers as vcl.methods')})"
-        require_one_of(f"{section}.name", name, known, note if section == "method" else "")
-    assert found is not None
-    return found
+    registry = _REGISTRIES[section]
+    kind = registry.find(name)
+    if kind is None:
+        note = REFUSED.get(name) if section == "method" else None
+        note = note or "or one that --plugin FILE.py or an installed package registers"
+        require_one_of(f"{section}.name", name, registry.known, f" ({note})")
+    assert kind is not None
+    return kind
 
 
-def _section(section: str, kind: Any, given: Mapping[str, Any]) -> Any:
-    values = _values(section, given)
+def _section(section: str, kind: Any, settings: Mapping[str, Any]) -> Any:
+    values = _values(section, settings)
     _refuse_unknown(f"{section}.", values, {item.name: item for item in fields(kind)})
     hints = get_type_hints(kind)
     return kind(**{key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()})
 
 
-def _values(section: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    values = given.get(section, {})
+def _values(section: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    values = settings.get(section, {})
     if not isinstance(values, Mapping):
         named = section in _DEFAULT_NAMES and isinstance(values, str) and values
         hint = f"; did you mean {section}.name={shown(values)}?" if named else ""
@@ -224,8 +233,8 @@ def _values(section: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(values)
 
 
-def _refuse_unknown(prefix: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    for key in given:
+def _refuse_unknown(prefix: str, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for key in settings:
         if key not in known:
             within = [] if prefix else [name for name in _every_key(known) if name.endswith(f".{key}")]
             hint = f"; did you mean {' or '.join(within)}?" if within else ""

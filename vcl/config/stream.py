@@ -1,4 +1,4 @@
-"""The knobs of the stream of videos."""
+"""The config of the stream of videos."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ class StreamConfig:
     """The videos and the order in which they arrive."""
 
     benchmark: str = "samples"
-    """A shipped benchmark (`vcl data list` shows them) or the path of a manifest of your own."""
+    """Name of a benchmark (`vcl list benchmarks` shows them), or the path of a manifest of your own."""
     root: str | None = None
     """Folder of the videos, or a prepared folder; needed unless an installed package holds the benchmark's videos."""
     videos: tuple[str, ...] = ()

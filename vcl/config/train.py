@@ -1,4 +1,4 @@
-"""The knobs of training."""
+"""The config of training."""
 
 import re
 from dataclasses import dataclass
@@ -60,18 +60,21 @@ class TrainConfig:
         require(self.threads is None or self.threads >= 1, "train.threads", "be 1 or more, or null", self.threads)
         require((self.threads or 1) <= 1024, "train.threads", "be at most 1024", self.threads)
         require(self.checkpoint_seconds >= 0, "train.checkpoint_seconds", "be 0 or more", self.checkpoint_seconds)
-        known = re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]?))?", self.device) is not None
-        require(known, "train.device", "be auto, cpu, cuda or cuda:N", self.device)
+        is_device = re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]?))?", self.device) is not None
+        require(is_device, "train.device", "be auto, cpu, cuda or cuda:N", self.device)
 
 
 def passes(epochs: int, batch: int, frames: int, rehearsed: int) -> int:
-    """Passes over a video whose steps also rehearse, for the work of ``epochs`` passes whose steps do not.
+    """How many passes with rehearsal take as much work as ``epochs`` passes without it.
 
     Args:
-        epochs: to be matched, to the nearest whole pass.
+        epochs: passes of steps that train on frames of the video alone.
         batch: frames of the video per step.
-        frames: of a pass.
-        rehearsed: frames a step trains on beside those.
+        frames: frames of the video per pass.
+        rehearsed: additional frames per step.
+
+    Returns:
+        The nearest whole number, at least 1.
     """
     steps = -(-frames // batch)
     return max(1, round(epochs * frames / (frames + steps * rehearsed)))

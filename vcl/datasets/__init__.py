@@ -1,1 +1,1 @@
-"""Which videos there are: benchmarks and their manifests, prepared folders, and the stream that a config describes."""
+"""The videos of a benchmark or a folder: manifests, prepared folders, and the stream that a config describes."""

@@ -1,21 +1,21 @@
-"""What a benchmark's YAML file may say, and the check of it. A new benchmark is a new file, never new code.
+"""The manifest of a benchmark: its YAML file, read and checked. A new benchmark is a new file, never new code.
 
 A manifest is a mapping of these keys, all optional::
 
-    about:    one line for people
-    source:   where its videos are to be had, by name
-    of:       another benchmark; a video that is given by its name alone is that one's
-    package:  an installed distribution that holds the clips; without it they lie under the root that the user names
-    folders:  sub-folders of the root to look in, in this order (default: the root itself)
+    about:    description in one line
+    source:   who publishes its videos
+    of:       another benchmark; a video listed by its name alone is taken from that one
+    package:  an installed distribution that holds the clips; without it they are under the user's root folder
+    folders:  sub-folders of the root to search, in this order (default: the root itself)
     raw:      {height, width, pixel_format} of .yuv files (pixel_format defaults to yuv420p)
-    sizes:    [height, width] of the frames as they are published, where they are published in several
-    videos:   the videos in their order; without it, every video file and frame folder found is one
-      - name:     how reports call it
+    sizes:    list of the [height, width] in which its frames are published
+    videos:   the videos in their order; without it, every video file and frame folder of the root is one
+      - name:     its name in reports
         path:     file or folder below root or package (default: the name)
-        aliases:  other paths to look for when that is not there
-        files:    official names: a file, archive or folder with such a name, or one that goes on after it with _ - or .
+        aliases:  other paths to try where that does not exist
+        files:    official names: a file, archive or folder with such a name, which may continue after _ - or .
         frames:   how many frames it must have
-        rate:     frames a second
+        rate:     frames per second
         raw, sizes, package:  as above, for this video
 """
 
@@ -30,22 +30,22 @@ from vcl.video.source import RawFormat
 from vcl.yaml_text import YamlError, is_null, read_yaml, whole_number
 
 _SHARED = ("package", "raw", "sizes")
-"""Keys that a video takes from the whole manifest unless it has its own."""
+"""Keys of the manifest that hold for every video without a value of its own."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class VideoEntry:
     """One video of a manifest.
 
     Args:
-        name: how reports call it.
-        paths: where it may lie, relative to the root or the package; the first that exists is taken.
-        files: official names, without what follows them; looked for when none of ``paths`` exists.
+        name: its name in reports.
+        paths: candidate paths, relative to the root or the package; the first that exists is taken.
+        files: official names, without what may follow them; tried where none of ``paths`` exists.
         frames: how many frames it must have, or ``None``.
-        sizes: heights and widths that it is published in, pixels; empty when nobody says.
-        rate: frames a second, or ``None``.
-        raw: layout, should it be a ``.yuv`` file.
-        package: distribution that holds it, should it not lie under the root.
+        sizes: heights and widths that it is published in, in pixels; empty where they are not known.
+        rate: frames per second, or ``None``.
+        raw: layout, where it is a ``.yuv`` file.
+        package: distribution that holds it, where it is not under the root.
     """
 
     name: str
@@ -63,13 +63,13 @@ class Manifest:
     """A benchmark.
 
     Args:
-        name: how messages call it.
-        about: one line for people.
-        source: where its videos are to be had.
-        of: the benchmark that it takes videos of; empty when it takes none.
-        folders: sub-folders of the root, in the order to look in.
+        name: its name in messages.
+        about: description in one line.
+        source: who publishes its videos.
+        of: name of the benchmark that it takes videos from; empty where it takes none.
+        folders: sub-folders of the root, in the order of the search.
         raw: layout of ``.yuv`` files that are discovered.
-        videos: its videos in order; empty when they are to be discovered.
+        videos: its videos in order; empty where they are to be discovered.
     """
 
     name: str
@@ -78,34 +78,35 @@ class Manifest:
     of: str
     folders: tuple[str, ...]
     raw: RawFormat | None
-    videos: tuple[Entry, ...]
+    videos: tuple[VideoEntry, ...]
 
 
 def read_manifest(name: str, path: Path) -> Manifest:
     """Read and check a manifest.
 
     Args:
-        name: how messages call the benchmark.
-        path: the YAML file; one that it is ``of`` lies beside it.
+        name: the benchmark's name in messages.
+        path: the YAML file; one that it is ``of`` is in the same folder.
 
     Returns:
         The manifest.
 
     Raises:
-        VideoError: unreadable, not YAML, an unknown key, a wrong type or a name given twice.
+        VideoError: the file cannot be read or is not YAML, or has an unknown key, a value of the wrong type or out of
+            range, or a name twice.
     """
     where = str(path)
     fields = _mapping(_content(path), where, {"about", "source", "of", "folders", "videos", *_SHARED})
     shared = {key: fields[key] for key in _SHARED if key in fields}
-    others = _others(fields, path)
+    base = _base_manifest(fields, path)
     videos = _optional(fields, "videos", list, where) or []
     folders = _texts(fields, "folders", where)
     check_inside(folders, f"{where}: folders")
     entries = tuple(
-        _named(video, others, f"{where}: videos[{place}]")
+        _base_entry(video, base, f"{where}: videos[{index}]")
         if isinstance(video, str)
-        else _entry(video, f"{where}: videos[{place}]", shared)
-        for place, video in enumerate(videos)
+        else _entry(video, f"{where}: videos[{index}]", shared)
+        for index, video in enumerate(videos)
     )
     check_unique([entry.name for entry in entries], where)
     if "package" in fields and not entries:
@@ -113,9 +114,9 @@ def read_manifest(name: str, path: Path) -> Manifest:
     return Manifest(
         name=name,
         about=_optional(fields, "about", str, where) or "",
-        source=_optional(fields, "source", str, where) or (others.source if others else ""),
-        of=others.name if others else "",
-        folders=folders or (others.folders if others else (".",)),
+        source=_optional(fields, "source", str, where) or (base.source if base else ""),
+        of=base.name if base else "",
+        folders=folders or (base.folders if base else (".",)),
         raw=_raw(fields.get("raw"), f"{where}: raw"),
         videos=entries,
     )
@@ -128,29 +129,29 @@ def _content(path: Path) -> object:
         raise VideoError(f"{path}: the benchmark cannot be read ({error})") from error
 
 
-def _others(fields: Mapping[str, Any], path: Path) -> Manifest | None:
-    """The benchmark that videos are taken from by name."""
+def _base_manifest(fields: Mapping[str, Any], path: Path) -> Manifest | None:
+    """The benchmark that a manifest is ``of``, from which it may list videos by their names."""
     name = _optional(fields, "of", str, str(path))
     if name is None:
         return None
-    beside = path.parent / f"{name}.yaml"
-    content = _content(beside) if beside in path.parent.glob("*.yaml") else None
+    base_path = path.parent / f"{name}.yaml"
+    content = _content(base_path) if base_path in path.parent.glob("*.yaml") else None
     if not isinstance(content, dict) or "of" in content:
         raise VideoError(f"{path}: of must name a benchmark beside it that is of no other itself, got {name!r}")
-    return read_manifest(name, beside)
+    return read_manifest(name, base_path)
 
 
-def _named(name: str, others: Manifest | None, where: str) -> Entry:
-    known = {entry.name: entry for entry in others.videos} if others else {}
+def _base_entry(name: str, base: Manifest | None, where: str) -> VideoEntry:
+    known = {entry.name: entry for entry in base.videos} if base else {}
     if name not in known:
-        rule = f"be one of {', '.join(known)}" if others else "be a mapping, or the benchmark say what it is of"
+        rule = f"be one of {', '.join(known)}" if base else "be a mapping, or the benchmark say what it is of"
         raise VideoError(f"{where}: a video given by its name must {rule}, got {name!r}")
     return known[name]
 
 
-def _entry(content: object, where: str, shared: Mapping[str, Any]) -> Entry:
-    own = _mapping(content, where, {"name", "path", "aliases", "files", "frames", "rate", *_SHARED})
-    fields = {**shared, **own}
+def _entry(content: object, where: str, shared: Mapping[str, Any]) -> VideoEntry:
+    known = {"name", "path", "aliases", "files", "frames", "rate", *_SHARED}
+    fields = {**shared, **_mapping(content, where, known)}
     name = _optional(fields, "name", str, where)
     if not name:
         raise VideoError(f"{where}: a video needs a name")
@@ -158,7 +159,7 @@ def _entry(content: object, where: str, shared: Mapping[str, Any]) -> Entry:
         raise VideoError(f"{where}: a name must be that of one file, got {name!r}, which {fault}")
     paths = (_optional(fields, "path", str, where) or name, *_texts(fields, "aliases", where))
     check_inside(paths, where)
-    return Entry(
+    return VideoEntry(
         name=name,
         paths=paths,
         files=_texts(fields, "files", where),
@@ -202,7 +203,7 @@ def _mapping(content: object, where: str, known: set[str]) -> Mapping[str, Any]:
 
 
 def _optional(fields: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
-    """Value of a key, or ``None``."""
+    """Value of a key, checked to be of a kind; ``None`` where it is missing or null."""
     value = fields.get(key)
     if is_null(value):
         return None

@@ -1,4 +1,4 @@
-"""Which names a video may have: one rule for files found in a folder, manifests and prepared folders."""
+"""The names that a video may have: one rule for files in a folder, manifests and prepared folders."""
 
 import os
 import unicodedata
@@ -10,17 +10,17 @@ from vcl.errors import VideoError
 from vcl.wording import printable
 
 MAX_NAME_BYTES = 200
-"""File systems take 255 bytes; what is left is for the endings of files that are called after a video."""
+"""File systems allow 255 bytes; the rest is for the suffixes of files that are named after a video."""
 
 
 def name_fault(name: str) -> str:
-    """Say why a name cannot be that of one file in a folder, printed in one line and stored as UTF-8.
+    """Say why a name cannot be the name of one file in a folder, printed in one line and stored as UTF-8.
 
     Args:
-        name: what a video is to be called, in any alphabet.
+        name: a video's name, in any alphabet.
 
     Returns:
-        What is wrong with it; empty for a good name.
+        The end of a sentence, such as ``is hidden``; empty for a valid name.
     """
     if not name:
         return "is empty"
@@ -40,7 +40,7 @@ def name_fault(name: str) -> str:
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Refuse names that cannot be kept through a run, all of them in one line.
+    """Refuse invalid names, all of them in one line.
 
     Args:
         names: names of videos.
@@ -56,25 +56,25 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 
 def check_unique(names: Sequence[str], where: str) -> None:
-    """Refuse a name given twice: a report could not tell the two apart.
+    """Refuse a name that occurs twice: a report could not distinguish the two.
 
-    Names that differ only in how an accent is encoded look the same, and are one file on some systems.
+    Names that differ only in the encoding of an accent look the same, and are one file on some systems.
 
     Args:
         names: names of videos.
         where: start of the message.
 
     Raises:
-        VideoError: names the first that is there twice.
+        VideoError: a name occurs twice.
     """
     counts = Counter(map(normalised, names))
-    twice = [name for name in names if counts[normalised(name)] > 1]
-    if twice:
-        raise VideoError(f"{where}: names of videos must differ, found {twice[0]} twice")
+    duplicates = [name for name in names if counts[normalised(name)] > 1]
+    if duplicates:
+        raise VideoError(f"{where}: names of videos must differ, found {duplicates[0]} twice")
 
 
 def normalised(name: str) -> str:
-    """The name with every accent encoded in one way (NFC), to compare names by."""
+    """The name with every accent encoded in one way (NFC), for comparison."""
     return unicodedata.normalize("NFC", name)
 
 
@@ -82,11 +82,11 @@ def check_inside(paths: Sequence[str], where: str) -> None:
     """Refuse a path that does not stay below the folder it is relative to.
 
     Args:
-        paths: as a manifest states them.
+        paths: paths of a manifest.
         where: start of the message.
 
     Raises:
-        VideoError: names the first that is absolute or climbs.
+        VideoError: a path is absolute or has ``..`` in it, by the rules of POSIX or of Windows.
     """
     for text in paths:
         for path in (PurePosixPath(text), PureWindowsPath(text)):

@@ -1,4 +1,4 @@
-"""A folder of prepared videos: for each an array of frames, and a record of what they were made from.
+"""A folder of prepared videos: an array of frames per video, and a record of their sources.
 
 ``NAME.npy`` is the array, ``prepared.json`` the record. Experiments map the arrays: nothing is decoded again.
 """
@@ -28,27 +28,27 @@ from vcl.video.transform import Transform
 
 RECORD = "prepared.json"
 LEADING = "leading.json"
-"""Digests of the first so many frames, where an experiment asked for fewer than were prepared."""
+"""Digests of the first frames of arrays, for experiments that take fewer than were prepared."""
 
 Progress = Callable[[str, int, int | None], None]
-"""Told of every frame: the video's name, how many are done, and of how many if that is known."""
+"""Called after every frame with the video's name, the frames so far, and their total where it is known."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """One prepared video.
+class PreparedVideo:
+    """The record of one prepared video.
 
     Args:
-        frames: how many.
-        sha256: digest of their bytes, 64 hex digits.
-        stamp: what tells without reading it that the array is still the same.
-        source: file or folder they were made from, by name.
-        source_sha256: digest of its bytes, as :func:`vcl.video.digest.content_digest` makes it.
-        source_stamp: what tells without reading it that it is still the same.
-        source_size: height and width of its frames, pixels.
-        rate: frames a second of the source, as its benchmark or its file says; ``None`` where neither does.
-        source_raw: layout that it was read with, where it says none itself.
-        orientation: how its frames are stored, which were set upright.
+        frames: length of its array.
+        sha256: digest of the bytes of all frames, 64 hex digits.
+        stamp: :func:`vcl.video.digest.stamp` of the array, which changes with it.
+        source: name of the file or folder that was prepared.
+        source_sha256: :func:`vcl.video.digest.content_digest` of the source.
+        source_stamp: :func:`vcl.video.digest.stamp` of the source.
+        source_size: height and width of its frames, in pixels.
+        rate: frames per second of the source, by its benchmark or its file; ``None`` where neither states it.
+        source_raw: layout that the source was read with, where it states none itself.
+        orientation: from the stored frames of the source to the upright ones of the array.
     """
 
     frames: int
@@ -64,36 +64,40 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What ``prepared.json`` records.
+class PreparedFolder:
+    """The record of a folder of prepared videos.
 
     Args:
-        transform: size and range that all of them have.
-        videos: name to what was made, in the order of making.
+        transform: size and range of all of them.
+        videos: records by name, in the order of preparation.
     """
 
     transform: Transform
-    videos: dict[str, Made] = field(default_factory=dict)
+    videos: dict[str, PreparedVideo] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
-        """Write the record; raises OSError."""
+        """Write the record to ``prepared.json``.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         with atomic_file(folder / RECORD) as draft:
             draft.file.write(json.dumps({"version": 1, **asdict(self)}, indent=1, default=str).encode() + b"\n")
 
-    def having(self, name: str, made: Made) -> "Prepared":
-        """The record with one more video."""
-        return replace(self, videos={**self.videos, name: made})
+    def with_video(self, name: str, video: PreparedVideo) -> "PreparedFolder":
+        """A record in which a video is added or replaced."""
+        return replace(self, videos={**self.videos, name: video})
 
-    def without(self, name: str) -> "Prepared":
-        """The record with one video less."""
-        return replace(self, videos={other: made for other, made in self.videos.items() if other != name})
+    def without_video(self, name: str) -> "PreparedFolder":
+        """A record from which a video is removed."""
+        return replace(self, videos={other: video for other, video in self.videos.items() if other != name})
 
 
-def read_prepared(folder: Path) -> Prepared | None:
-    """Read a folder's record.
+def read_prepared(folder: Path) -> PreparedFolder | None:
+    """Read the record of a prepared folder.
 
     Returns:
-        The record; ``None`` where there is none.
+        The record; ``None`` where the folder has none.
 
     Raises:
         VideoError: it is damaged.
@@ -105,97 +109,99 @@ def read_prepared(folder: Path) -> Prepared | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != 1:
             raise ValueError(f"version must be 1, got {content['version']}")
-        videos = {name: _made(made) for name, made in content["videos"].items()}
-        strange = [name for name in videos if name_fault(name)]
-        if strange:
-            raise ValueError(f"a name must be that of one file, got {strange[0]!r}")
-        return Prepared(Transform(**content["transform"]), videos)
+        videos = {name: _video_from_json(video) for name, video in content["videos"].items()}
+        invalid = [name for name in videos if name_fault(name)]
+        if invalid:
+            raise ValueError(f"a name must be that of one file, got {invalid[0]!r}")
+        return PreparedFolder(Transform(**content["transform"]), videos)
     except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise VideoError(f"{path}: the record of a prepared folder cannot be read ({error!r})") from error
 
 
-def _made(content: dict[str, Any]) -> Made:
+def _video_from_json(content: dict[str, Any]) -> PreparedVideo:
+    """The record of one video; raises an error of any kind that ``read_prepared`` catches."""
     height, width = content["source_size"]
-    raw = content.get("source_raw")  # Older records have none, nor an orientation: they kept frames as they are stored.
-    changed = {
+    raw = content.get("source_raw")  # Missing in older records, as is the orientation: frames were left as stored.
+    parsed = {
         "source_size": (int(height), int(width)),
         "rate": None if content["rate"] is None else Fraction(content["rate"]),
         "source_raw": None if raw is None else RawFormat(**raw),
         "orientation": Orientation(*content.get("orientation", UPRIGHT)),
     }
-    made = Made(**{**content, **changed})
-    if not (isinstance(made.frames, int) and isinstance(made.sha256, str) and len(made.sha256) == 64):
-        raise ValueError(f"frames must be a number and sha256 64 digits, got {made.frames!r} and {made.sha256!r}")
-    return made
+    video = PreparedVideo(**{**content, **parsed})
+    if not (isinstance(video.frames, int) and isinstance(video.sha256, str) and len(video.sha256) == 64):
+        raise ValueError(f"frames must be a number and sha256 64 digits, got {video.frames!r} and {video.sha256!r}")
+    return video
 
 
 def prepared_clip(source: VideoSource, transform: Transform) -> Clip | None:
-    """Map frames that were prepared just as an experiment wants them, all of them or the first so many.
+    """Map the frames of a source that was prepared at the size of an experiment, all of them or the first ones.
 
     Args:
         source: any source.
-        transform: what is wanted.
+        transform: size and range of the experiment.
 
     Returns:
-        The clip; ``None`` where the source is none of a prepared folder, or was prepared otherwise.
+        The clip; ``None`` where :func:`prepared_video` finds none.
 
     Raises:
         VideoError: the record or the array is damaged.
     """
-    made = made_so(source, transform)
-    if made is None:
+    video = prepared_video(source, transform)
+    if video is None:
         return None
-    count = transform.frames or made.frames
+    count = transform.frames or video.frames
     frames = frame_array(source.path)
-    if frames.shape != (made.frames, 3, transform.height, transform.width):
-        raise VideoError(f"{source.path}: must be {made.frames} frames as {RECORD} says, found {frames.shape}")
-    if count == made.frames:
-        return Clip(source.name, frames, made.sha256)
+    if frames.shape != (video.frames, 3, transform.height, transform.width):
+        raise VideoError(f"{source.path}: must be {video.frames} frames as {RECORD} says, found {frames.shape}")
+    if count == video.frames:
+        return Clip(source.name, frames, video.sha256)
     return Clip(source.name, frames[:count], _leading_digest(source, frames[:count]))
 
 
 def _leading_digest(source: VideoSource, frames: NDArray[np.uint8]) -> str:
-    """Digest of the first frames of an array; remembered beside it, where that folder can be written."""
-    index, key, current = source.path.parent / LEADING, f"{source.path.stem}:{len(frames)}", stamp(source.path)
-    sha256 = recall(index, key, current)
+    """Digest of the first frames of an array, remembered in its folder where that is writable."""
+    index, key, current_stamp = source.path.parent / LEADING, f"{source.path.stem}:{len(frames)}", stamp(source.path)
+    sha256 = recall(index, key, current_stamp)
     if sha256 is None:
         sha256 = hashlib.sha256(frames.data).hexdigest()
         with suppress(OSError):
-            remember(index, key, current, sha256)
+            remember(index, key, current_stamp, sha256)
     return sha256
 
 
-def made_so(source: VideoSource, transform: Transform) -> Made | None:
-    """The record of frames that were prepared just as an experiment wants them; their array is not looked at.
+def prepared_video(source: VideoSource, transform: Transform) -> PreparedVideo | None:
+    """The record of a source that was prepared at the size of an experiment; its array is not read.
 
     Args:
         source: any source.
-        transform: what is wanted.
+        transform: size and range of the experiment.
 
     Returns:
-        The record; ``None`` where the source is none of a prepared folder, or was prepared otherwise.
+        The record; ``None`` where the source is not in a prepared folder or has another size there, or where the range
+        is not its first frames.
 
     Raises:
         VideoError: the record is damaged.
     """
-    prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
-    made = prepared.videos.get(source.path.stem) if prepared else None
-    if prepared is None or made is None:
+    folder = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
+    video = folder.videos.get(source.path.stem) if folder else None
+    if folder is None or video is None:
         return None
-    size = prepared.transform.height, prepared.transform.width
-    leading = transform.start == 0 and transform.stride == 1 and (transform.frames or 1) <= made.frames
-    return made if leading and size == (transform.height, transform.width) else None
+    has_size = (folder.transform.height, folder.transform.width) == (transform.height, transform.width)
+    is_leading = transform.start == 0 and transform.stride == 1 and (transform.frames or 1) <= video.frames
+    return video if has_size and is_leading else None
 
 
-def verify(folder: Path, progress: Progress = lambda name, done, of: None) -> Iterator[tuple[str, str]]:
-    """Read every frame of a prepared folder again.
+def verify(folder: Path, progress: Progress = lambda name, count, total: None) -> Iterator[tuple[str, str]]:
+    """Read every frame of a prepared folder again and compare it with the record.
 
     Args:
-        folder: where it was prepared to.
-        progress: told of every frame.
+        folder: a prepared folder.
+        progress: called after every frame.
 
     Yields:
-        Name of each video and what is wrong with it, in one line; empty where nothing is.
+        The name of each video and the problem with it, in one line; an empty line where there is none.
 
     Raises:
         VideoError: not a prepared folder.
@@ -203,28 +209,31 @@ def verify(folder: Path, progress: Progress = lambda name, done, of: None) -> It
     prepared = read_prepared(folder)
     if prepared is None:
         raise VideoError(f"{folder}: must be a prepared folder, found no {RECORD} in it")
-    for name, made in prepared.videos.items():
-        yield name, _trouble(folder / f"{name}.npy", made, prepared.transform, partial(progress, name))
+    for name, video in prepared.videos.items():
+        yield name, _problem(folder / f"{name}.npy", video, prepared.transform, partial(progress, name))
     for path in sorted(folder.glob("*.npy")):
         if path.stem not in prepared.videos:
             yield path.stem, f"{path.name} is not recorded in {RECORD}"
 
 
-def _trouble(path: Path, made: Made, transform: Transform, tell: Callable[[int, int | None], None]) -> str:
+def _problem(
+    path: Path, video: PreparedVideo, transform: Transform, progress: Callable[[int, int | None], None]
+) -> str:
+    """How an array differs from its record; empty where it does not."""
     if not path.is_file():
         return f"{path.name} is missing"
     try:
         frames = frame_array(path)
     except VideoError as error:
         return str(error)
-    expected = (made.frames, 3, transform.height, transform.width)
+    expected = (video.frames, 3, transform.height, transform.width)
     if frames.shape != expected:
         return f"{path.name} must be {expected}, found {frames.shape}"
-    sha256 = hashlib.sha256()
-    for done, frame in enumerate(frames, start=1):
-        sha256.update(frame.data)
-        tell(done, made.frames)
-    found = sha256.hexdigest()
-    if found != made.sha256:
-        return f"{path.name} has other frames than were prepared: SHA-256 {found[:12]}, recorded {made.sha256[:12]}"
+    hasher = hashlib.sha256()
+    for count, frame in enumerate(frames, start=1):
+        hasher.update(frame.data)
+        progress(count, video.frames)
+    sha256 = hasher.hexdigest()
+    if sha256 != video.sha256:
+        return f"{path.name} has other frames than were prepared: SHA-256 {sha256[:12]}, recorded {video.sha256[:12]}"
     return ""

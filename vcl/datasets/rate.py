@@ -1,47 +1,48 @@
-"""How fast a video of a stream plays."""
+"""The frame rate of a video of a stream."""
 
 from contextlib import ExitStack
 from fractions import Fraction
 
 from vcl.config import StreamConfig
 from vcl.datasets.prepared import read_prepared
-from vcl.datasets.resolve import listed, resolve
+from vcl.datasets.resolve import listed_videos, resolve
 from vcl.datasets.stream import root_of
 from vcl.errors import ConfigError, VideoError
 from vcl.video.readers.track import open_video
 from vcl.video.source import RAW_SUFFIXES, VideoSource
 
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
-"""Frames a second that a video file is given."""
+"""Frames per second that a video file may be written with."""
 
 
 def rate_of(config: StreamConfig, name: str) -> Fraction | None:
-    """Frames a second of a video as its stream has it: every ``stride``-th frame plays that much longer.
+    """Frames per second of a video in its stream, which shows each frame ``stride`` times as long as the source.
 
     Args:
         config: the stream.
-        name: of one of its videos, which need not be where it was any more.
+        name: name of one of its videos; the video itself may be gone.
 
     Returns:
-        What the benchmark, the record of a prepared folder or the file itself says; ``None`` where nobody does.
+        The rate of the benchmark, the record of a prepared folder or the file itself; ``None`` where none of them
+        states one, or one outside [``SLOWEST``, ``FASTEST``].
     """
     rate: int | Fraction | None = None
     stride = config.stride
     try:
-        rate = next((entry.rate for entry in listed(config.benchmark) if entry.name == name), None)
+        rate = next((entry.rate for entry in listed_videos(config.benchmark) if entry.name == name), None)
         source = resolve(config.benchmark, root_of(config), [name])[0]
         prepared = read_prepared(source.path.parent) if source.path.suffix == ".npy" else None
         if prepared is not None and name in prepared.videos:
             rate, stride = rate or prepared.videos[name].rate, stride * prepared.transform.stride
         rate = rate or rate_of_file(source)
     except (ConfigError, VideoError):
-        pass  # The video has gone; what its benchmark says still holds.
-    found = Fraction(rate or 0) / stride
-    return found if SLOWEST <= found <= FASTEST else None
+        pass  # The video is gone; the rate of its benchmark still holds.
+    shown_rate = Fraction(rate or 0) / stride
+    return shown_rate if SLOWEST <= shown_rate <= FASTEST else None
 
 
 def rate_of_file(source: VideoSource) -> Fraction | None:
-    """The mean rate of a video file; files without a header, arrays and folders of images have none.
+    """Mean frames per second of a video file; ``None`` for raw files, arrays and folders of images.
 
     Raises:
         VideoError: it cannot be opened.

@@ -1,30 +1,28 @@
 """The Fourier subneural operator: channels mixed frequency by frequency, on a finer grid."""
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from vcl.layers.masked import MaskedWeight
-
 Spectrum = Literal["centred", "packed"]
 
 
 class FourierOperator(nn.Module):
-    """``(B, inputs, H, W)`` to ``(B, outputs, H', W')``: a band-limited up-sampling with learned spectral weights.
+    """``(B, in_channels, H, W)`` to ``(B, out_channels, H', W')``: band-limited up-sampling by learned weights.
 
     The input's spectrum (divided by H·W) is cut to the lowest frequencies: ``H // 2`` vertical ones of each sign and
     ``W // 2`` horizontal ones, whose other sign follows as the frames are real. Each kept frequency has a complex
-    ``inputs`` × ``outputs`` matrix, held in four real tensors of shape ``(H // 2, W // 2, inputs, outputs)``: real and
-    imaginary part, for non-negative and negative vertical frequencies. The result is placed in the spectrum of the
+    ``in_channels`` × ``out_channels`` matrix, held in four real tensors of shape
+    ``(H // 2, W // 2, in_channels, out_channels)``: real and imaginary part, for non-negative and negative vertical
+    frequencies. The result is placed in the spectrum of the
     larger output and transformed back.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
+        in_channels: of the input.
+        out_channels: of the output.
         size: height and width of the input, each 2 or more.
-        capacity: as in ``MaskedWeight``, for each of the four tensors.
-        signed: rank scores by value instead of by magnitude (parity).
         spectrum: ``centred`` puts negative vertical frequencies at the end of the output's rows, where they mean the
             same wave; ``packed`` (parity) leaves them where they stood in the input's, so that they turn into positive
             ones.
@@ -36,34 +34,35 @@ class FourierOperator(nn.Module):
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        in_channels: int,
+        out_channels: int,
         size: tuple[int, int],
-        capacity: float | None = None,
-        signed: bool = False,
         spectrum: Spectrum = "centred",
     ) -> None:
         super().__init__()
         self.modes = (size[0] // 2, size[1] // 2)
         self.spectrum = spectrum
-        shape = (*self.modes, inputs, outputs)
-        fan_in = outputs * self.modes[0] * self.modes[1]  # What PyTorch computes for this shape: the published rule.
+        # What PyTorch computes for the published shape, which has the channels first; and the real products of a sum.
+        self.fans = (out_channels * self.modes[0] * self.modes[1], 2 * in_channels)
+        shape = (*self.modes, in_channels, out_channels)
+        self.positive_real, self.positive_imag = nn.Parameter(torch.empty(shape)), nn.Parameter(torch.empty(shape))
+        self.negative_real, self.negative_imag = nn.Parameter(torch.empty(shape)), nn.Parameter(torch.empty(shape))
+        self.reset_parameters()
 
-        def weight() -> MaskedWeight:
-            return MaskedWeight(shape, fan_in, capacity, signed, terms=2 * inputs)
-
-        self.positive_real, self.positive_imag = weight(), weight()
-        self.negative_real, self.negative_imag = weight(), weight()
+    def reset_parameters(self) -> None:
+        """Draw all weights anew, from PyTorch's generator."""
+        for weight in self.parameters():
+            nn.init.uniform_(weight, -1 / math.sqrt(self.fans[0]), 1 / math.sqrt(self.fans[0]))
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Mix and up-sample.
 
         Args:
-            x: ``(B, inputs, H, W)``.
+            x: ``(B, in_channels, H, W)``.
             size: height and width of the output, at least those of the input.
 
         Returns:
-            ``(B, outputs, *size)``, float32, as complex numbers have no smaller type; float64 stays what it is.
+            ``(B, out_channels, *size)``, float32, as complex numbers have no smaller type; float64 stays what it is.
         """
         with torch.autocast(x.device.type, enabled=False):
             return self._mix(x if x.dtype == torch.float64 else x.float(), size)
@@ -71,8 +70,8 @@ class FourierOperator(nn.Module):
     def _mix(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         rows, columns = self.modes
         spectrum = torch.fft.rfft2(x, norm="forward")[..., :columns]
-        positive = _product(spectrum[..., :rows, :], self.positive_real(), self.positive_imag())
-        negative = _product(spectrum[..., -rows:, :], self.negative_real(), self.negative_imag())
+        positive = _product(spectrum[..., :rows, :], self.positive_real, self.positive_imag)
+        negative = _product(spectrum[..., -rows:, :], self.negative_real, self.negative_imag)
         last = size[0] if self.spectrum == "centred" else x.shape[-2]
         placed = positive.new_zeros(*positive.shape[:2], size[0], columns)
         placed[..., :rows, :] = positive
@@ -85,15 +84,15 @@ class FourierOperator(nn.Module):
 
 
 def _product(spectrum: Tensor, real: Tensor, imag: Tensor) -> Tensor:
-    """Complex ``inputs`` × ``outputs`` product at every frequency, in real arithmetic, which is faster on a CPU.
+    """A complex product of channels at every frequency, in real arithmetic, which is faster on a CPU.
 
     Args:
-        spectrum: complex ``(B, inputs, rows, columns)``.
-        real: ``(rows, columns, inputs, outputs)``.
+        spectrum: complex ``(B, in_channels, rows, columns)``.
+        real: ``(rows, columns, in_channels, out_channels)``.
         imag: likewise.
 
     Returns:
-        Complex ``(B, outputs, rows, columns)``.
+        Complex ``(B, out_channels, rows, columns)``.
     """
     # Batched products of strided matrices are hundreds of times slower than the copy that avoids them.
     parts = torch.cat((spectrum.real, spectrum.imag)).permute(2, 3, 0, 1).contiguous()

@@ -1,58 +1,82 @@
-"""Linear and convolution layers whose weights can carry scores.
+"""Weights that carry scores, in modules that know nothing of it.
 
-A layer without a capacity is dense and has no scores. That is also how a subnetwork is decoded: its effective weights
-are loaded into a dense network, so nothing is ranked or multiplied a second time.
+Layers are written in plain PyTorch; ``mask_weights`` then puts a ``MaskedWeight`` in the place of each of their
+weights. A weight without a capacity is dense and has no scores. That is also how a subnetwork is decoded: its effective
+weights are loaded into a dense network, so nothing is ranked or multiplied a second time.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vcl.layers import init
 from vcl.layers.masking import masked_weight, top_mask
 
+Unit = Literal["weight", "kernel", "channel"]
 
-class MaskedWeight(nn.Module):
-    """A weight tensor, with scores of the same shape where a session learns which share of it to use.
+
+@dataclass(frozen=True)
+class WeightRule:
+    """How a session chooses its share of a weight tensor.
 
     Args:
-        shape: of the weights.
-        fan_in: inputs that feed one output; sets the range of first values.
-        capacity: share of the weights in a session's mask, in (0, 1]; None for a dense weight.
+        capacity: share of the units in a session's mask, in (0, 1]; None for a dense weight.
+        unit: what one score ranks: a single weight, a kernel (all weights between one input and one output channel) or
+            a channel (the first dimension).
         signed: rank scores by value instead of by magnitude.
+    """
+
+    capacity: float | None = None
+    unit: Unit = "weight"
+    signed: bool = False
+
+    def mask_shape(self, shape: torch.Size) -> torch.Size:
+        """Shape of the scores and the mask of a weight of a shape; it broadcasts to that."""
+        ranked = {"weight": len(shape), "kernel": 2, "channel": 1}[self.unit]
+        return torch.Size((*shape[:ranked], *(1 for _ in shape[ranked:])))
+
+
+class MaskedWeight(nn.Module):
+    """A weight tensor, with scores where a session learns which share of it to use.
+
+    Args:
+        value: the weights; their content is drawn by ``reset_values``.
+        rule: which share.
+        fan_in: inputs that feed one output; sets the range of first values. Default as PyTorch computes it.
         terms: products that are summed into one output, where that is not ``fan_in``.
     """
 
     def __init__(
         self,
-        shape: Sequence[int],
-        fan_in: int,
-        capacity: float | None = None,
-        signed: bool = False,
+        value: nn.Parameter,
+        rule: WeightRule = WeightRule(),
+        fan_in: int | None = None,
         terms: int | None = None,
     ) -> None:
         super().__init__()
-        self.fan_in = fan_in
-        self.terms = terms or fan_in
-        self.capacity = capacity
-        self.signed = signed
-        self.value = nn.Parameter(torch.empty(*shape))
-        self.score = nn.Parameter(torch.empty(*shape)) if capacity is not None else None
+        self.fan_in = fan_in or math.prod(value.shape[1:])
+        self.terms = terms or self.fan_in
+        self.rule = rule
+        self.value = value
+        dense = rule.capacity is None
+        self.score = None if dense else nn.Parameter(value.new_empty(rule.mask_shape(value.shape)))
 
     def forward(self) -> Tensor:
         """Effective weights, the shape of ``value``."""
-        if self.score is None or self.capacity is None:
+        if self.score is None or self.rule.capacity is None:
             return self.value
-        return masked_weight(self.value, self.score, self.capacity, self.signed)
+        return masked_weight(self.value, self.score, self.rule.capacity, self.rule.signed)
 
     def mask(self) -> Tensor:
-        """Boolean, the shape of ``value``: the weights in use."""
-        if self.score is None or self.capacity is None:
+        """Boolean, the shape of the scores: the units in use."""
+        if self.score is None or self.rule.capacity is None:
             return torch.ones_like(self.value, dtype=torch.bool)
-        return top_mask(self.score, self.capacity, self.signed)
+        return top_mask(self.score, self.rule.capacity, self.rule.signed)
 
     def reset_values(self, source: torch.Generator, scaled: bool = False) -> None:
         """Draw the weights anew.
@@ -64,7 +88,7 @@ class MaskedWeight(nn.Module):
                 default the published rule, under which it shrinks.
         """
         if scaled:
-            init.fill_uniform(self.value, self.terms * (self.capacity or 1), source, gain=2)
+            init.fill_uniform(self.value, self.terms * (self.rule.capacity or 1), source, gain=2)
         else:
             init.fill_uniform(self.value, self.fan_in, source)
 
@@ -74,40 +98,47 @@ class MaskedWeight(nn.Module):
             init.fill_uniform(self.score, self.fan_in, source)
 
 
-class MaskedLinear(nn.Module):
-    """``(B, inputs)`` to ``(B, outputs)``, without a bias.
+def mask_weights(network: nn.Module, rule: Callable[[str], WeightRule], but: tuple[str, ...] = ()) -> None:
+    """Put a ``MaskedWeight`` in the place of every weight of a network: each parameter of two dimensions or more.
+
+    Layers keep their code: ``layer.weight`` reads as the effective weights, whatever layer it is of; ``weights_of``
+    gives the ``MaskedWeight`` itself. Parameters of one dimension, such as biases, stay as they are.
 
     Args:
-        inputs: features in.
-        outputs: features out.
-        capacity: as in ``MaskedWeight``.
+        network: of any modules.
+        rule: the name of a weight to its rule.
+        but: children of the network that are left as they are.
     """
+    for path, module in list(network.named_modules()):
+        if isinstance(module, MaskedWeight) or path.split(".")[0] in but:
+            continue
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if parameter.dim() >= 2:
+                weight_path = f"{path}.{name}" if path else name
+                del module._parameters[name]
+                module.add_module(name, MaskedWeight(parameter, rule(weight_path), *_fans(module, parameter)))
+                module.__class__ = _reading_masked(type(module), name)  # type: ignore[arg-type]
 
-    def __init__(self, inputs: int, outputs: int, capacity: float | None = None) -> None:
-        super().__init__()
-        self.weight = MaskedWeight((outputs, inputs), inputs, capacity)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return F.linear(x, self.weight())
+def weights_of(network: nn.Module) -> dict[str, MaskedWeight]:
+    """The masked weights of a network by name, such as ``layer.weight``, in the order of its layers."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, MaskedWeight)}
 
 
-class MaskedConv2d(nn.Module):
-    """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``, stride 1, zero padding, without a bias.
+@cache
+def _reading_masked(kind: type[nn.Module], name: str) -> type[nn.Module]:
+    """The class of a module whose weight has become a ``MaskedWeight``: its code reads effective weights."""
 
-    Args:
-        inputs: channels in.
-        outputs: channels out.
-        kernel: odd side of the square kernel.
-        capacity: as in ``MaskedWeight``.
-    """
+    def effective(self: Any) -> Tensor:
+        weight: Tensor = self._modules[name]()
+        return weight
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, capacity: float | None = None) -> None:
-        super().__init__()
-        self.padding = kernel // 2
-        shape = (outputs, inputs, kernel, kernel)
-        self.weight = MaskedWeight(shape, math.prod(shape[1:]), capacity)
+    return type(kind.__name__, (kind,), {name: property(effective), "__module__": kind.__module__})
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return F.conv2d(x, self.weight(), padding=self.padding)
+
+def _fans(module: nn.Module, weight: Tensor) -> tuple[int | None, int | None]:
+    """``fan_in`` and ``terms`` of a module's weight; a module that knows better has an attribute ``fans``."""
+    if isinstance(module, nn.modules.conv._ConvTransposeNd):
+        return None, max(1, len(weight) // module.groups * math.prod(weight.shape[2:]) // math.prod(module.stride))
+    fans: tuple[int | None, int | None] = getattr(module, "fans", (None, None))
+    return fans

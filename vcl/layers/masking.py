@@ -31,12 +31,13 @@ def masked_weight(value: Tensor, score: Tensor, capacity: float, signed: bool = 
     """The weights of the subnetwork that the scores choose: ``value`` where masked in, 0 elsewhere.
 
     The gradient goes to the chosen values as they are, and to every score as if the mask were the ranked score itself
-    (straight-through): ``grad * value``, times the score's sign where magnitudes are ranked.
+    (straight-through): ``grad * value``, summed over the weights that it ranks, times the score's sign where magnitudes
+    are ranked.
 
     Args:
         value: weights, any shape.
-        score: the shape of ``value``.
-        capacity: share to keep, in (0, 1].
+        score: the shape of ``value``, or one that broadcasts to it: then one score ranks several weights.
+        capacity: share of the scores to keep, in (0, 1].
         signed: rank scores by value; by default by magnitude.
 
     Returns:
@@ -60,7 +61,11 @@ class _MaskedWeight(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
         value, score, mask = ctx.saved_tensors  # type: ignore[attr-defined]
-        through = grads[0] * value if ctx.signed else score.sign().mul_(value).mul_(grads[0])  # type: ignore[attr-defined]
+        if score.shape != value.shape:
+            through = (grads[0] * value).sum_to_size(score.shape)
+            through = through if ctx.signed else through.mul_(score.sign())  # type: ignore[attr-defined]
+        else:
+            through = grads[0] * value if ctx.signed else score.sign().mul_(value).mul_(grads[0])  # type: ignore[attr-defined]
         return grads[0] * mask, through, None, None
 
 

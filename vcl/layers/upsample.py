@@ -8,22 +8,21 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from vcl.layers.fourier import FourierOperator
-from vcl.layers.masked import MaskedConv2d
 
 _ROWS = 8192
 """Places whose features a CPU activates at once, few enough to stay in its cache."""
 
 
 class UpsampleBlock(nn.Module):
-    """``(B, inputs, H, W)`` to ``(B, outputs, stride·H, stride·W)``.
+    """``(B, in_channels, H, W)`` to ``(B, out_channels, stride·H, stride·W)``.
 
     Args:
-        conv: to ``outputs * stride ** 2`` channels; None leaves the operator alone.
-        operator: to ``outputs`` channels; None leaves the convolution alone. With both, their sum is activated.
+        conv: to ``out_channels * stride ** 2`` channels; None leaves the operator alone.
+        operator: to ``out_channels`` channels; None leaves the convolution alone. With both, their sum is activated.
         stride: up-scaling of each side.
     """
 
-    def __init__(self, conv: MaskedConv2d | None, operator: FourierOperator | None, stride: int) -> None:
+    def __init__(self, conv: nn.Conv2d | None, operator: FourierOperator | None, stride: int) -> None:
         super().__init__()
         if conv is None and operator is None:
             raise ValueError("a block needs a convolution or an operator")
@@ -37,7 +36,7 @@ class UpsampleBlock(nn.Module):
         return self.stride if self.operator is None else 1
 
     def raw(self, x: Tensor) -> Tensor:
-        """Before activation, ``(B, outputs * pending ** 2, ...)``: what a head can read without a pixel shuffle."""
+        """Before activation, ``(B, out_channels * pending ** 2, ...)``, which a head reads without a pixel shuffle."""
         if self.operator is None:
             assert self.conv is not None
             made: Tensor = self.conv(x)

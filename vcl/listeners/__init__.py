@@ -1,1 +1,1 @@
-"""Whoever watches a run while it goes: bars on a terminal, Weights & Biases."""
+"""Listeners to the events of a run: progress on a terminal, Weights & Biases."""

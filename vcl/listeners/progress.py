@@ -1,4 +1,4 @@
-"""What a run tells while it goes: bars on a terminal, a line now and then elsewhere."""
+"""Progress of a run: bars on a terminal, otherwise a line in the log now and then."""
 
 from __future__ import annotations
 
@@ -14,42 +14,44 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from vcl.metrics.registry import PSNR
+
 if TYPE_CHECKING:
     from vcl.rundir import Event, Listener
 
 log = logging.getLogger(__name__)
 
-_LINES = 10
-"""Lines on the epochs of a session, at most, where there is no terminal."""
+_MOST_LINES = 10
+"""Lines about the epochs of a session at most, where there is no terminal."""
 
 
 class Progress:
-    """Tells how far a run is; a listener, to be entered before the run and left after it.
+    """Listener that shows the progress of a run; a context manager, to be entered before the run.
 
-    On a terminal it shows how far the run and its session are, with the time left for each, and a line that stays for
-    each measured session. Elsewhere it logs a line when a session begins, ends and is measured, and for every
+    On a terminal it shows a bar for the run and one for its session, with the time left for each, and prints a line
+    for each measured session. Elsewhere it logs a line when a session begins, ends and is measured, and for every
     tenth of its epochs.
 
     Args:
-        console: where to; default standard error.
-        quiet: tell nothing at all.
-        epochs: what the recipe asks for; the first session that makes fewer has a line that says why.
+        console: where to show it; default standard error.
+        quiet: show nothing.
+        epochs: of the recipe; a line explains the first session that makes fewer.
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False, epochs: int = 0) -> None:
         self._console = console or Console(stderr=True, markup=False, emoji=False)
         self._quiet = quiet
         self._epochs = epochs
-        self._tell: Listener = _nothing
+        self._show: Listener = _ignore
         self._open = ExitStack()
 
     def __enter__(self) -> Progress:
         if self._quiet:
-            self._tell = _nothing
+            self._show = _ignore
         elif self._console.is_terminal:
-            self._tell = self._open.enter_context(_bars(self._console))
+            self._show = self._open.enter_context(_bars(self._console))
         else:
-            self._tell = _Lines()
+            self._show = _Lines()
         return self
 
     def __exit__(
@@ -58,7 +60,7 @@ class Progress:
         self._open.close()
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run."""
+        """Show an event of the run."""
         if not self._quiet and event["kind"] in ("step", "epoch") and event["epochs"] < self._epochs:
             log.info(
                 "session %d makes %d of %d epochs, for the same work: its steps also train on earlier videos",
@@ -66,54 +68,54 @@ class Progress:
                 event["epochs"],
                 self._epochs,
             )
-            self._epochs = 0  # Once a run is enough.
-        self._tell(event)
+            self._epochs = 0  # Once per run is enough.
+        self._show(event)
 
 
 @contextmanager
 def counting(console: Console | None = None) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Tell how far a row of jobs is, each of so many frames: a line for each, and on a terminal a bar of the latest.
+    """Count the frames of several jobs, one after another: a line for each, and on a terminal a bar for the latest.
 
     Args:
-        console: where to; default standard error.
+        console: where to show it; default standard error.
 
     Yields:
-        To be told a job's name, how many frames are done, and of how many if that is known.
+        A function to call with the name of a job, its frames so far, and their total or None if unknown.
     """
     console = console or Console(stderr=True, markup=False, emoji=False)
     with ExitStack() as stack:
         bars = stack.enter_context(_open_bars(console)) if console.is_terminal else None
         task: TaskID | None = None
-        now: tuple[str, int] | None = None
+        job: tuple[str, int] | None = None
 
         def finish() -> None:
-            if now is not None:
-                log.info("%s: %d frames", *now)
+            if job is not None:
+                log.info("%s: %d frames", *job)
 
-        def move(name: str, done: int, of: int | None) -> None:
-            nonlocal now, task
-            begins = now is None or now[0] != name
-            if begins:
+        def update(name: str, frames: int, total: int | None) -> None:
+            nonlocal job, task
+            is_new = job is None or job[0] != name
+            if is_new:
                 finish()
-            now = name, done
+            job = name, frames
             if bars is None:
                 return
-            if begins and task is not None:
+            if is_new and task is not None:
                 bars.remove_task(task)
-            if begins or task is None:
-                task = bars.add_task(name, total=of, info="")
-            bars.update(task, completed=done, info=f"{done} frames")
+            if is_new or task is None:
+                task = bars.add_task(name, total=total, info="")
+            bars.update(task, completed=frames, info=f"{frames} frames")
 
-        yield move
+        yield update
         finish()
 
 
-def _nothing(_: Event) -> None:
-    """Tell nothing."""
+def _ignore(_: Event) -> None:
+    """Show nothing."""
 
 
 class _Lines:
-    """Logs what is worth a line."""
+    """Logs the beginning, the end and the row of each session, and some of its epochs."""
 
     def __init__(self) -> None:
         self._names: Sequence[str] = ()
@@ -131,11 +133,11 @@ class _Lines:
             log.info("%s%s: %s", going_on, _counted(len(self._names), "session"), ", ".join(self._names))
         elif kind == "epoch" and _worth_a_line(event["epoch"], event["epochs"]):
             log.info(
-                "%s: epoch %d of %d, %.2f dB, loss %.4g, %.0f s",
+                "%s: epoch %d of %d, %s, loss %.4g, %.0f s",
                 _named(event["session"], self._names),
                 event["epoch"] + 1,
                 event["epochs"],
-                event["psnr"],
+                PSNR.text(event["psnr"]),
                 event["loss"],
                 event["seconds"],
             )
@@ -150,8 +152,8 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _worth_a_line(epoch: int, epochs: int) -> bool:
-    """Whether another tenth of the epochs is over."""
-    return _LINES * (epoch + 1) // epochs > _LINES * epoch // epochs
+    """Whether the epoch completes another tenth of all."""
+    return _MOST_LINES * (epoch + 1) // epochs > _MOST_LINES * epoch // epochs
 
 
 @contextmanager
@@ -169,7 +171,7 @@ def _open_bars(console: Console) -> Iterator[Bars]:
         TextColumn("{task.fields[info]}", markup=False),
         TimeRemainingColumn(),
     )
-    # A slow clock: drawing competes with training for the processor. Finished bars give way to what is said after.
+    # Refreshed slowly, as drawing competes with training for the processor; removed at the end.
     bars = Bars(*columns, console=console, refresh_per_second=4, speed_estimate_period=120, transient=True)
     stderr = sys.stderr
     with bars, _logging_through(stderr):
@@ -177,12 +179,12 @@ def _open_bars(console: Console) -> Iterator[Bars]:
 
 
 @contextmanager
-def _logging_through(before: TextIO) -> Iterator[None]:
-    """Send what is logged to ``before`` to what has taken its place, so that bars are not drawn over it."""
+def _logging_through(stderr: TextIO) -> Iterator[None]:
+    """Redirect log handlers from ``stderr`` to the stream that has replaced it, which prints above the bars."""
     handlers = [
         handler
         for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler) and handler.stream is before
+        if isinstance(handler, logging.StreamHandler) and handler.stream is stderr
     ]
     for handler in handlers:
         handler.setStream(sys.stderr)
@@ -190,11 +192,11 @@ def _logging_through(before: TextIO) -> Iterator[None]:
         yield
     finally:
         for handler in handlers:
-            handler.setStream(before)
+            handler.setStream(stderr)
 
 
 class _Bars:
-    """Moves two bars, of the run and of its session."""
+    """Updates two bars, of the run and of its session."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -207,19 +209,19 @@ class _Bars:
         if kind == "start":
             self._names = event["videos"]
         elif kind in ("step", "epoch"):
-            self._move(event)
+            self._update(event)
         elif kind == "session" and self._tasks is not None:
             self._bars.update(self._tasks[1], info="decoding all videos")
         elif kind == "row":
             self._bars.console.print(_row_line(event, self._names), highlight=False, markup=False, emoji=False)
 
-    def _move(self, event: Event) -> None:
+    def _update(self, event: Event) -> None:
         session, step, steps = event["session"], event["step"], event["steps"]
-        done = session + step / steps
-        # Bars begin with the first step: what a resumed run has behind it must not count as speed.
+        sessions = session + step / steps
+        # Bars begin with the first step, so that earlier steps of a resumed run do not count as speed.
         if self._tasks is None:
             self._tasks = (
-                self._bars.add_task("run", total=len(self._names), completed=done, info=""),
+                self._bars.add_task("run", total=len(self._names), completed=sessions, info=""),
                 self._bars.add_task("", total=steps, info=""),
             )
         run, current = self._tasks
@@ -227,10 +229,10 @@ class _Bars:
             self._session = session
             description = _named(session, self._names)
             self._bars.reset(current, total=steps, completed=step, description=description, info="")
-        self._bars.update(run, completed=done, info=f"{session} of {len(self._names)} sessions closed")
+        self._bars.update(run, completed=sessions, info=f"{session} of {len(self._names)} sessions closed")
         self._bars.update(current, completed=step)
         if event["kind"] == "epoch":
-            info = f"epoch {event['epoch'] + 1}/{event['epochs']}  {event['psnr']:.2f} dB"
+            info = f"epoch {event['epoch'] + 1}/{event['epochs']}  {PSNR.text(event['psnr'])}"
             self._bars.update(current, info=info)
 
 
@@ -247,9 +249,10 @@ def _session_line(event: Event, names: Sequence[str]) -> str:
 
 def _row_line(event: Event, names: Sequence[str]) -> str:
     session = event["session"]
-    so_far = event["psnr"][: session + 1]
-    whole = session and None not in so_far
+    so_far = event[PSNR.name][: session + 1]
     if so_far[-1] is None:
         return f"{_named(session, names)}: waits for the last video"
-    average = f", average {fmean(so_far):.2f} dB over {len(so_far)} videos" if whole else ""
-    return f"{_named(session, names)}: {so_far[-1]:.2f} dB{average}"
+    line = f"{_named(session, names)}: {PSNR.text(so_far[-1])}"
+    if session == 0 or None in so_far:
+        return line
+    return f"{line}, average {PSNR.text(fmean(so_far))} over {len(so_far)} videos"

@@ -1,9 +1,9 @@
-"""A run on Weights & Biases: one more reader of the run folder.
+"""A run on Weights & Biases.
 
-Every number comes from an event that the run folder has as well. So a run that goes on is told from its beginning, and
-what the server already has is left out. Nothing is sent unless the config says online and there is a key.
+Every number comes from an event that the run folder has too. A resumed run is therefore logged from its beginning,
+without what the server already has. Nothing is sent unless the config says online and there is an API key.
 
-A watcher never ends a run that trains: whatever the client raises, the run goes on without it, after one warning.
+The listener never ends training: whatever the client raises, the run continues without it, after one warning.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from PIL import Image
 from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.home import lend_home
-from vcl.report.figures.frames import frames_figure, kept_frame
+from vcl.metrics.registry import METRICS, PSNR
+from vcl.report.figures.frames import frames_figure, saved_frame
 from vcl.report.figures.run import matrix_figure, shares_of
 from vcl.report.figures.style import figure_bytes
-from vcl.report.summary import METRICS, label, read_matrix, session_matrix
+from vcl.report.summary import label, read_matrix, session_matrix
 from vcl.rundir import Event, RunFolder
 from vcl.wording import printable
 
@@ -42,8 +43,8 @@ _AXES = {
     "probe": "transfer/session",
     "scratch": "scratch/session",
 }
-"""What happened to the horizontal axis of its charts. W&B's own step only ever grows, so that a run which goes on from
-a checkpoint would lose numbers; these may be told again, and are left out where they were told before."""
+"""Kind of event to the horizontal axis of its charts. W&B drops what is logged at a smaller step than before, and a
+run that resumes from a checkpoint logs some events twice; on these axes repeated events are recognised and skipped."""
 
 
 def wandb_sink(folder: RunFolder, config: RunConfig, grid: Path | None = None) -> list[WandbListener]:
@@ -52,11 +53,11 @@ def wandb_sink(folder: RunFolder, config: RunConfig, grid: Path | None = None) -
     Args:
         folder: the run.
         config: its config; ``wandb.mode`` online becomes offline where there is no API key.
-        grid: folder of the grid that the run is a cell of. Its name becomes the group on W&B, and the run is called by
-            its choices, ``pfnr/seed0``; a run of its own is called as its folder.
+        grid: folder of the grid that the run is a cell of. Its name becomes the group on W&B, and the run is named by
+            its path within, ``pfnr/seed0``; a run outside a grid is named like its folder.
 
     Returns:
-        The listener, or nothing where the mode is disabled or W&B does not start.
+        The listener, or an empty list where the mode is disabled or W&B does not start.
     """
     if config.wandb.mode == "disabled":
         return []
@@ -75,10 +76,10 @@ def wandb_sink(folder: RunFolder, config: RunConfig, grid: Path | None = None) -
 
 
 class WandbListener:
-    """Hands what happens in a run to W&B, until the run ends.
+    """Logs the events of a run to W&B, until the run ends.
 
-    What the folder already tells of the run comes first: offline all of it, so that the newest offline folder holds
-    the whole run; online what the server lacks.
+    Earlier events of the folder are logged first: offline all of them, so that the newest offline folder holds the
+    whole run; online those that the server lacks.
 
     Args:
         folder: the run.
@@ -100,49 +101,48 @@ class WandbListener:
             self._run.define_metric(axis, hidden=True)
             self._run.define_metric(f"{axis.split('/')[0]}/*", step_metric=axis)
         summary: Any = self._run.summary
-        self._told: dict[str, float] = {axis: summary.get(axis, -1) for axis in _AXES.values()}
+        self._logged: dict[str, float] = {axis: summary.get(axis, -1) for axis in _AXES.values()}
         earlier = folder.events()
-        last_row = max((place for place, event in enumerate(earlier) if event["kind"] == "row"), default=-1)
-        for place, event in enumerate(earlier):
-            if event["kind"] != "end":
-                # Of the rows before the last, pictures would take long and show little.
-                self._take(event, pictures=place == last_row)
+        last_row = max((index for index, event in enumerate(earlier) if event["kind"] == "row"), default=-1)
+        for index, event in enumerate(earlier):
+            # Pictures of the rows before the last would take long and show little.
+            self._log(event, pictures=index == last_row)
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the run; its end closes the sink."""
+        """Log an event of the run; the event of its end closes the listener."""
         try:
-            self._take(event, pictures=True)
+            self._log(event, pictures=True)
         except Exception as error:
-            self._lose(error)
+            self._give_up(error)
         if event["kind"] == "end":
             self.close()
 
     def close(self) -> None:
-        """Write what is left and let go of the run; a second time does nothing."""
+        """Finish the run on W&B; a second call does nothing."""
         if self._run is not None:
             run: Any = self._run
             self._run = None
             try:
                 run.finish()
             except Exception as error:
-                self._lose(error)
+                self._give_up(error)
 
-    def _lose(self, error: Exception) -> None:
+    def _give_up(self, error: Exception) -> None:
         log.warning("W&B stopped, the run goes on without it: %s", _line(error))
         self._run = None
 
-    def _take(self, event: Event, pictures: bool) -> None:
+    def _log(self, event: Event, pictures: bool) -> None:
         kind = "scratch" if event.get("scratch") else event["kind"]
         if kind not in _AXES or self._run is None:
             return
-        axis, place = _AXES[kind], event["session"]
+        axis, position = _AXES[kind], event["session"]
         if kind == "epoch":
             self._steps[event["session"]] = event["steps"]
-            place = event["step"] + sum(steps for s, steps in self._steps.items() if s < event["session"])
-        if place <= self._told[axis]:
+            position = event["step"] + sum(steps for s, steps in self._steps.items() if s < event["session"])
+        if position <= self._logged[axis]:
             return
-        self._told[axis] = place
-        self._run.log({axis: place, **self._values(kind, event, pictures)})
+        self._logged[axis] = position
+        self._run.log({axis: position, **self._values(kind, event, pictures)})
 
     def _values(self, kind: str, event: Event, pictures: bool) -> dict[str, Any]:
         if kind == "epoch":
@@ -154,35 +154,35 @@ class WandbListener:
         return {f"{_AXES[kind].split('/')[0]}/psnr": event["psnr"]}
 
     def _row(self, session: int, pictures: bool) -> dict[str, Any]:
-        """Tell the matrix as it was after a session: its numbers, itself, and what it and the new video look like."""
+        """The matrix after a session: numbers, table and, if wanted, a figure of it and a frame of the new video."""
         import wandb
 
-        whole = read_matrix(self._folder)
-        assert whole is not None, "a row is told after it is in the matrix"
-        matrix = {**whole, "rows": whole["rows"][: session + 1]}
+        latest = read_matrix(self._folder)
+        assert latest is not None, "the event of a row follows its place in the matrix"
+        matrix = {**latest, "rows": latest["rows"][: session + 1]}
         values: dict[str, Any] = {}
         for metric in METRICS:
             numbers = session_matrix(matrix, metric)
             cells = zip(matrix["videos"], numbers.rows[-1][: session + 1], strict=False)
             values |= {f"matrix/{metric}/{name}": cell for name, cell in cells if cell is not None}
-            if metric == "psnr":
-                named = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
-                values |= {f"matrix/{name}": value for name, value in named.items() if value is not None}
+            if metric == PSNR.name:
+                transfer = {"bwt": numbers.backward_transfer(), "forgetting": numbers.forgetting()}
+                values |= {f"matrix/{name}": value for name, value in transfer.items() if value is not None}
             if numbers.average() is not None:
-                values["matrix/average" if metric == "psnr" else f"matrix/average_{metric}"] = numbers.average()
+                values["matrix/average" if metric == PSNR.name else f"matrix/average_{metric}"] = numbers.average()
         rows: list[Any] = [[row["session"], *row["psnr"]] for row in matrix["rows"]]
         values["matrix/table"] = wandb.Table(columns=["after session", *matrix["videos"]], data=rows)
         learned = matrix["rows"][-1]["psnr"][session] is not None
         return values | (self._pictures(matrix, session) if pictures and learned else {})
 
     def _pictures(self, matrix: dict[str, Any], session: int) -> dict[str, Any]:
-        """The matrix, and the middle frame of the new video from what the run kept: nothing is decoded here."""
+        """Figures of the matrix and of the new video's middle frame, which the run saved: nothing is decoded here."""
         name = matrix["videos"][session]
         values = {}
         try:
             values["matrix/figure"] = _image(matrix_figure(matrix, "psnr", self._title))
-            shown = kept_frame(self._folder, session, name)
-            values[f"frames/{name}"] = _image(frames_figure([shown], f"{self._title}: {name} after session {session}"))
+            panel = saved_frame(self._folder, session, name)
+            values[f"frames/{name}"] = _image(frames_figure([panel], f"{self._title}: {name} after session {session}"))
         except Exception as error:
             log.warning("W&B gets no frames of session %d: %s", session, _line(error))
         return values
@@ -193,8 +193,8 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
 
     name = folder.path.resolve().name if grid is None else folder.path.relative_to(grid).as_posix()
 
-    # Numbers of the run and nothing else: no console, code, machine, packages or system load.
-    wished: dict[str, Any] = {
+    # Only the run's numbers: no console output, code, machine, packages or system load.
+    settings: dict[str, Any] = {
         "silent": True,
         "console": "off",
         "disable_code": True,
@@ -218,8 +218,8 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
         mode=mode,
         resume="allow",
         reinit="create_new",
-        # Those with an x are the client's own business and may go with its next version.
-        settings=wandb.Settings(**{key: wish for key, wish in wished.items() if key in wandb.Settings.model_fields}),
+        # Settings with an x are internal to the client, whose next version may lack them.
+        settings=wandb.Settings(**{key: settings[key] for key in settings if key in wandb.Settings.model_fields}),
     )
     if mode == "online":
         log.info("W&B: %s", run.url)
@@ -227,24 +227,24 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
 
 
 def _line(error: Exception) -> str:
-    """What an error says, on one line; its kind where it says nothing."""
+    """The message of an error on one line, or its type where it has none."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _has_key() -> bool:
-    """Look where the client looks for an API key, without asking anyone for one."""
+    """Whether there is an API key where the client looks for one; never asks the user."""
     import wandb
 
     if os.environ.get("WANDB_API_KEY"):
         return True
     server = urlsplit(os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url).netloc
-    stated = os.environ.get("NETRC")
-    for path in [stated] if stated else ["~/.netrc", "~/_netrc"]:
+    netrc_path = os.environ.get("NETRC")
+    for path in [netrc_path] if netrc_path else ["~/.netrc", "~/_netrc"]:
         try:
             if netrc.netrc(Path(path).expanduser()).authenticators(server):
                 return True
         except (OSError, RuntimeError, ValueError, netrc.NetrcParseError):
-            continue  # Among them: no home folder, and a file that is not text.
+            continue  # Also without a home folder, and where the file is not text.
     return False
 
 

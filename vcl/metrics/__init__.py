@@ -1,4 +1,4 @@
-"""Numbers that say how good and how large: quality of a frame, the session matrix, the rate. Knows no config.
+"""Quality of frames, the session matrix, the rate. Knows no config.
 
 Nothing is re-exported, so that ``import vcl.metrics`` does not load torch.
 """

@@ -1,15 +1,15 @@
-"""Rate: what a video costs on disk."""
+"""Rate: stored bits per pixel."""
 
 
 def bits_per_pixel(stored_bytes: int, pixels: int) -> float:
-    """Count the stored bits for each pixel of all that they decode to.
+    """Stored bits per decoded pixel.
 
     Args:
         stored_bytes: of the files that decoding needs.
         pixels: frames x height x width, over all videos; the three channels of a pixel count once.
 
     Returns:
-        Bits a pixel.
+        Bits per pixel.
 
     Raises:
         ValueError: there are no pixels, or the bytes are negative.

@@ -22,6 +22,7 @@ import torch
 
 from vcl import config as configs
 from vcl.config import BufferConfig, EsmerConfig, LwfConfig, MatrixConfig, RunConfig, WandbConfig
+from vcl.config.plugins import plugins_loaded
 from vcl.device import choose_device, keep_freed_memory
 from vcl.errors import VclError
 from vcl.evaluate import measure_row
@@ -118,7 +119,8 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     keep_freed_memory()
     try:
-        found = measure(configs.load(path / "asked.yaml"), macs, path / "run", launched)
+        with plugins_loaded():
+            found = measure(configs.load(path / "asked.yaml"), macs, path / "run", launched)
     except VclError as error:
         sys.exit(str(error))
     (path / "found.json").write_text(json.dumps(asdict(found)))

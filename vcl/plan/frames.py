@@ -10,12 +10,12 @@ import av
 
 from vcl.config import StreamConfig
 from vcl.datasets.faults import Faults
-from vcl.datasets.prepared import made_so
-from vcl.datasets.resolve import listed, resolve
+from vcl.datasets.prepared import prepared_video
+from vcl.datasets.resolve import listed_videos, resolve
 from vcl.datasets.stream import root_of, transform_of
 from vcl.errors import VideoError
 from vcl.video.probe import probe
-from vcl.video.read import check_count, too_short
+from vcl.video.read import check_count, short_video_error
 from vcl.video.readers.track import open_video
 from vcl.video.source import RAW_SUFFIXES, VideoSource
 
@@ -37,7 +37,7 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
     try:
         sources = resolve(stream.benchmark, root, stream.videos)
     except VideoError as error:
-        whole = {entry.name: entry.frames for entry in listed(stream.benchmark, stream.videos)}
+        whole = {entry.name: entry.frames for entry in listed_videos(stream.benchmark, stream.videos)}
         if not whole and root is not None and root.is_dir():
             raise  # What it takes are the videos that are here, and with these something is wrong.
         whole = whole or dict.fromkeys(stream.videos)
@@ -70,7 +70,7 @@ def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
     except VideoError:
         return list(names)
     wanted = transform_of(stream)
-    return [source.name for source in sources if made_so(source, wanted) is None]
+    return [source.name for source in sources if prepared_video(source, wanted) is None]
 
 
 def _kept(name: str, whole: int | None, stream: StreamConfig, path: str) -> int:
@@ -83,7 +83,7 @@ def _kept(name: str, whole: int | None, stream: StreamConfig, path: str) -> int:
         return stream.frames
     there = -(-(whole - stream.start) // stream.stride)
     if there < (stream.frames or 1):
-        raise too_short(name, stream.start, stream.frames, stream.stride, whole, path)
+        raise short_video_error(name, stream.start, stream.frames, stream.stride, whole, path)
     return stream.frames or there
 
 

@@ -25,8 +25,8 @@ def more_memory(
     longest = max(done.frames for done in work) * frame_bytes(config)
     again = {IcarlConfig: 2, EsmerConfig: 1}.get(type(config.method), 0)  # Whole videos, when a session ends.
     kept = 0
-    if keeps != "latest":
-        kinds = ("mask",) if keeps == "masks" else ("weight", "head")
+    if keeps != "shared_latest":
+        kinds = ("mask",) if keeps == "shared_masked" else ("weight", "session")
         kept = 2 * sum(file.get(kind, 0) for file in files[2:] for kind in kinds)
     return max(more_frames(config, work, found.frames) + longest * again + kept, 0)
 

@@ -16,6 +16,7 @@ from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import BufferConfig, DerConfig, EsmerConfig, EwcConfig, MasConfig, PacknetConfig, RunConfig
 from vcl.plan.work import SessionWork
+from vcl.query import Query
 from vcl.report.summary import KINDS, capacity_of
 
 _DTYPES = {torch.int64: "I64", torch.float64: "F64", torch.float32: "F32", torch.uint8: "U8"}
@@ -40,9 +41,9 @@ def macs_of(config: RunConfig) -> int:
     """
     with FakeTensorMode(), torch.no_grad():
         network = backbones.of_run(config, 1)
-        x, head = torch.zeros(1, 2, dtype=torch.float64), torch.zeros(network.head_shape)
+        network.add_session(0)
         with FlopCounterMode(display=False) as counter:
-            network(x, head)
+            network.ask(Query.of_video(0, range(1), 1))
     return int(counter.get_total_flops()) // 2
 
 
@@ -64,22 +65,23 @@ def session_files(config: RunConfig, names: Sequence[str], work: Sequence[Sessio
         tensors: dict[str, Tensor] = {}
         for layer, shape in shapes.items():
             weights = shape.numel()
-            if keeps == "masks":
+            if keeps == "shared_masked":
                 tensors[f"mask/{layer}"] = _empty(torch.uint8, math.ceil(weights / 8))
                 left = _left(config, weights, free[layer])
                 weights, free[layer] = round(free[layer]) - round(left), left
             tensors[f"weight/{layer}"] = _empty(torch.float32, weights)
-        heads = (session + 1,) if keeps == "latest" else ()
-        tensors["head"] = _empty(torch.float32, *heads, *network.head_shape)
+        stacked = (session + 1,) if keeps == "shared_latest" else ()
+        for own, own_shape in network.layout().session.items():
+            tensors[f"session/{own}"] = _empty(torch.float32, *stacked, *own_shape)
         tensors.update(_buffer(config, network, session + 1, done.kept))
-        notes = {"video": name, "frames": done.frames, "sessions": len(names), "keeps": keeps}
+        notes = {"video": name, "frames": done.frames, "sessions": len(names), "state_kind": keeps, "version": 2}
         found.append(_sizes(tensors, notes))
     return found
 
 
 def stored_of(files: Sequence[Mapping[str, int]], keeps: str) -> dict[str, int]:
     """Bytes that decoding all videos, and learning another, needs at the end, by kind; as ``vcl compare`` counts."""
-    last_only = ("weight", "head", "buffer") if keeps == "latest" else ("buffer",)
+    last_only = ("weight", "session", "buffer") if keeps == "shared_latest" else ("buffer",)
     return {
         kind: files[-1].get(kind, 0) if kind in last_only else sum(file.get(kind, 0) for file in files)
         for kind in KINDS
@@ -90,7 +92,8 @@ def keeps_of(config: RunConfig) -> str:
     """What the method leaves behind a session."""
     from vcl.sessions.methods import METHODS  # Loads Avalanche, which takes seconds.
 
-    return METHODS[config.method.name].keeps
+    kind: str = METHODS[config.method.name].state_kind
+    return kind
 
 
 def _left(config: RunConfig, weights: int, free: float) -> float:
@@ -106,7 +109,7 @@ def _buffer(config: RunConfig, network: Backbone, heads: int, kept: int) -> dict
     """What the method keeps for the next session."""
     method, found = config.method, dict[str, Tensor]()
     if isinstance(method, BufferConfig) and kept:
-        found["place"] = _empty(torch.float64, kept, 2)
+        found["query"] = _empty(torch.float64, kept, 3)
         pixels = _empty(torch.uint8, kept, 3, *config.stream.size)
         if not isinstance(method, DerConfig) or method.truth:
             found["frame"] = pixels
@@ -115,7 +118,11 @@ def _buffer(config: RunConfig, network: Backbone, heads: int, kept: int) -> dict
     if method.name in ("replay", "der", "esmer"):
         found["seen"] = _empty(torch.int64)
     parameters = {name: _empty(torch.float32, *value.shape) for name, value in network.named_parameters()}
-    parameters |= {f"heads.{number}": _empty(torch.float32, *network.head_shape) for number in range(heads)}
+    parameters |= {
+        f"session_parameters.{number}.{name}": _empty(torch.float32, *shape)
+        for number in range(heads)
+        for name, shape in network.layout().session.items()
+    }
     if isinstance(method, EwcConfig | MasConfig):
         found |= {f"importance/{name}": value for name, value in parameters.items()}
     if isinstance(method, EsmerConfig):

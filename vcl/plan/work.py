@@ -74,7 +74,7 @@ def _rehearsals(config: RunConfig, lengths: Sequence[int]) -> list[tuple[int, in
     if settings.name == "gem":
         earlier, buffer = len(lengths) - 1, getattr(settings, "buffer", 0)
         require(buffer >= earlier, "method.buffer", f"be at least {earlier} for gem", buffer)
-    plugins = method.own_plugins(settings, Ledger({}, method.keeps), config.train.seed)
+    plugins = method.own_plugins(settings, Ledger({}, method.state_kind), config.train.seed)
     buffers = [plugin for plugin in plugins if isinstance(plugin, Buffered)]
     held, found = list[int](), []
     for session, frames in enumerate(lengths):
@@ -84,7 +84,7 @@ def _rehearsals(config: RunConfig, lengths: Sequence[int]) -> list[tuple[int, in
         for buffer in buffers:
             owners = [*held, *[session] * frames]
             held = [owners[number] for number in buffer.keep(held, session, frames)]
-            buffer.held = {"place": torch.tensor([[0, owner] for owner in held], dtype=torch.float64)}
+            buffer.buffer = {"query": torch.tensor([[owner, 0, 0] for owner in held], dtype=torch.float64)}
         found.append((rehearsed, len(held)))
     return found
 

@@ -1,6 +1,6 @@
-"""What this machine makes of vcl: timings that can be believed, each beside what it is measured against.
+"""Benchmarks of vcl on this machine; each time is compared with a baseline that is measured in the same process.
 
-A benchmark is a file with a function ``measure`` and a line in the table below.
+A benchmark is a file with a function ``measure``, and a line in the table below.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "step": "a training step against forward and backward of the plain dense network of the same widths",
     "loop": "a training step against the same step in a bare loop",
-    "mask": "ranking all scores, beside a training step",
+    "mask": "ranking all scores, against a training step",
     "fourier": "the operator, forward and backward, against the convolution path of its block",
-    "decode": "frames a second of a session, against the plain dense network",
+    "decode": "frames per second of a session, against the plain dense network",
     "evaluate": "measuring a video for the matrix, against decoding it",
-    "loader": "the input side beside a training step, and the time from the command to the first step",
-    "sessions": "what a session costs when many came before it",
+    "loader": "loading a batch, against a training step, and the time from the command to the first step",
+    "sessions": "the cost of a session after many others",
 }
-"""Name to what it measures."""
+"""Name of a benchmark to what it measures."""
 
 
 def run_benchmark(name: str, config: RunConfig, rounds: int | None = None) -> Table:
-    """Measure.
+    """Run a benchmark.
 
     Args:
         name: a key of ``BENCHMARKS``.
-        config: whose network, method, recipe and stream are measured.
-        rounds: how often everything takes its turn; for ``sessions``, how many sessions. Each has a default.
+        config: its network, method, recipe and stream are measured.
+        rounds: how often everything is timed; for ``sessions``, how many sessions. Default: that of the benchmark.
 
     Raises:
-        VclError: the config cannot be measured so.
+        VclError: the benchmark does not apply to the config.
     """
     from vcl import config as configs
 

@@ -1,4 +1,4 @@
-"""Frames a second of a sealed session, against the plain dense network."""
+"""Frames per second of a sealed session, against the plain dense network."""
 
 import time
 from dataclasses import replace
@@ -10,7 +10,7 @@ from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.device import prepare_device
 from vcl.profiling.machine import peak
-from vcl.profiling.subjects import both, closed_ledger, plain
+from vcl.profiling.subjects import closed_ledger, plain, with_and_without_operator
 from vcl.profiling.table import DTYPES, Table, rows_of, setting_of
 from vcl.profiling.timing import Subject, take_turns, timed
 from vcl.render import BATCH, Renderer
@@ -22,25 +22,25 @@ ROUNDS = 5
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Time decoding to uint8 frames; for PFNR also that of WSN, the same network without its operator.
+    """Time decoding to uint8 frames; for PFNR also with WSN, the same network without its operator.
 
-    A session's effective weights are built once, before; how long that takes stands in the setting.
+    A session's effective weights are built once, beforehand; the time of that is part of the setting.
     """
     device = prepare_device(config.train)
     config = replace(config, train=replace(config.train, batch=BATCH, precision="float32"))
     subjects = {"plain dense": _plain(config, device)}
     loading: dict[str, float] = {}
-    for one in both(config):
-        ledger, renderer = closed_ledger(one), Renderer(backbones.of_run(one, 1).to(device))
+    for variant in with_and_without_operator(config):
+        ledger, renderer = closed_ledger(variant), Renderer(backbones.of_run(variant, 1).to(device))
         started = time.perf_counter()
         renderer.load(ledger.subnetwork(0))
-        loading[f"{one.method.name}_loaded_in_ms"] = round(1e3 * (time.perf_counter() - started), 1)
-        subjects[one.method.name] = _decoding(renderer)
-    best = peak(device, DTYPES[config.train.precision])
-    rows = rows_of(take_turns(subjects, rounds, device), "plain dense", BATCH * BATCHES, best)
-    rated = tuple(replace(row, more={"frames_a_second": 1e3 / row.milliseconds}) for row in rows)
-    setting = setting_of(config, device, best, rounds=rounds, frames=BATCH * BATCHES, **loading)
-    return Table("decode", "the plain dense network", "milliseconds a frame", rated, setting, configs.to_dict(config))
+        loading[f"{variant.method.name}_loaded_in_ms"] = round(1e3 * (time.perf_counter() - started), 1)
+        subjects[variant.method.name] = _decoding(renderer)
+    machine_peak = peak(device, DTYPES[config.train.precision])
+    rows = rows_of(take_turns(subjects, rounds, device), "plain dense", BATCH * BATCHES, machine_peak)
+    rated = tuple(replace(row, more={"frames_per_second": 1e3 / row.milliseconds}) for row in rows)
+    setting = setting_of(config, device, machine_peak, rounds=rounds, frames=BATCH * BATCHES, **loading)
+    return Table("decode", "the plain dense network", "milliseconds per frame", rated, setting, configs.to_dict(config))
 
 
 def _plain(config: RunConfig, device: torch.device) -> Subject:

@@ -1,4 +1,4 @@
-"""What measuring a video adds to decoding it."""
+"""The time that measuring a video adds to decoding it."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Time decoding a video of noise alone, with rounding and hashing, and as a row of the matrix measures it."""
+    """Time decoding of a video of noise: alone, with rounding and hashing, and with all metrics as in a row."""
     device = prepare_device(config.train)
     clip, renderer = noise(config, FRAMES), Renderer(backbones.of_run(config, 1).to(device))
     renderer.load(closed_ledger(config).subnetwork(0))
@@ -39,7 +39,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
         "decode, round, hash": decode_and_hash,
         "decode, round, hash, measure": lambda: measure_video(renderer.frames(0, FRAMES), clip),
     }
-    subjects: dict[str, Subject] = {name: timed(each) for name, each in work.items()}
+    subjects: dict[str, Subject] = {name: timed(function) for name, function in work.items()}
     rows = rows_of(take_turns(subjects, rounds, device), "decode", FRAMES)
     setting = setting_of(config, device, rounds=rounds, frames=FRAMES)
-    return Table("evaluate", "decoding alone", "milliseconds a frame", rows, setting)
+    return Table("evaluate", "decoding alone", "milliseconds per frame", rows, setting)

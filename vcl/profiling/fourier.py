@@ -25,7 +25,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     """Time the operator with dense and with masked weights.
 
     Raises:
-        ConfigError: the method is not PFNR, or the block has no convolution beside the operator.
+        ConfigError: the method is not PFNR, or the block has no convolution in parallel with the operator.
     """
     backbone = config.backbone
     if not isinstance(config.method, PfnrConfig) or not isinstance(backbone, NervConfig):
@@ -39,20 +39,22 @@ def measure(config: RunConfig, rounds: int) -> Table:
     block = _block(dense(config), backbone.operator_block, device)
     masked = _block(config, backbone.operator_block, device)
     assert block.operator is not None
-    inputs = block.operator.positive_real.value.shape[2]
-    x = torch.rand(config.train.batch, inputs, *size, device=device).contiguous(memory_format=torch.channels_last)
+    in_channels = block.operator.positive_real.shape[2]
+    x = torch.rand(config.train.batch, in_channels, *size, device=device).contiguous(memory_format=torch.channels_last)
     subjects = {
-        "convolution": _both_ways(_only(block, "conv"), x),
-        "operator, dense": _both_ways(_only(block, "operator"), x),
-        "operator, masked": _both_ways(_only(masked, "operator"), x),
+        "convolution": _forward_and_backward(_only(block, "conv"), x),
+        "operator, dense": _forward_and_backward(_only(block, "operator"), x),
+        "operator, masked": _forward_and_backward(_only(masked, "operator"), x),
     }
-    best = peak(device, torch.float32)
-    rows = rows_of(take_turns(subjects, rounds, device), "convolution", 1, best)
-    setting = setting_of(config, device, best, rounds=rounds, operator_block=backbone.operator_block, input=list(size))
+    machine_peak = peak(device, torch.float32)
+    rows = rows_of(take_turns(subjects, rounds, device), "convolution", 1, machine_peak)
+    setting = setting_of(
+        config, device, machine_peak, rounds=rounds, operator_block=backbone.operator_block, input=list(size)
+    )
     return Table(
         "fourier",
         "the convolution path of the same block",
-        "milliseconds, both ways",
+        "milliseconds, forward and backward",
         rows,
         setting,
         configs.to_dict(config),
@@ -61,7 +63,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
 
 def _block(config: RunConfig, number: int, device: torch.device) -> UpsampleBlock:
     network = METHODS[config.method.name].network(config, 1).to(device)
-    network.draw(config.train.seed)
+    network.reset_parameters(config.train.seed)
     block = network.get_submodule(f"blocks.{number - 1}")
     assert isinstance(block, UpsampleBlock)
     return block
@@ -73,12 +75,12 @@ def _only(block: UpsampleBlock, path: Literal["conv", "operator"]) -> UpsampleBl
     )
 
 
-def _both_ways(block: UpsampleBlock, x: Tensor) -> Subject:
+def _forward_and_backward(block: UpsampleBlock, x: Tensor) -> Subject:
     x = x.clone().requires_grad_()
 
     def work() -> None:
-        finer = block(x)
-        torch.autograd.backward(finer, finer.detach())
+        output = block(x)
+        torch.autograd.backward(output, output.detach())
         block.zero_grad()
         x.grad = None
 

@@ -1,4 +1,4 @@
-"""The input side beside a training step, and how long a user waits for the first step."""
+"""Loading of a batch against a training step, and the time from the command to the first step."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ ROUNDS = 5
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Time steps and the making of their batches, and start the config's own run, in a process of its own, once.
+    """Time steps and the loading of their batches; then start the run of the config once, in a separate process.
 
     Raises:
         VclError: the run does not start.
@@ -46,14 +46,14 @@ def _batches(config: RunConfig, device: torch.device) -> Subject:
 
 
 def _seconds_to_first_step(config: RunConfig) -> float:
-    """Of a real run with one frame and one epoch: from the start of the process to the beginning of its only step."""
+    """Time from the start of the process to its only step, in a real run of one frame and one epoch."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         (path / "first.yaml").write_text(configs.to_yaml(config))
-        words = [sys.executable, "-m", "vcl", "run", str(path / "first.yaml"), "--out", str(path / "run"), "--quiet"]
-        words += ["stream.frames=1", "train.epochs=1", "matrix.transfer_epochs=0", "wandb.mode=disabled"]
+        command = [sys.executable, "-m", "vcl", "run", str(path / "first.yaml"), "--out", str(path / "run"), "--quiet"]
+        command += ["stream.frames=1", "train.epochs=1", "matrix.transfer_epochs=0", "wandb.mode=disabled"]
         started = time.perf_counter()
-        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             while not (epochs := RunFolder(path / "run").events("epoch")):
                 if process.poll() not in (None, 0):
@@ -61,5 +61,5 @@ def _seconds_to_first_step(config: RunConfig) -> float:
                 time.sleep(0.01)
             seconds = time.perf_counter() - started
             process.kill()
-    # The event comes after the step, and tells how long training has taken so far.
+    # The event follows the step, and has the time that training took until then.
     return seconds - float(epochs[0]["seconds"])

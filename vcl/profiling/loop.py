@@ -3,15 +3,16 @@
 import torch
 
 from vcl.config import RunConfig
-from vcl.device import prepare_device
+from vcl.device import autocast, prepare_device
 from vcl.layers import init
 from vcl.profiling.subjects import noise, our_steps
 from vcl.profiling.table import Table, rows_of, setting_of
 from vcl.profiling.timing import Subject, Watch, take_turns
+from vcl.query import Query
+from vcl.sessions.adam import adam
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import share_of_rate
-from vcl.sessions.strategy import adam
 from vcl.subnet.gate import Gate
 from vcl.subnet.ledger import Ledger
 
@@ -21,15 +22,15 @@ ROUNDS = 9
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Time an epoch of the first session as a run trains it, and the same steps written out.
+    """Time an epoch of the first session as a run trains it, and the same steps in a bare loop.
 
-    Both rank, mask and step; ours also goes through Avalanche's hooks, measures PSNR and tells listeners.
+    Both rank, mask and step; ours also calls Avalanche's hooks, measures PSNR and emits events to listeners.
     """
     device = prepare_device(config.train)
     subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, before=0)}
     rows = rows_of(take_turns(subjects, rounds, device), "bare loop", STEPS)
     setting = setting_of(config, device, rounds=rounds, steps=STEPS)
-    return Table("loop", "the same steps in a bare loop", "milliseconds a step", rows, setting)
+    return Table("loop", "the same steps in a bare loop", "milliseconds per step", rows, setting)
 
 
 def _bare_steps(config: RunConfig, device: torch.device) -> Subject:
@@ -38,9 +39,9 @@ def _bare_steps(config: RunConfig, device: torch.device) -> Subject:
 
     def subject(watch: Watch) -> None:
         network = METHODS[config.method.name].network(config, 1).to(device)
-        network.draw(train.seed)
-        network.add_head(train.seed)
-        gate = Gate(network.weights(), Ledger(network.shapes(), "masks"))
+        network.reset_parameters(train.seed)
+        network.add_session(train.seed)
+        gate = Gate(network.weights(), Ledger(network.layout(), "shared_masked"))
         optimiser = adam(list(network.parameters()), train.lr, train.betas)
         truth = torch.from_numpy(frames_of_noise).to(device)
         order = torch.randperm(len(truth), generator=init.generator(train.seed, "order", 0, 0))
@@ -48,11 +49,10 @@ def _bare_steps(config: RunConfig, device: torch.device) -> Subject:
         for step, chosen in enumerate(batches):
             if step == 1:
                 watch.start()
-            x = torch.stack((chosen.double() / len(truth), torch.zeros_like(chosen, dtype=torch.float64)), dim=1)
             optimiser.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16, enabled=train.precision == "bfloat16"):
-                frames = network(x)
-            loss = LOSSES[train.loss](frames.float(), truth[chosen].float().div_(255))
+            with autocast(device, train.precision):
+                output = network.ask(Query.of_video(0, chosen, len(truth)))
+            loss = LOSSES[train.loss](output.frames.float(), truth[chosen].float().div_(255))
             torch.autograd.backward(loss)
             share = share_of_rate(step / (train.epochs * len(batches)), train.warmup, train.warmup_from)
             optimiser.param_groups[0]["lr"] = train.lr * share

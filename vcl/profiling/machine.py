@@ -1,4 +1,4 @@
-"""What this machine is, and the most it was seen to do."""
+"""The machine, and the highest rates that it reaches."""
 
 from __future__ import annotations
 
@@ -18,33 +18,38 @@ from vcl.profiling.timing import Watch
 
 @dataclass(frozen=True)
 class Peak:
-    """The best of a few tries: large products, and a copy far larger than any cache."""
+    """Highest rates of a machine, the best of a few trials.
 
-    flop_a_second: float
-    bytes_a_second: float
+    Args:
+        flop_per_second: of large matrix products or convolutions.
+        bytes_per_second: read and written by a copy far larger than any cache.
+    """
+
+    flop_per_second: float
+    bytes_per_second: float
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> Peak:
-    """Measure the peaks, in a few seconds.
+    """Measure the highest rates, in a few seconds.
 
     Args:
-        device: where.
-        dtype: of the products: a matrix product or a 3×3 convolution, whichever is faster here.
+        device: to be measured.
+        dtype: of the matrix product and the 3×3 convolution, the faster of which counts.
     """
     side, channels = (8192, 512) if device.type == "cuda" else (2048, 128)
-    one, two = torch.rand(2, side, side, device=device).to(dtype)
+    left, right = torch.rand(2, side, side, device=device).to(dtype)
     features = torch.rand(1, channels, 128, 128, device=device).to(dtype, memory_format=torch.channels_last)
     kernel = torch.rand(channels, channels, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
     source = torch.rand(2**26, device=device)
     target = torch.empty_like(source)
-    product = 2 * side**3 / _best(device, lambda: torch.mm(one, two))
+    product = 2 * side**3 / _best(device, lambda: torch.mm(left, right))
     convolution = 2 * 9 * channels**2 * 128**2 / _best(device, lambda: F.conv2d(features, kernel, padding=1))
     moved = 2 * source.numel() * source.element_size()
     return Peak(max(product, convolution), moved / _best(device, lambda: target.copy_(source)))
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """The machine as a reader of the numbers wants it named."""
+    """Hardware, libraries and settings that timings depend on, and the date."""
     return {
         "cpu": _cpu_name(),
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -60,14 +65,14 @@ def describe(device: torch.device) -> dict[str, Any]:
 
 
 def _best(device: torch.device, work: Any) -> float:
-    found = []
+    seconds = []
     for _ in range(8):
         watch = Watch(device)
         watch.start()
         work()
         watch.stop()
-        found.append(watch.wall)
-    return min(found)
+        seconds.append(watch.wall)
+    return min(seconds)
 
 
 def _cpu_name() -> str:

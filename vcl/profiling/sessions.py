@@ -1,4 +1,4 @@
-"""What a session costs when many came before it: a real run of many short videos."""
+"""The cost of a session after many others, in a real run of many short videos."""
 
 import hashlib
 import logging
@@ -27,10 +27,14 @@ TURNS = 9
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Compare a step of the last session with one of the first, in turns; then run so many sessions, once.
+    """Compare a step of the last session with one of the first, in turns; then run all sessions once.
 
-    For the run the config's videos are cut into clips of one length; its folder is removed in the end. A session's row
-    has the time of its training and of its row of the matrix, and the bytes that it left on disk.
+    For the run the config's videos are cut into clips of equal length; its folder is removed at the end. The row of a
+    session has the time of its training and of its row of the matrix, and the bytes that it stored.
+
+    Args:
+        config: of the run.
+        rounds: number of sessions.
 
     Raises:
         ConfigError: there are fewer than two sessions, or fewer frames than sessions.
@@ -43,19 +47,19 @@ def measure(config: RunConfig, rounds: int) -> Table:
     subjects = {first: our_steps(config, STEPS, device, 0), last: our_steps(config, STEPS, device, rounds - 1)}
     steps = rows_of(take_turns(subjects, TURNS, device), first, STEPS)
     with tempfile.TemporaryDirectory() as path:
-        folder = run_clips(config, clips, Path(path) / "run", lambda _: [_tell])
+        folder = run_clips(config, clips, Path(path) / "run", lambda _: [_log_session])
         rows = (*steps, *rows_of_run(folder))
     setting = setting_of(config, device, frames=len(clips[0].frames), epochs=config.train.epochs, turns=TURNS)
     return Table("sessions", first, "milliseconds", rows, {**setting, "verify": config.matrix.verify})
 
 
-def _tell(event: Event) -> None:
+def _log_session(event: Event) -> None:
     if event["kind"] == "session":
         logger.info("session %d: %.1f s", event["session"], event["seconds"])
 
 
 def cut(clips: Sequence[Clip], sessions: int) -> list[Clip]:
-    """Clips of one length, as long as the videos allow, evenly many frames each.
+    """Cut videos into so many clips of equal length, as long as the videos allow.
 
     Raises:
         ConfigError: there are fewer frames than sessions.
@@ -64,12 +68,12 @@ def cut(clips: Sequence[Clip], sessions: int) -> list[Clip]:
     if length == 0:
         frames = sum(len(clip.frames) for clip in clips)
         raise ConfigError(f"stream.frames must give every session a frame, got {frames} frames for {sessions} sessions")
-    found = [
+    pieces = [
         (f"{clip.name}-{first}", clip.frames[first : first + length])
         for clip in clips
         for first in range(0, len(clip.frames) - length + 1, length)
     ]
-    return [Clip(name, frames, hashlib.sha256(frames.tobytes()).hexdigest()) for name, frames in found[:sessions]]
+    return [Clip(name, frames, hashlib.sha256(frames.tobytes()).hexdigest()) for name, frames in pieces[:sessions]]
 
 
 def _pieces(clips: Sequence[Clip], length: int) -> int:
@@ -77,7 +81,7 @@ def _pieces(clips: Sequence[Clip], length: int) -> int:
 
 
 def rows_of_run(folder: RunFolder) -> tuple[Row, ...]:
-    """A row a session of a finished run."""
+    """One row per session of a finished run."""
     matrix = folder.matrix()
     assert matrix is not None
     return tuple(
@@ -86,7 +90,7 @@ def rows_of_run(folder: RunFolder) -> tuple[Row, ...]:
             1e3 * event["seconds"],
             more={
                 "row_ms": 1e3 * row["seconds"],
-                "row_ms_a_video": 1e3 * row["seconds"] / (session + 1),
+                "row_ms_per_video": 1e3 * row["seconds"] / (session + 1),
                 "bytes_on_disk": sum(folder.session_bytes(session).values()),
             },
         )

@@ -1,4 +1,4 @@
-"""What the benchmarks time: the plain dense network that everything is held against, and our own training."""
+"""What the benchmarks time: the plain dense network, which is their baseline, and our own training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vcl.errors import ConfigError
 from vcl.profiling.timing import Subject, Watch
 from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
-from vcl.sessions.strategy import StatefulPlugin
+from vcl.sessions.stateful import StatefulPlugin
 from vcl.sessions.trainer import build
 from vcl.subnet.ledger import Ledger
 from vcl.video.cache import Clip
 
 
 class Stopwatch(StatefulPlugin):
-    """Calls ``start`` after a session's first step, which makes the optimiser's state, and ``stop`` after its epoch.
+    """Calls ``start`` after a session's first step, which creates the optimiser's state, and ``stop`` after its epoch.
 
     For sessions of one epoch.
     """
@@ -45,10 +45,10 @@ class Stopwatch(StatefulPlugin):
 
 
 class PlainNerv(nn.Module):
-    """NeRV as anyone would write it: dense, in stock modules, channels last. The yardstick.
+    """NeRV in its plainest form, the baseline: dense, of torch's own modules, in channels-last order.
 
     Args:
-        config: widths and strides; an operator is left out.
+        config: widths and strides; its operator is ignored.
         size: height and width of a frame.
     """
 
@@ -62,10 +62,10 @@ class PlainNerv(nn.Module):
         width = config.channels
         for number, stride in enumerate(config.strides):
             narrower = max(width // config.reduction, config.lower_width)
-            outputs = narrower if number else int(width * config.expansion)
-            conv = nn.Conv2d(width, outputs * stride**2, 3, padding=1, bias=False)
+            out_channels = narrower if number else int(width * config.expansion)
+            conv = nn.Conv2d(width, out_channels * stride**2, 3, padding=1, bias=False)
             self.blocks.append(nn.Sequential(conv, nn.PixelShuffle(stride), nn.SiLU()))
-            width = outputs
+            width = out_channels
         self.head = nn.Conv2d(width, 3, 1, bias=False)
         self.to(memory_format=torch.channels_last)
 
@@ -80,10 +80,10 @@ class PlainNerv(nn.Module):
 
 
 def plain(config: RunConfig, device: torch.device) -> tuple[PlainNerv, Tensor]:
-    """The yardstick of a config, and embeddings ``(batch, 4 * levels)`` to ask it with.
+    """The plain network of a config, and embeddings ``(batch, 4 * levels)`` to run it on.
 
     Raises:
-        ConfigError: it has no yardstick.
+        ConfigError: the backbone is not NeRV.
     """
     backbone = config.backbone
     if not isinstance(backbone, NervConfig):
@@ -93,7 +93,7 @@ def plain(config: RunConfig, device: torch.device) -> tuple[PlainNerv, Tensor]:
 
 
 def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
-    """Forward and backward of the yardstick with an L2 loss, without an optimiser."""
+    """Forward and backward of the plain network with an L2 loss, without an optimiser."""
     network, embedding = plain(config, device)
     truth = torch.rand(config.train.batch, 3, *config.stream.size, device=device)
 
@@ -110,15 +110,15 @@ def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
 
 
 def our_steps(config: RunConfig, steps: int, device: torch.device, before: int = 1) -> Subject:
-    """Steps as a run takes them, all of it: ranking, masks, loss, optimiser, gate, events. Checkpoints are left out.
+    """Complete training steps of a run: ranking, masks, loss, optimiser, gate, events; only checkpoints are left out.
 
-    Each turn begins with a network, an optimiser and one step that are not timed.
+    Building the network and the optimiser, and one first step, are not timed.
 
     Args:
-        config: the run's.
-        steps: in a turn.
+        config: of the run.
+        steps: to be timed.
         device: where to train.
-        before: sessions that are closed already, so that there are weights to keep.
+        before: number of sessions that are closed already and have sealed weights.
     """
     before = 0 if config.method.together else before
     ledger = closed_ledger(config, before, device)
@@ -142,8 +142,8 @@ def noise(config: RunConfig, frames: int) -> Clip:
     return Clip("noise", pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
-def both(config: RunConfig) -> list[RunConfig]:
-    """A PFNR config, after that of WSN, the same network without its operator; any other config alone."""
+def with_and_without_operator(config: RunConfig) -> list[RunConfig]:
+    """A PFNR config, preceded by that of WSN, the same network without its operator; any other config alone."""
     backbone, method = config.backbone, config.method
     if not isinstance(method, PfnrConfig) or not isinstance(backbone, NervConfig):
         return [config]
@@ -152,9 +152,9 @@ def both(config: RunConfig) -> list[RunConfig]:
 
 
 def closed_ledger(config: RunConfig, sessions: int = 1, device: torch.device | None = None) -> Ledger:
-    """A ledger with closed sessions, each trained for one step, so that it holds all that a method leaves behind."""
+    """A ledger with closed sessions, each trained for one step, so that it has everything that the method stores."""
     method = METHODS[config.method.name]
-    ledger = Ledger(method.network(config, sessions).shapes(), method.keeps)
+    ledger = Ledger(method.network(config, sessions).layout(), method.state_kind)
     clips = [noise(config, config.train.batch)] * sessions
     for session in range(sessions):
         _session(config, clips, session, ledger, device or torch.device("cpu"))
@@ -169,8 +169,8 @@ def _session(
     device: torch.device,
     plugins: Sequence[Any] = (),
 ) -> None:
-    """Train a session, for one pass over its video, after those that are closed."""
+    """Train a session for one pass over its video."""
     strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
-    for plugin in strategy.remembering:
+    for plugin in strategy.stateful:
         plugin.recall(ledger.buffer, session)
     strategy.train(video_stream(clips).train_stream[session], eval_streams=[])

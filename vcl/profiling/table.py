@@ -13,24 +13,24 @@ from vcl.profiling.machine import Peak, describe
 from vcl.profiling.timing import Measured, median_ratio
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""Of ``train.precision``."""
+"""By ``train.precision``."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line. What does not apply is None.
+    """One line of a benchmark's table. What does not apply is None.
 
     Args:
         name: of what was measured.
-        milliseconds: of one unit, median of the rounds.
-        ratio: of its time to the yardstick's, median of the rounds' own ratios.
+        milliseconds: per unit of work, median over the rounds.
+        ratio: of its time to that of the baseline, median over the ratios of each round.
         cpu_ratio: the same of processor time, which other processes disturb less.
-        gflop_a_second: matrix products and convolutions, 10⁹ operations a second, products with zeros among them.
+        gflop_per_second: matrix products and convolutions, 10⁹ operations per second, including products with zeros.
         share_of_gflop: of the machine's measured peak.
-        gbytes_a_second: inputs and outputs of all operations, 10⁹ bytes a second; for parts of ``mask`` what must move
-            whoever does it.
-        share_of_gbytes: of the machine's measured peak; over 1 where operations find their inputs in a cache.
-        peak_mebibytes: most memory held at one time beyond what was held before.
+        gbytes_per_second: inputs and outputs of all operations, 10⁹ bytes per second; for parts of ``mask`` the least
+            that any implementation must move.
+        share_of_gbytes: of the machine's measured peak; over 1 where operations have their inputs in a cache.
+        peak_mebibytes: highest memory use, less that at the start.
         more: numbers that only this benchmark has, by name.
     """
 
@@ -38,9 +38,9 @@ class Row:
     milliseconds: float
     ratio: float | None = None
     cpu_ratio: float | None = None
-    gflop_a_second: float | None = None
+    gflop_per_second: float | None = None
     share_of_gflop: float | None = None
-    gbytes_a_second: float | None = None
+    gbytes_per_second: float | None = None
     share_of_gbytes: float | None = None
     peak_mebibytes: float | None = None
     more: Mapping[str, float] = field(default_factory=dict)
@@ -52,15 +52,15 @@ class Table:
 
     Args:
         benchmark: its name.
-        yardstick: the row that ratios refer to.
-        unit: what the times are of.
+        baseline: what the ratios refer to.
+        unit: of the times.
         rows: the lines.
-        setting: what was measured, and where.
-        config: all of what was measured; in the JSON alone.
+        setting: what was measured, and on which machine.
+        config: the complete config, in the JSON only.
     """
 
     benchmark: str
-    yardstick: str
+    baseline: str
     unit: str
     rows: tuple[Row, ...]
     setting: Mapping[str, Any]
@@ -71,7 +71,7 @@ class Table:
         return asdict(self)
 
     def to_text(self) -> str:
-        """A column a number, without the columns that nobody fills, then the setting."""
+        """One column per number that any row has, then the setting."""
         flat = [
             {**{key: value for key, value in asdict(row).items() if key != "more"}, **row.more} for row in self.rows
         ]
@@ -80,53 +80,53 @@ class Table:
             for key in dict.fromkeys(key for row in flat for key in row)
             if any(row.get(key) is not None for row in flat)
         ]
-        lines = [[key.replace("_", " ") for key in keys], *([_shown(row.get(key)) for key in keys] for row in flat)]
+        lines = [[key.replace("_", " ") for key in keys], *([_number(row.get(key)) for key in keys] for row in flat)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(keys))]
-        laid = [
+        table = [
             "  ".join(
                 cell.ljust(width) if not column else cell.rjust(width)
                 for column, (cell, width) in enumerate(zip(line, widths, strict=True))
             )
             for line in lines
         ]
-        told = ", ".join(f"{key} {_plain(value)}" for key, value in self.setting.items())
-        return "\n".join([f"{self.benchmark}: {self.unit}; ratios to {self.yardstick}", *laid, told])
+        setting = ", ".join(f"{key} {_plain(value)}" for key, value in self.setting.items())
+        return "\n".join([f"{self.benchmark}: {self.unit}; ratios to {self.baseline}", *table, setting])
 
 
 def rows_of(
-    measured: Mapping[str, Measured], yardstick: str, units: int = 1, peak: Peak | None = None
+    measured: Mapping[str, Measured], baseline: str, units: int = 1, peak: Peak | None = None
 ) -> tuple[Row, ...]:
-    """Lines of subjects that took turns.
+    """The rows of a table, from timings of its subjects.
 
     Args:
-        measured: by name.
-        yardstick: name of the subject that ratios refer to.
-        units: that one turn holds, such as steps or frames.
-        peak: the machine's, to compare with.
+        measured: by name of the subject.
+        baseline: name of the subject that ratios refer to.
+        units: of work in one turn, such as steps or frames.
+        peak: highest rates of the machine, which the rates are compared with.
     """
-    against = measured[yardstick]
+    reference = measured[baseline]
     rows = []
-    for name, found in measured.items():
-        flop, moved = found.flop / found.seconds, found.bytes / found.seconds
+    for name, subject in measured.items():
+        flop, moved = subject.flop / subject.seconds, subject.bytes / subject.seconds
         rows.append(
             Row(
                 name,
-                1e3 * found.seconds / units,
-                median_ratio(found.wall, against.wall),
-                median_ratio(found.cpu, against.cpu),
+                1e3 * subject.seconds / units,
+                median_ratio(subject.wall, reference.wall),
+                median_ratio(subject.cpu, reference.cpu),
                 flop / 1e9 if peak else None,
-                flop / peak.flop_a_second if peak else None,
+                flop / peak.flop_per_second if peak else None,
                 moved / 1e9 if peak else None,
-                moved / peak.bytes_a_second if peak else None,
-                None if found.peak is None else found.peak / 2**20,
+                moved / peak.bytes_per_second if peak else None,
+                None if subject.peak is None else subject.peak / 2**20,
             )
         )
     return tuple(rows)
 
 
 def setting_of(config: RunConfig, device: torch.device, peak: Peak | None = None, **more: Any) -> dict[str, Any]:
-    """What was measured, and where."""
-    stated = {
+    """What was measured, and on which machine."""
+    setting = {
         "method": config.method.name,
         "size": list(config.stream.size),
         "batch": config.train.batch,
@@ -135,12 +135,12 @@ def setting_of(config: RunConfig, device: torch.device, peak: Peak | None = None
         **describe(device),
     }
     if peak is not None:
-        stated["peak_gflop_a_second"] = round(peak.flop_a_second / 1e9, 1)
-        stated["peak_gbytes_a_second"] = round(peak.bytes_a_second / 1e9, 1)
-    return stated
+        setting["peak_gflop_per_second"] = round(peak.flop_per_second / 1e9, 1)
+        setting["peak_gbytes_per_second"] = round(peak.bytes_per_second / 1e9, 1)
+    return setting
 
 
-def _shown(value: Any) -> str:
+def _number(value: Any) -> str:
     if value is None:
         return "n/a"
     if isinstance(value, str):

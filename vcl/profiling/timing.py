@@ -1,4 +1,4 @@
-"""Clocks and counters: what is compared takes turns in one process, and a ratio is what counts."""
+"""Clocks and counters. What is compared takes turns in one process, so that ratios mean more than times."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class Watch:
-    """Seconds between ``start`` and ``stop``, summed: on the wall and of the processor.
+    """Sums the seconds between ``start`` and ``stop``: ``wall`` by the clock, ``cpu`` of the processor.
 
     Args:
-        device: what it has been given to do is waited for, at both ends.
+        device: synchronised at ``start`` and ``stop``, so that its pending work counts.
     """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
@@ -33,12 +33,12 @@ class Watch:
         self.wall = self.cpu = 0.0
 
     def start(self) -> None:
-        """Begin."""
+        """Start the clocks."""
         self._wait()
         self.wall, self.cpu = self.wall - time.perf_counter(), self.cpu - time.process_time()
 
     def stop(self) -> None:
-        """End."""
+        """Stop the clocks, and add their time to the sums."""
         self._wait()
         self.wall, self.cpu = self.wall + time.perf_counter(), self.cpu + time.process_time()
 
@@ -48,7 +48,7 @@ class Watch:
 
 
 class Counter(Watch):
-    """Counts operations and bytes between ``start`` and ``stop`` in the place of seconds."""
+    """Counts operations and bytes, instead of seconds, between ``start`` and ``stop``."""
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         super().__init__(device)
@@ -56,31 +56,31 @@ class Counter(Watch):
         self._counting = ExitStack()
 
     def start(self) -> None:
-        """Begin."""
+        """Start counting."""
         self._products = self._counting.enter_context(FlopCounterMode(display=False))
         self._traffic = self._counting.enter_context(Traffic())
 
     def stop(self) -> None:
-        """End."""
+        """Stop counting, and add to the sums."""
         self._counting.close()
         self.flop += self._products.get_total_flops()
         self.bytes += self._traffic.bytes
 
 
 Subject = Callable[[Watch], None]
-"""What is measured: does its work once, between ``start`` and ``stop`` of the watch."""
+"""What is measured: a function that does its work once, and calls ``start`` and ``stop`` of the watch around it."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of a subject.
+    """Times and counts of a subject.
 
     Args:
-        wall: seconds, one a round.
-        cpu: processor seconds, likewise.
-        flop: floating-point operations of matrix products and convolutions, counted once.
-        bytes: inputs and outputs of every operation that torch ran, counted once.
-        peak: most memory held at one time beyond what was held before, bytes; None where it cannot be known.
+        wall: seconds of each round.
+        cpu: processor seconds of each round.
+        flop: floating-point operations of matrix products and convolutions, in one round.
+        bytes: inputs and outputs of every operation that torch ran, in one round.
+        peak: highest memory use less that at the start, bytes; None where the system does not report it.
     """
 
     wall: Sequence[float]
@@ -91,22 +91,22 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """Median on the wall."""
+        """Median of the rounds by the clock."""
         return statistics.median(self.wall)
 
 
 def take_turns(subjects: Mapping[str, Subject], rounds: int, device: torch.device | str = "cpu") -> dict[str, Measured]:
-    """Run every subject once to warm up and count, then in turns; every second round in the opposite order.
+    """Warm up every subject and count its work, then time all in turns; every second round in the opposite order.
 
     Args:
         subjects: by name.
         rounds: how often each is timed.
         device: where they work.
     """
-    counted = {}
+    counts = {}
     for name, subject in subjects.items():
         logger.info("%s: warming up and counting", name)
-        counted[name] = _count(subject, torch.device(device))
+        counts[name] = _count(subject, torch.device(device))
     watches: dict[str, list[Watch]] = {name: [] for name in subjects}
     for number in range(rounds):
         logger.info("round %d of %d", number + 1, rounds)
@@ -115,13 +115,13 @@ def take_turns(subjects: Mapping[str, Subject], rounds: int, device: torch.devic
             subjects[name](watch)
             watches[name].append(watch)
     return {
-        name: Measured([w.wall for w in watches[name]], [w.cpu for w in watches[name]], *counted[name])
+        name: Measured([w.wall for w in watches[name]], [w.cpu for w in watches[name]], *counts[name])
         for name in subjects
     }
 
 
 def timed(work: Callable[[], Any]) -> Subject:
-    """A subject that is timed from its beginning to its end."""
+    """A subject that is timed from beginning to end."""
 
     def subject(watch: Watch) -> None:
         watch.start()
@@ -132,28 +132,28 @@ def timed(work: Callable[[], Any]) -> Subject:
 
 
 def median_ratio(ours: Sequence[float], other: Sequence[float]) -> float:
-    """Median of the rounds' own ratios, which a disturbance of some rounds does not move."""
-    return statistics.median(one / two for one, two in zip(ours, other, strict=True))
+    """Median of the ratios of each round, which a disturbance in some rounds does not change."""
+    return statistics.median(our / their for our, their in zip(ours, other, strict=True))
 
 
 class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of inputs and outputs of operations; views and empty memory move nothing."""
+    """Counts the bytes of inputs and outputs of operations; views and uninitialised memory move nothing."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation, and count."""
+        """Run an operation, and count its bytes."""
         out = func(*args, **(kwargs or {}))
         if not func.is_view and "empty" not in func.name():
-            touched = tree_leaves((args, kwargs, out))
-            self.bytes += sum(leaf.numel() * leaf.element_size() for leaf in touched if isinstance(leaf, Tensor))
+            leaves = tree_leaves((args, kwargs, out))
+            self.bytes += sum(leaf.numel() * leaf.element_size() for leaf in leaves if isinstance(leaf, Tensor))
         return out
 
 
 def _count(subject: Subject, device: torch.device) -> tuple[int, int, int | None]:
-    subject(Watch(device))  # So that what is built once is not counted as memory of every call.
+    subject(Watch(device))  # What is built once does not belong to the memory of every call.
     before = _start_of_peak(device)
     subject(Watch(device))
     peak = None if before is None else _peak(device) - before
@@ -163,7 +163,7 @@ def _count(subject: Subject, device: torch.device) -> tuple[int, int, int | None
 
 
 def _start_of_peak(device: torch.device) -> int | None:
-    """Forget the highest memory use so far; the current one, bytes."""
+    """Reset the highest memory use to the current one, and return it, bytes; None where that is impossible."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)

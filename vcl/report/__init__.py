@@ -1,5 +1,4 @@
-"""Run folders become tables, figures and pages. Reads what is on disk, never a live object.
+"""Tables and figures of runs, computed from their folders and never from live objects.
 
-Nothing is re-exported, so that ``import vcl.report`` loads neither torch nor matplotlib nor W&B. Listeners that report
-on a run while it goes stand here as well; what they tell of frames they read back from the disk.
+Nothing is re-exported, so that ``import vcl.report`` loads neither torch nor matplotlib.
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 from vcl import config as configs
 from vcl.config import RunConfig, SingleMatchedConfig
+from vcl.metrics.registry import METRICS, PSNR
 from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
@@ -18,22 +19,25 @@ from vcl.wording import printable
 
 _NONE = "n/a"
 
-_ALWAYS = ("run", "method", "SSIM", "MS-SSIM")
-"""Lines that a table has even where they have nothing to say."""
+_MOST_COLUMNS = 6
+"""With more runs than this, each has a row instead of a column."""
 
-_FEW = 6
-"""Up to so many runs have a column each."""
-
-_ALIKE = 0.05
-"""Matched sizes that differ by less than this share belong to one group."""
+_SIZE_TOLERANCE = 0.05
+"""Matched sizes that differ by a smaller share than this belong to one group."""
 
 _NOT_COMPARED = (
     *("stream.root", "stream.cache", "stream.videos", "stream.allow_truncated"),
     *("train.seed", "train.threads", "train.checkpoint_seconds", "backbone.operator_block"),
 )
-"""Settings that move no number, show in the matrix, or belong to the method."""
+"""Settings that change no number, that the matrix shows, or that belong to the method."""
 
-_STORED_NAMES = {"weight": "weights", "mask": "masks", "head": "heads", "buffer": "buffers"}
+_STORED_NAMES = {
+    "weight": "weights",
+    "mask": "masks",
+    "session": "per session",
+    "frame": "per frame",
+    "buffer": "buffers",
+}
 
 
 @dataclass(frozen=True)
@@ -41,24 +45,24 @@ class Quantity:
     """A line of the table.
 
     Args:
-        name: what a reader calls it, with its unit.
-        of: a run to its value; None where it does not apply.
-        how: format of the value.
-        spread: whether to say how far seeds lie apart.
+        name: heading, with the unit.
+        value_of: the value of a run; None where it does not apply.
+        format_spec: how to format the value.
+        spread: whether to show the standard deviation over seeds.
     """
 
     name: str
-    of: Callable[[Summary], float | None]
-    how: str
+    value_of: Callable[[Summary], float | None]
+    format_spec: str
     spread: bool = False
 
-    def shown(self, runs: Sequence[Summary]) -> str:
-        """The mean over runs; behind it, where there are several, their standard deviation."""
-        values = [value for run in runs if (value := self.of(run)) is not None]
+    def text(self, runs: Sequence[Summary]) -> str:
+        """The mean over runs and, where wanted and there are several, their standard deviation."""
+        values = [value for run in runs if (value := self.value_of(run)) is not None]
         if not values or len(values) < len(runs):
             return _NONE
-        mean = format(fmean(values), self.how)
-        return f"{mean} ± {stdev(values):{self.how}}" if self.spread and len(values) > 1 else mean
+        mean = format(fmean(values), self.format_spec)
+        return f"{mean} ± {stdev(values):{self.format_spec}}" if self.spread and len(values) > 1 else mean
 
 
 @dataclass(frozen=True)
@@ -66,70 +70,69 @@ class Comparison:
     """Runs side by side.
 
     Args:
-        groups: by name, runs that differ in nothing but their seed; one each unless they are put together.
-        notes: what a reader must know before comparing them, a line each.
+        groups: by name, runs that differ only in their seed; one run per group unless seeds are averaged.
+        notes: what a reader must know before comparing them, one per line.
     """
 
     groups: Mapping[str, tuple[Summary, ...]]
     notes: tuple[str, ...] = ()
 
     def to_text(self) -> str:
-        """Lay out for a terminal, the notes below: few runs a column each with the PSNR of each video, many a row."""
+        """Lay out for a terminal: few runs as columns, with the PSNR of each video, many as rows; notes below."""
         rows = self._cells()
         breaks = [number for number, row in enumerate(rows) if row[0] == self._video_heading(0)]
         return "\n".join([text_table(rows, breaks=breaks), *(f"note: {note}" for note in self.notes)])
 
     def to_markdown(self) -> str:
-        """Lay out as ``to_text`` does, as a Markdown table."""
+        """Lay out as ``to_text`` does, in Markdown."""
         notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
         return "\n".join([markdown_table(self._cells()), *notes])
 
     def to_csv(self) -> str:
-        """Lay out for programs: a row a run, full precision, empty cells for what does not apply; without notes."""
+        """Lay out for programs: one row per run, full precision, empty cells for what does not apply, no notes."""
         kinds = self._kinds()
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        values = [
-            *("run", "method", "capacity", "seed", "sessions", "psnr", "ssim", "ms_ssim", "backward_transfer"),
-            *("forgetting", "forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel"),
+        columns = [
+            *("run", "method", "capacity", "seed", "sessions", *METRICS, "backward_transfer", "forgetting"),
+            *("forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel"),
             *("updates_per_frame", "seconds", "decode_fps"),
         ]
         videos = [self._video_heading(j) for j in range(self._sessions())]
-        writer.writerow([*values, *videos])
+        writer.writerow([*columns, *videos])
         for summary in self._runs():
             row: dict[str, Any] = {
-                **{key: value for key, value in vars(summary).items() if key in values},
+                **{name: getattr(summary, name) for name in columns if hasattr(summary, name)},
+                **summary.averages,
                 "sessions": len(summary.videos),
-                "stored_bytes": summary.stored_bytes,
                 **{f"{kind}_bytes": summary.stored.get(kind, 0) for kind in kinds},
                 **dict(zip(videos, summary.last, strict=False)),
             }
-            writer.writerow([row.get(key) for key in (*values, *videos)])
+            writer.writerow([row.get(column) for column in (*columns, *videos)])
         return file.getvalue().rstrip("\n")
 
     def _cells(self) -> list[list[str]]:
-        """The table for readers: a line a quantity, or a line a run where there are many; without what nobody has."""
-        members = list(self.groups.values())
+        """The table for readers, without the quantities that no run has: a line per quantity, or per run if many."""
+        groups = list(self.groups.values())
         lines = [
             ["run", *self.groups],
-            ["method", *(runs[0].method for runs in members)],
-            *([q.name, *map(q.shown, members)] for q in self._quantities()),
+            ["method", *(runs[0].method for runs in groups)],
+            *([quantity.name, *map(quantity.text, groups)] for quantity in self._quantities()),
         ]
-        kept = [line for line in lines if line[0] in _ALWAYS or set(line[1:]) - {_NONE, "0"}]
-        if len(self.groups) <= _FEW:
-            return kept
-        return [list(row) for row in zip(*kept, strict=True)]
+        always = {"run", "method", *(metric.heading for metric in METRICS.values())}
+        filled = [line for line in lines if line[0] in always or set(line[1:]) - {_NONE, "0"}]
+        if len(self.groups) <= _MOST_COLUMNS:
+            return filled
+        return [list(row) for row in zip(*filled, strict=True)]
 
     def _quantities(self) -> list[Quantity]:
-        each_video = [Quantity(self._video_heading(j), _last(j), ".2f") for j in range(self._sessions())]
+        each_video = [Quantity(self._video_heading(j), _last(j), f".{PSNR.digits}f") for j in range(self._sessions())]
         several = any(len(runs) > 1 for runs in self.groups.values())
         return [
             Quantity("capacity", lambda s: s.capacity, "g"),
             *([Quantity("seeds", lambda s: len(self._group_of(s)), ".0f")] if several else []),
             Quantity("sessions", lambda s: len(s.videos), ".0f"),
-            Quantity("PSNR (dB)", lambda s: s.psnr, ".2f", spread=True),
-            Quantity("SSIM", lambda s: s.ssim, ".4f", spread=True),
-            Quantity("MS-SSIM", lambda s: s.ms_ssim, ".4f", spread=True),
+            *(Quantity(m.heading, _average(m.name), f".{m.digits}f", spread=True) for m in METRICS.values()),
             Quantity("backward transfer (dB)", lambda s: s.backward_transfer, ".2f", spread=True),
             Quantity("forgetting (dB)", lambda s: s.forgetting, ".2f", spread=True),
             Quantity("forward transfer (dB)", lambda s: s.forward_transfer, ".2f", spread=True),
@@ -139,7 +142,7 @@ class Comparison:
             Quantity("updates per frame", lambda s: s.updates_per_frame, ".1f"),
             Quantity("training (s)", lambda s: s.seconds, ",.0f"),
             Quantity("decoding (frames/s)", lambda s: s.decode_fps, ",.0f"),
-            *(each_video if len(self.groups) <= _FEW else []),
+            *(each_video if len(self.groups) <= _MOST_COLUMNS else []),
         ]
 
     def _group_of(self, summary: Summary) -> tuple[Summary, ...]:
@@ -155,79 +158,79 @@ class Comparison:
         return max(len(summary.videos) for summary in self._runs())
 
     def _video_heading(self, video: int) -> str:
-        """Name a session; with its video, where that is the same in all runs."""
+        """Name a session by its number and its video, if all runs have the same there."""
         names = {summary.videos[video] for summary in self._runs() if video < len(summary.videos)}
         return f"{video} {names.pop()}" if len(names) == 1 else f"session {video}"
 
 
 def compare_runs(folders: Sequence[RunFolder], over_seeds: bool = True) -> Comparison:
-    """Put runs side by side, finished or not.
+    """Compare runs, finished or not.
 
     Args:
         folders: the runs, in the order of the table.
-        over_seeds: put runs together that differ in nothing but their seed.
+        over_seeds: average runs that differ only in their seed.
 
     Raises:
         VclError: a run has nothing to report yet, or its folder is damaged.
     """
-    names = names_of(folders)
+    names = run_names(folders)
     summaries = {name: replace(summarise(folder), run=name) for folder, name in zip(folders, names, strict=True)}
-    groups = grouped(folders, names) if over_seeds else {name: [name] for name in names}
+    groups = group_seeds(folders, names) if over_seeds else {name: [name] for name in names}
     return Comparison(
         {name: tuple(summaries[member] for member in members) for name, members in groups.items()},
         tuple(_differences(folders, names)),
     )
 
 
-def grouped(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, list[str]]:
-    """Put runs together that differ in nothing but their seed, and in a matched size that followed from it.
+def group_seeds(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str, list[str]]:
+    """Group runs that differ only in their seed, and in a matched size that followed from it.
 
     Returns:
-        By the name of a group, the names of its runs; a group of several has the part of their names that they share.
+        By the name of a group, the names of its runs; a group of several is named by the parts that their names share.
     """
     runs = [
         _Run(name, folder.config(), len(measured(folder)["rows"])) for name, folder in zip(names, folders, strict=True)
     ]
     groups: list[list[_Run]] = []
     for run in runs:
-        own = next((group for group in groups if all(_are_seeds(run, other) for other in group)), None)
-        if own is None:
-            groups.append(own := [])
-        own.append(run)
-    found = {}
+        group = next((group for group in groups if all(_are_seeds(run, other) for other in group)), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(run)
+    by_name = {}
     for members in ([run.name for run in group] for group in groups):
         shared = [part for part in members[0].split("/") if all(part in name.split("/") for name in members)]
         name = "/".join(shared) if len(members) > 1 and shared else members[0]
-        found[name if name not in found else members[0]] = members
-    return found
+        by_name[name if name not in by_name else members[0]] = members
+    return by_name
 
 
 @dataclass(frozen=True)
 class _Run:
     name: str
     config: RunConfig
-    done: int
+    sessions: int
 
 
 def _are_seeds(run: _Run, other: _Run) -> bool:
-    """Whether two runs, as far as they are done, differ in their seed alone: in one part of their names at most."""
+    """Whether two runs have as many sessions, configs that differ only in the seed, and names that do in one part."""
     one, two = run.config, other.config
-    parts = [each.name.split("/") for each in (run, other)]
-    if one.train.seed == two.train.seed or run.done != other.done or len(parts[0]) != len(parts[1]):
+    parts, other_parts = run.name.split("/"), other.name.split("/")
+    if one.train.seed == two.train.seed or run.sessions != other.sessions or len(parts) != len(other_parts):
         return False
-    if sum(mine != its for mine, its in zip(*parts, strict=True)) > 1:
+    if sum(part != other_part for part, other_part in zip(parts, other_parts, strict=True)) > 1:
         return False
-    alike = replace(one, train=replace(one.train, seed=two.train.seed))
+    same_seed = replace(one, train=replace(one.train, seed=two.train.seed))
     if isinstance(one.method, SingleMatchedConfig) and isinstance(two.method, SingleMatchedConfig):
-        # Bytes of a masked network depend a little on what was learned, and so on the seed.
-        if abs(one.method.session_bytes / two.method.session_bytes - 1) > _ALIKE:
+        # The bytes of a masked network depend a little on what was learned, and so on the seed.
+        if abs(one.method.session_bytes / two.method.session_bytes - 1) > _SIZE_TOLERANCE:
             return False
-        alike = replace(alike, method=two.method)
-    return configs.first_difference(alike, two) is None
+        same_seed = replace(same_seed, method=two.method)
+    return configs.first_difference(same_seed, two) is None
 
 
-def names_of(folders: Sequence[RunFolder]) -> list[str]:
-    """Name runs by their folders, with as many folders above as it takes to tell them apart."""
+def run_names(folders: Sequence[RunFolder]) -> list[str]:
+    """Name runs by their folders, with as many parent folders as it takes to tell them apart."""
     paths = [tuple(map(printable, folder.path.resolve().parts)) for folder in folders]
     for length in range(1, max(map(len, paths)) + 1):
         names = ["/".join(parts[-length:]) for parts in paths]
@@ -237,28 +240,28 @@ def names_of(folders: Sequence[RunFolder]) -> list[str]:
 
 
 def _differences(folders: Sequence[RunFolder], names: Sequence[str]) -> list[str]:
-    """Say what makes the numbers of these runs differ besides their methods."""
+    """List what the runs differ in besides their methods, one note per setting."""
     matrices = [measured(folder) for folder in folders]
     settings = [asdict(folder.config()) for folder in folders]
-    found: dict[str, list[Any]] = {
+    compared: dict[str, list[Any]] = {
         name: [setting[section].get(key) for setting in settings]
         for section in ("stream", "backbone", "train")
         for key in settings[0][section]
         if (name := f"{section}.{key}") not in _NOT_COMPARED
     }
-    found["videos"] = [" ".join(matrix["videos"]) for matrix in matrices]
-    found["frames"] = [" ".join(map(str, matrix["frames"])) for matrix in matrices]
-    found["sessions done"] = [len(matrix["rows"]) for matrix in matrices]
+    compared["videos"] = [" ".join(matrix["videos"]) for matrix in matrices]
+    compared["frames"] = [" ".join(map(str, matrix["frames"])) for matrix in matrices]
+    compared["sessions done"] = [len(matrix["rows"]) for matrix in matrices]
     notes = []
-    for key, values in found.items():
+    for key, values in compared.items():
         if len(set(map(str, values))) > 1:
-            told = (f"{name} {plainly(value)}" for name, value in zip(names, values, strict=True))
-            notes.append(f"the runs differ in {key}: {', '.join(told)}")
+            settings_of_runs = (f"{name} {setting_text(value)}" for name, value in zip(names, values, strict=True))
+            notes.append(f"the runs differ in {key}: {', '.join(settings_of_runs)}")
     return notes
 
 
-def plainly(value: object) -> str:
-    """Write a setting as a reader would: 720x1280, yes, 0.3."""
+def setting_text(value: object) -> str:
+    """Write a setting as a person would: 720x1280, yes, 0.3."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -268,6 +271,10 @@ def plainly(value: object) -> str:
 
 def _stored(kind: str) -> Callable[[Summary], float]:
     return lambda summary: summary.stored.get(kind, 0)
+
+
+def _average(metric: str) -> Callable[[Summary], float | None]:
+    return lambda summary: summary.averages[metric]
 
 
 def _last(video: int) -> Callable[[Summary], float | None]:

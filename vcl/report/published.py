@@ -1,4 +1,4 @@
-"""Numbers that papers report, read from a table with a row each."""
+"""Numbers that papers report, read from a table with one row per number."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import Any
 from vcl.errors import VclError
 
 MEAN = "mean"
-"""In the place of a video: an average over videos."""
+"""Instead of the name of a video: an average over videos."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the numbers of one list share, as far as it is known; None or empty where it is not.
+    """Where published numbers come from and how they were obtained; None or empty where that is unknown.
 
     Args:
         paper: its name and where it appeared.
-        table: place in the paper.
-        network: what the paper calls its network.
+        table: where in the paper.
+        network: the paper's name for its network.
         stream: name of the benchmark.
-        method: in the words of ``method.name``.
-        backbone: in the words of ``backbone.name``, or a word of its own for a network that is none of ours.
+        method: as ``method.name``.
+        backbone: as ``backbone.name``; another name where we do not have the network.
         channels: as ``backbone.channels``.
         height: of a frame, pixels.
         width: of a frame, pixels.
         epochs: passes over a video.
-        batch: frames a step.
+        batch: frames per step.
         lr: as ``train.lr``.
         session_embedding: as ``backbone.session_embedding``.
         capacity: share of weights in one mask.
-        reinit: whether scores are drawn anew for each session.
+        reinit: whether scores are initialised again for each session.
         operator_block: as ``backbone.operator_block``.
     """
 
@@ -66,12 +66,12 @@ class Published:
     """A reported number.
 
     Args:
-        source: where it comes from, and under which conditions.
+        source: where it comes from, and how it was obtained.
         video: its name in the benchmark, or ``mean``.
         psnr: dB.
         frames: of the video, None where unknown.
-        videos: what a mean is over, in the order of the sessions; empty for a video.
-        note: what is wrong with the number, or uncertain.
+        videos: those of a mean, in the order of the sessions; empty for a single video.
+        note: what is wrong or uncertain about the number.
     """
 
     source: Source
@@ -86,18 +86,18 @@ def read_published(path: Path) -> list[Published]:
     """Read reported numbers.
 
     Args:
-        path: a CSV file with a column for each field of ``Source`` and of ``Published``, in any order; others are
-            left alone. A cell is empty where nothing is known, and ``reinit`` is yes or no.
+        path: a CSV file with a column for each field of ``Source`` and of ``Published``, in any order; further columns
+            are ignored. A cell is empty where nothing is known, and ``reinit`` is yes or no.
 
     Raises:
-        VclError: the file cannot be read, lacks a column, or has a cell that does not hold what its column says.
+        VclError: the file cannot be read, lacks a column, or has a cell of the wrong type.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
-            lacking = [column for column in _COLUMNS if column not in (table.fieldnames or ())]
-            if lacking:
-                raise VclError(f"{path} must have columns for {', '.join(_COLUMNS)}; it lacks {', '.join(lacking)}")
+            missing = [column for column in _COLUMNS if column not in (table.fieldnames or ())]
+            if missing:
+                raise VclError(f"{path} must have columns for {', '.join(_COLUMNS)}; it lacks {', '.join(missing)}")
             return [_published(row, f"{path}, line {table.line_num}") for row in table]
     except OSError as error:
         hint = "give the path of the published numbers: --with-published FILE"
@@ -106,20 +106,20 @@ def read_published(path: Path) -> list[Published]:
         raise VclError(f"{path} is not a CSV file: {error}") from error
 
 
-def _published(row: Mapping[str, str | None], place: str) -> Published:
-    cells = {column: _cell(column, (row[column] or "").strip(), place) for column in _COLUMNS}
+def _published(row: Mapping[str, str | None], line: str) -> Published:
+    cells = {column: _cell(column, (row[column] or "").strip(), line) for column in _COLUMNS}
     source = Source(**{item.name: cells.pop(item.name) for item in fields(Source)})
     return Published(source, **cells)
 
 
-def _cell(column: str, text: str, place: str) -> Any:
+def _cell(column: str, text: str, line: str) -> Any:
     kind, read = _KINDS.get(column, ("text", str))
-    if not text and column in _UNKNOWABLE:
+    if not text and column in _OPTIONAL:
         return None
     try:
         return read(text)
     except ValueError as error:
-        raise VclError(f"{place}: {column} must be {kind}, got {text!r}") from error
+        raise VclError(f"{line}: {column} must be {kind}, got {text!r}") from error
 
 
 def _number(text: str) -> float:
@@ -149,6 +149,6 @@ _KINDS: dict[str, tuple[str, Callable[[str], object]]] = {
     "reinit": ("yes or no", _yes_or_no),
     "videos": ("names with spaces between them", lambda text: tuple(text.split())),
 }
-"""What a column must hold, and how to read it; text where it is not named."""
+"""What a column must hold, and how to read it; columns without an entry hold text."""
 
-_UNKNOWABLE = (*_WHOLE, "capacity", "lr", "reinit")
+_OPTIONAL = (*_WHOLE, "capacity", "lr", "reinit")

@@ -1,4 +1,4 @@
-"""Our numbers beside published ones, with every reason why the two cannot be compared."""
+"""Our numbers next to published ones, with every reason why the two cannot be compared."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from statistics import fmean
 from vcl.config import RunConfig, SingleConfig
 from vcl.datasets.resolve import manifest_of
 from vcl.errors import VideoError
-from vcl.report.comparison import plainly
+from vcl.metrics.registry import PSNR
+from vcl.report.comparison import setting_text
 from vcl.report.published import MEAN, Published, Source
 from vcl.report.summary import Summary
 from vcl.report.tables import markdown_table, text_table
 
-_FEW = 3
-"""Up to so many videos are named in one reason."""
+_MOST_NAMES = 3
+"""Videos that one reason names at most; more are counted."""
 
-_HEADINGS = ("source", "video", "published (dB)", "ours (dB)", "difference (dB)")
+_HEADINGS = ("source", "video", *(f"{column} ({PSNR.unit})" for column in ("published", "ours", "difference")))
+
+_DB = f".{PSNR.digits}f"
+"""Format of a PSNR."""
 
 _CSV_HEADINGS = (
     *("run", "source", "paper", "method", "video", "published", "ours", "difference"),
@@ -31,31 +35,31 @@ _CSV_HEADINGS = (
 
 @dataclass(frozen=True)
 class Condition:
-    """A setting that two numbers must share to be compared.
+    """A setting that must be equal for two numbers to be comparable.
 
     Args:
-        name: what a reader calls it.
+        name: in a reason.
         theirs: its value in a paper; None or empty where that is unknown.
         ours: its value in a run; None where the run has no such setting, so that it cannot differ.
-        told: whether it belongs to the name of a source.
+        in_name: whether it is part of the name of a source.
     """
 
     name: str
     theirs: Callable[[Source], object]
     ours: Callable[[RunConfig], object]
-    told: bool = True
+    in_name: bool = True
 
 
 _CONDITIONS = (
     Condition("size", lambda source: source.size, lambda run: run.stream.size),
     Condition("epochs", lambda source: source.epochs, lambda run: run.train.epochs),
-    Condition("batch", lambda source: source.batch, lambda run: run.train.batch, told=False),
-    Condition("rate", lambda source: source.lr, lambda run: run.train.lr, told=False),
+    Condition("batch", lambda source: source.batch, lambda run: run.train.batch, in_name=False),
+    Condition("rate", lambda source: source.lr, lambda run: run.train.lr, in_name=False),
     Condition(
         "session embedding",
         lambda source: source.session_embedding,
         lambda run: getattr(run.backbone, "session_embedding", None),
-        told=False,
+        in_name=False,
     ),
     Condition("capacity", lambda source: source.capacity, lambda run: getattr(run.method, "capacity", None)),
     Condition("re-init", lambda source: source.reinit, lambda run: getattr(run.method, "reinit", None)),
@@ -63,23 +67,23 @@ _CONDITIONS = (
         "operator block",
         lambda source: source.operator_block,
         lambda run: getattr(run.backbone, "operator_block", None),
-        told=False,
+        in_name=False,
     ),
-    Condition("backbone", lambda source: source.backbone, lambda run: run.backbone.name, told=False),
+    Condition("backbone", lambda source: source.backbone, lambda run: run.backbone.name, in_name=False),
     Condition(
-        "channels", lambda source: source.channels, lambda run: getattr(run.backbone, "channels", None), told=False
+        "channels", lambda source: source.channels, lambda run: getattr(run.backbone, "channels", None), in_name=False
     ),
 )
 
 
 @dataclass(frozen=True)
-class Beside:
-    """The numbers of a source beside ours.
+class SourceComparison:
+    """The numbers of one source next to ours.
 
     Args:
         source: where the published ones come from.
         pairs: a published number and ours, dB.
-        reasons: why they cannot be compared; none where that is not known.
+        reasons: why they cannot be compared; empty where no reason is known.
     """
 
     source: Source
@@ -88,14 +92,14 @@ class Beside:
 
     @property
     def name(self) -> str:
-        """Tell the source apart from the others: its place and the settings that are known of it."""
-        known = [(each.name, value) for each in _CONDITIONS if each.told and _known(value := each.theirs(self.source))]
-        settings = [f"{name} {plainly(value)}" for name, value in known]
+        """The source, by paper, table, network and known settings, which tell it from the others."""
+        conditions = [(condition.name, condition.theirs(self.source)) for condition in _CONDITIONS if condition.in_name]
+        settings = [f"{name} {setting_text(value)}" for name, value in conditions if _is_known(value)]
         return ", ".join(filter(None, (self.source.paper, self.source.table, self.source.network, *settings)))
 
     @property
     def verdict(self) -> str:
-        """Say whether the numbers can be compared, and if not why not."""
+        """Whether the numbers can be compared, and if not, why."""
         if self.reasons:
             return f"not comparable: {'; '.join(self.reasons)}"
         return "comparable as far as its settings are known"
@@ -103,18 +107,18 @@ class Beside:
 
 @dataclass(frozen=True)
 class PublishedComparison:
-    """Runs beside published numbers.
+    """Runs next to published numbers.
 
     Args:
-        runs: by name, a run or runs that differ in nothing but their seed.
-        found: by the same name, the sources that concern it.
+        runs: by name, one run, or several that differ only in their seed.
+        sources: by the same name, the comparisons with every source of that method and stream.
     """
 
     runs: Mapping[str, tuple[Summary, ...]]
-    found: Mapping[str, tuple[Beside, ...]]
+    sources: Mapping[str, tuple[SourceComparison, ...]]
 
     def to_text(self) -> str:
-        """Lay out for a terminal: a table for each run, and a line on each source below."""
+        """Lay out for a terminal: a table per run, with a line about each source below."""
         blocks = []
         for heading, rows, lines in self._parts():
             table = [text_table(rows, left=2)] if rows else []
@@ -130,64 +134,66 @@ class PublishedComparison:
         return "\n\n".join(blocks)
 
     def to_csv(self) -> str:
-        """Lay out for programs: a row a number, full precision."""
+        """Lay out for programs: one row per number, full precision."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_CSV_HEADINGS)
-        for run, each in ((run, each) for run, sources in self.found.items() for each in sources):
-            about = [run, each.name, each.source.paper, each.source.method]
-            verdict = ["no" if each.reasons else "yes", "; ".join(each.reasons)]
-            for number, ours in each.pairs:
+        for run, comparison in ((run, comparison) for run, sources in self.sources.items() for comparison in sources):
+            origin = [run, comparison.name, comparison.source.paper, comparison.source.method]
+            verdict = ["no" if comparison.reasons else "yes", "; ".join(comparison.reasons)]
+            for number, ours in comparison.pairs:
                 values = [number.video, number.psnr, ours, ours - number.psnr]
-                writer.writerow([*about, *values, *verdict, number.note])
+                writer.writerow([*origin, *values, *verdict, number.note])
         return file.getvalue().rstrip("\n")
 
     def _parts(self) -> Iterator[tuple[str, list[list[str]], list[str]]]:
-        """For each run its heading, its table and what to say below; sources are numbered from 1."""
-        for run, sources in self.found.items():
+        """For each run its heading, its table and the lines below it; sources are numbered from 1."""
+        for run, sources in self.sources.items():
             config = self.runs[run][0].config
-            what = f"{config.method.name} on {_stream(config)}"
+            experiment = f"{config.method.name} on {_stream(config)}"
             if not sources:
-                yield f"{run}: no published number is known to set beside {what}", [], []
+                yield f"{run}: no published number is known for {experiment}", [], []
                 continue
             numbered = list(enumerate(sources, 1))
             rows = [
-                [str(number), theirs.video, f"{theirs.psnr:.2f}", f"{ours:.2f}", f"{ours - theirs.psnr:+.2f}"]
-                for number, each in numbered
-                for theirs, ours in each.pairs
+                [str(number), theirs.video, f"{theirs.psnr:{_DB}}", f"{ours:{_DB}}", f"{ours - theirs.psnr:+{_DB}}"]
+                for number, comparison in numbered
+                for theirs, ours in comparison.pairs
             ]
-            lines = [line for number, each in numbered for line in _lines(number, each)]
-            yield f"{run}: {what}, beside published numbers", [list(_HEADINGS), *rows], lines
+            lines = [line for number, comparison in numbered for line in _lines(number, comparison)]
+            yield f"{run}: {experiment}, compared with published numbers", [list(_HEADINGS), *rows], lines
 
 
-def beside(runs: Mapping[str, tuple[Summary, ...]], published: Sequence[Published]) -> PublishedComparison:
-    """Set runs beside the published numbers of the same method on the same stream, or on one that it takes videos of.
+def compare_with_published(
+    runs: Mapping[str, tuple[Summary, ...]], published: Sequence[Published]
+) -> PublishedComparison:
+    """Compare runs with the published numbers of the same method on the same stream, or on one that shares its videos.
 
     Args:
-        runs: by name, a run or runs that differ in nothing but their seed.
+        runs: by name, one run, or several that differ only in their seed.
         published: numbers of all streams and methods.
     """
-    return PublishedComparison(runs, {name: tuple(_sources(group, published)) for name, group in runs.items()})
+    return PublishedComparison(runs, {name: tuple(_comparisons(group, published)) for name, group in runs.items()})
 
 
-def _sources(group: Sequence[Summary], published: Sequence[Published]) -> list[Beside]:
-    """Sources that concern a run, those with the fewest reasons against them first."""
+def _comparisons(group: Sequence[Summary], published: Sequence[Published]) -> list[SourceComparison]:
+    """A run's comparison with each source, those with the fewest reasons against them first."""
     run = group[0]
     streams = _streams(run.config)
     lists: dict[Source, list[Published]] = {}
     for number in published:
         if number.source.stream in streams and number.source.method == run.config.method.name:
             lists.setdefault(number.source, []).append(number)
-    found = []
+    comparisons = []
     for source, numbers in lists.items():
         pairs = [(number, ours) for number in numbers if (ours := _ours(number, group)) is not None]
         if pairs:
-            found.append(Beside(source, tuple(pairs), tuple(_reasons(source, numbers, run))))
-    return sorted(found, key=lambda each: len(each.reasons))
+            comparisons.append(SourceComparison(source, tuple(pairs), tuple(_reasons(source, numbers, run))))
+    return sorted(comparisons, key=lambda comparison: len(comparison.reasons))
 
 
 def _ours(number: Published, group: Sequence[Summary]) -> float | None:
-    """Ours of the same video, or the mean over the same videos, averaged over seeds; None where there is none."""
+    """Our number for the same video, or mean over the same videos, averaged over seeds; None where there is none."""
     by_video = dict(zip(group[0].videos, zip(*(run.last for run in group), strict=True), strict=False))
     if number.video == MEAN:
         same = set(number.videos) == set(by_video)
@@ -196,11 +202,17 @@ def _ours(number: Published, group: Sequence[Summary]) -> float | None:
 
 
 def _reasons(source: Source, numbers: Sequence[Published], run: Summary) -> Iterator[str]:
-    """Say what tells a run from a source, its numbers being all that the source has."""
-    for each in _CONDITIONS:
-        theirs, ours = each.theirs(source), each.ours(run.config)
-        if _known(theirs) and ours is not None and theirs != ours:
-            yield f"{each.name} {plainly(theirs)}, ours {plainly(ours)}"
+    """In what a run differs from a source.
+
+    Args:
+        source: of the published numbers.
+        numbers: all that the source has.
+        run: ours.
+    """
+    for condition in _CONDITIONS:
+        theirs, ours = condition.theirs(source), condition.ours(run.config)
+        if _is_known(theirs) and ours is not None and theirs != ours:
+            yield f"{condition.name} {setting_text(theirs)}, ours {setting_text(ours)}"
     order = next((number.videos for number in numbers if number.video == MEAN), ())
     yield from _about_sessions(order, run)
     yield from _about_frames({number.video: number.frames for number in numbers}, order, run)
@@ -209,7 +221,7 @@ def _reasons(source: Source, numbers: Sequence[Published], run: Summary) -> Iter
 
 
 def _about_sessions(theirs: Sequence[str], run: Summary) -> Iterator[str]:
-    """Compare which videos there are and how they follow on one another, where that matters to the method."""
+    """Compare the number of sessions and their order, where the method depends on them."""
     if not theirs or isinstance(run.config.method, SingleConfig):
         return
     if len(theirs) != len(run.planned):
@@ -220,21 +232,21 @@ def _about_sessions(theirs: Sequence[str], run: Summary) -> Iterator[str]:
 
 
 def _about_frames(theirs: Mapping[str, int | None], order: Sequence[str], run: Summary) -> Iterator[str]:
-    """Compare lengths of the videos that both have."""
+    """Compare the lengths of the videos that both have."""
     shared = {video: count for video, count in zip(run.videos, run.frames, strict=True) if video in (*theirs, *order)}
     unknown = [video for video in shared if theirs.get(video) is None]
     if unknown:
-        yield f"frames unknown of {', '.join(unknown) if len(unknown) <= _FEW else f'{len(unknown)} videos'}"
+        yield f"frames unknown of {', '.join(unknown) if len(unknown) <= _MOST_NAMES else f'{len(unknown)} videos'}"
     for video, count in shared.items():
         if video not in unknown and theirs[video] != count:
             yield f"frames of {video} {theirs[video]}, ours {count}"
 
 
-def _lines(number: int, each: Beside) -> Iterator[str]:
-    """What to say of a source: whether it can be compared, and what is said of its numbers."""
-    yield f"source {number}: {each.name}: {each.verdict}"
+def _lines(number: int, comparison: SourceComparison) -> Iterator[str]:
+    """The lines about a source: whether it can be compared, and the notes on its numbers."""
+    yield f"source {number}: {comparison.name}: {comparison.verdict}"
     notes: dict[str, list[str]] = {}
-    for theirs, _ in each.pairs:
+    for theirs, _ in comparison.pairs:
         if theirs.note:
             notes.setdefault(theirs.note, []).append(theirs.video)
     for note, videos in notes.items():
@@ -242,13 +254,13 @@ def _lines(number: int, each: Beside) -> Iterator[str]:
 
 
 def _streams(config: RunConfig) -> set[str]:
-    """Names of the benchmark and of the one whose videos it has, where its manifest still lies where it was."""
+    """Names of the benchmark and, where its manifest can still be read, of the one whose videos it has."""
     with suppress(VideoError):
         return {_stream(config), manifest_of(config.stream.benchmark).of}
     return {_stream(config)}
 
 
-def _known(value: object) -> bool:
+def _is_known(value: object) -> bool:
     return value not in (None, "")
 
 

@@ -15,8 +15,8 @@ def text_table(rows: Sequence[Sequence[str]], left: int = 1, breaks: Collection[
 
     Args:
         rows: the first holds the headings.
-        left: how many columns, from the first, hold words; the others hold numbers and stand to the right.
-        breaks: numbers of rows, the headings being row 0, that have a rule above them.
+        left: number of columns, from the first, that hold text; the others hold numbers and are right-aligned.
+        breaks: indices of rows with a rule above them; the headings are row 0.
     """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for number, name in enumerate(rows[0]):

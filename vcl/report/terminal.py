@@ -14,30 +14,31 @@ from rich.table import Table
 from rich.text import Text
 
 from vcl.metrics.matrix import SessionMatrix
-from vcl.report.summary import METRICS, label, measured, numbers_line, session_matrix
+from vcl.metrics.registry import METRICS, PSNR
+from vcl.report.summary import label, measured, numbers_line, session_matrix
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
 WIDTH = 100
-"""Columns of a text that is not for a terminal of known width."""
+"""Columns where the width of the terminal is unknown."""
 
-_NAME = 24
-"""Columns of a video's name at most, where a table would be too wide with whole names."""
+_NAME_WIDTH = 24
+"""Columns of a video's name at most, where a table with full names would be too wide."""
 
 _TO_COME = {
-    "masks": "decoded with the latest session's mask",
-    "latest": "decoded with the latest network",
-    "each": "decoded with the network of the latest video",
+    "shared_masked": "decoded with the latest session's mask",
+    "shared_latest": "decoded with the latest network",
+    "per_session": "decoded with the network of the latest video",
 }
-"""What a run decodes videos with that are still to come, by what its method leaves behind a session."""
+"""What decodes the videos still to come, by what the method stores per session."""
 
 
 def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> str:
-    """Show the matrix of a run, its averages below.
+    """The matrix of a run as text, with its averages below.
 
     Args:
         folder: the run, finished or not.
-        metric: psnr, ssim or ms_ssim.
+        metric: a key of ``METRICS``.
         width: columns of the terminal; no line is longer.
 
     Raises:
@@ -45,15 +46,18 @@ def matrix_text(folder: RunFolder, metric: str = "psnr", width: int = WIDTH) -> 
     """
     matrix = measured(folder)
     run, method = printable(folder.path.name), label(folder.config().method)
-    heading = f"{run}: {method}, {METRICS.get(metric, metric)} after each session"
-    table = table_text(matrix, metric, width, folder.session_notes(0).keeps, folder.path / "matrix.csv")
+    table = table_text(matrix, metric, width, folder.session_notes(0).state_kind, folder.path / "matrix.csv")
+    heading = f"{run}: {method}, {METRICS[metric].label} after each session"
     return "\n".join(filter(None, (_wrapped(heading, width), table, _wrapped(proof_line(matrix), width))))
 
 
 def proof_line(matrix: Mapping[str, Any]) -> str:
-    """Say whether earlier videos still decode bit for bit, by the hashes of their frames.
+    """Whether earlier videos still decode bit for bit, by the hashes of their frames.
 
     Empty where there is nothing to compare: after one session, or where all videos were learned at once.
+
+    Args:
+        matrix: as ``RunFolder.matrix`` returns it, with a row at least.
     """
     rows, earlier = matrix["rows"], matrix["rows"][-1]["session"]
     if earlier == 0 or rows[0]["psnr"][0] is None:
@@ -73,7 +77,7 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
     if hashes == "sample_sha256":
         return f"changed: {_listed(matrix['videos'][j] for j in changed)}"
     return "changed: " + _listed(
-        f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {latest['psnr'][j]:.2f} dB" for j in changed
+        f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {PSNR.text(latest['psnr'][j])}" for j in changed
     )
 
 
@@ -81,66 +85,75 @@ def table_text(
     matrix: Mapping[str, Any],
     metric: str = "psnr",
     width: int = WIDTH,
-    keeps: str = "masks",
+    state_kind: str = "shared_masked",
     csv: str | Path = "matrix.csv",
 ) -> str:
-    """Lay out a matrix: a row a session, a column a video, the mean of the videos so far at the end.
+    """Lay out a matrix: one row per session, one column per video, the mean of the videos so far at the end.
 
-    Videos that are still to come stand in brackets. Where the table would be wider than ``width``, columns have the
-    numbers of their sessions in the place of names, and cells a digit less; then videos still to come are left out;
-    then there is a row a video instead, of what it was when it was learned and what it is now.
+    Videos still to come are in brackets. Where the table would be wider than ``width``, columns are headed by the
+    number of the session instead of the video's name, and cells have one digit less; if that is not enough, videos
+    still to come are left out; at last there is one row per video instead, with its cell after its own session, its
+    latest cell and their difference.
 
     Args:
-        matrix: as ``RunFolder.matrix`` gives it.
+        matrix: as ``RunFolder.matrix`` returns it.
         metric: a key of ``METRICS``.
         width: columns; no line is longer.
-        keeps: what the method leaves behind a session.
-        csv: where every cell can be found, for a table that does not show them all.
+        state_kind: what the method stores per session, as in ``SessionNotes``.
+        csv: file with every cell, named below a table that does not show them all.
     """
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
-        learned = session_matrix(matrix, "psnr").defined
-        why = f"n/a for frames of {' x '.join(map(str, matrix['size']))} pixels" if learned else "not measured yet"
-        return f"{METRICS[metric]} is {why}"
-    digits = 2 if metric == "psnr" else 3
-    whole = f"(every cell: {csv})"
-    in_brackets = f"(in brackets: still to come, {_TO_COME[keeps]})" if _to_come(numbers) else ""
-    lower = SessionMatrix(tuple((*row[: s + 1], *[None] * len(row[s + 1 :])) for s, row in enumerate(numbers.rows)))
+        return f"{METRICS[metric].label} is {_why_undefined(matrix, metric)}"
+    digits = METRICS[metric].cell_digits
+    elsewhere = f"(every cell: {csv})"
+    in_brackets = f"(in brackets: still to come, {_TO_COME[state_kind]})" if _to_come(numbers) else ""
+    lower = SessionMatrix.of([[*row[: s + 1], *[None] * len(row[s + 1 :])] for s, row in enumerate(numbers.rows)])
     layouts = [
         (_table(matrix["videos"], numbers, digits), in_brackets),
         (_table(matrix["videos"], numbers, digits - 1, narrow=True), in_brackets),
-        (_table(matrix["videos"], lower, digits - 1, narrow=True), whole),
-        (_rows_of_videos(matrix["videos"], numbers, digits, width), whole),
+        (_table(matrix["videos"], lower, digits - 1, narrow=True), elsewhere),
+        (_rows_of_videos(matrix["videos"], numbers, digits, width), elsewhere),
     ]
-    fitting = (each for each in layouts if max(map(cell_len, plain(each[0]).splitlines())) <= width)
+    fitting = (layout for layout in layouts if max(map(cell_len, plain(layout[0]).splitlines())) <= width)
     table, note = next(fitting, layouts[-1])
     notes = (_wrapped(line, width) for line in (note, numbers_line(numbers, metric)))
     return "\n".join(filter(None, (plain(table), *notes)))
 
 
+def _why_undefined(matrix: Mapping[str, Any], metric: str) -> str:
+    """Why a metric has no cells: no video is learned, the run is older than the metric, or the frames are too small."""
+    if not session_matrix(matrix, PSNR.name).defined:
+        return "not measured yet"
+    if not any(metric in row for row in matrix["rows"]):
+        return "not measured in this run"
+    return f"n/a for frames of {' x '.join(map(str, matrix['size']))} pixels"
+
+
 def _to_come(numbers: SessionMatrix) -> bool:
-    """Tell whether there are numbers above the diagonal."""
+    """Whether there are cells above the diagonal."""
     return any(cell is not None for s, row in enumerate(numbers.rows) for cell in row[s + 1 :])
 
 
 def _table(videos: Sequence[str], numbers: SessionMatrix, digits: int, narrow: bool = False) -> Table:
-    brackets = _to_come(numbers)
+    has_brackets = _to_come(numbers)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0 if narrow else (0, 1))
     table.add_column("after session", no_wrap=True)
     for name in (*(map(str, range(len(videos))) if narrow else videos), "mean"):
         table.add_column(name, justify="right", no_wrap=True)
     for s, row in enumerate(numbers.rows):
         cells = ["" if cell is None else f"{cell:.{digits}f}" for cell in row]
-        # The space keeps numbers without brackets in line with those that have them.
-        shown = [f"({cell})" if cell and j > s else f"{cell}{' ' * brackets}" for j, cell in enumerate(cells)]
+        # The space aligns numbers without brackets with those that have them.
+        bracketed = [f"({cell})" if cell and j > s else f"{cell}{' ' * has_brackets}" for j, cell in enumerate(cells)]
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
         name = f"{s} {videos[s]}"
-        table.add_row(_cut(name, _NAME) if narrow else name, *shown, "" if mean is None else f"{mean:.{digits}f}")
+        mean_text = "" if mean is None else f"{mean:.{digits}f}"
+        table.add_row(_cut(name, _NAME_WIDTH) if narrow else name, *bracketed, mean_text)
     return table
 
 
 def _rows_of_videos(videos: Sequence[str], numbers: SessionMatrix, digits: int, width: int) -> Table:
-    """A row for each video that was learned: what it was when its session closed, what it is now, the difference."""
+    """One row per learned video: its cell after its own session, its latest cell, the difference."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     last = len(numbers.rows) - 1
     headings = ("learned", f"after {last}", "change")
@@ -150,20 +163,21 @@ def _rows_of_videos(videos: Sequence[str], numbers: SessionMatrix, digits: int, 
     for j, now in enumerate(numbers.rows[-1][: last + 1]):
         learned = numbers.rows[j][j]
         change = None if now is None or learned is None else now - learned
-        shown = ("" if cell is None else f"{cell:.{digits}f}" for cell in (learned, now, change))
-        table.add_row(_cut(f"{j} {videos[j]}", width - sum(len(heading) + 3 for heading in headings)), *shown)
+        cells = ("" if cell is None else f"{cell:.{digits}f}" for cell in (learned, now, change))
+        table.add_row(_cut(f"{j} {videos[j]}", width - sum(len(heading) + 3 for heading in headings)), *cells)
     return table
 
 
 def _cut(name: str, columns: int) -> str:
-    """A name that takes so many columns at most; wide characters, as in Chinese names, take two."""
+    """Cut a name to a number of columns; wide characters, as in Chinese names, take two."""
     return name if cell_len(name) <= columns else set_cell_size(name, columns - 1).rstrip() + "…"
 
 
-def _listed(parts: Iterable[str], most: int = 3) -> str:
-    """The first few parts, and how many more there are."""
-    first, more = (listed := list(parts))[:most], len(listed) - most
-    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+def _listed(names: Iterable[str], most: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _wrapped(line: str, width: int) -> str:
@@ -172,7 +186,7 @@ def _wrapped(line: str, width: int) -> str:
 
 
 def plain(table: Table) -> str:
-    """Render a table as text without colours, as wide as it needs to be; its words stand as they are."""
+    """Render a table as text, without colours or markup and as wide as it needs to be."""
     file = io.StringIO()
     _console(file, 10_000).print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

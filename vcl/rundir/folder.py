@@ -9,7 +9,6 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +233,7 @@ class RunFolder:
             tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
             notes: what decoding needs to know beside them.
         """
-        write_tensors(self._session_path(session), tensors, asdict(notes))
+        write_tensors(self._session_path(session), tensors, notes.stored())
 
     def read_session(self, session: int) -> tuple[dict[str, Tensor], SessionNotes]:
         """Tensors and notes of ``write_session``."""
@@ -281,7 +280,7 @@ class RunFolder:
         return read_notes(self._checkpoint_path) if exists(self._checkpoint_path) else None
 
     def write_matrix(self, matrix: Mapping[str, Any]) -> None:
-        """Replace the matrix: ``videos`` (names) and ``rows``, each with ``psnr``, ``ssim``, ``ms_ssim`` and hashes."""
+        """Replace the matrix: ``videos`` (names) and ``rows``, each with a list per metric and lists of hashes."""
         text = json.dumps(matrix, indent=1, allow_nan=False) + "\n"
         self._write_text("matrix.csv", matrix_csv(matrix))
         # Last: the row counts as measured from now on, and the table would not be written again.

@@ -1,6 +1,6 @@
 """What the JSON files of a run folder must hold, and the matrix as a table.
 
-A record that cannot be one raises ValueError with a rule, before anyone reckons with it.
+A malformed record raises ValueError, with the rule that it breaks, before anything is computed from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_METRICS = ("psnr", "ssim", "ms_ssim")
+from vcl.metrics.registry import METRICS, PSNR
+
 _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
 _Check = tuple[str, Callable[[Any], bool]]
@@ -54,19 +55,19 @@ _EVENTS: dict[str, dict[str, _Check]] = {
 
 
 def check_event(event: Any) -> None:
-    """Refuse a line of ``events.jsonl`` that is no event."""
+    """Check a line of ``events.jsonl``; raises ValueError."""
     _require(event, {"kind": ("a name", lambda value: isinstance(value, str))}, "an event")
     _require(event, _EVENTS.get(event["kind"], {}), f"the event {event['kind']}")
 
 
 def check_versions(starts: Any) -> None:
-    """Refuse what ``versions.json`` cannot hold."""
+    """Check the content of ``versions.json``; raises ValueError."""
     if not isinstance(starts, list) or not all(isinstance(start, dict) for start in starts):
         raise ValueError("it must be a list of objects")
 
 
 def check_matrix(matrix: Any) -> None:
-    """Refuse what ``matrix.json`` cannot hold."""
+    """Check the content of ``matrix.json``; raises ValueError."""
     size: _Check = ("height and width", lambda value: _is_list_of(value, 2, _is_count))
     rows: _Check = ("a list", lambda value: isinstance(value, list))
     _require(matrix, {"videos": _NAMES, "size": size, "rows": rows}, "the matrix")
@@ -84,9 +85,10 @@ def matrix_csv(matrix: Mapping[str, Any]) -> str:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["metric", "after session", *matrix["videos"]])
-    for metric in _METRICS:
+    for metric in METRICS:
         for row in matrix["rows"]:
-            writer.writerow([metric, row["session"], *("" if cell is None else cell for cell in row[metric])])
+            cells = row.get(metric) or [None] * len(matrix["videos"])
+            writer.writerow([metric, row["session"], *("" if cell is None else cell for cell in cells)])
     return table.getvalue()
 
 
@@ -100,10 +102,14 @@ def _check_row(row: Any, number: int, count: int) -> None:
         lambda value: _is_list_of(value, count, lambda cell: cell is None or isinstance(cell, str)),
     )
     session: _Check = (str(number), lambda value: type(value) is int and value == number)
-    wanted = {"session": session, **dict.fromkeys(_METRICS, cells), "sha256": hashes}
-    optional = {**dict.fromkeys(_HASHES, hashes), **dict.fromkeys(("seconds", "decoded", "decode_seconds"), _NUMBER)}
-    here = {key: check for key, check in optional.items() if isinstance(row, dict) and key in row}
-    _require(row, {**wanted, **here}, f"row {number}")
+    required = {"session": session, PSNR.name: cells, "sha256": hashes}
+    optional = {  # Rows of older runs may lack these.
+        **dict.fromkeys(METRICS, cells),
+        **dict.fromkeys(_HASHES, hashes),
+        **dict.fromkeys(("seconds", "decoded", "decode_seconds"), _NUMBER),
+    }
+    present = {key: check for key, check in optional.items() if isinstance(row, dict) and key in row}
+    _require(row, {**required, **present}, f"row {number}")
 
 
 def _is_list_of(value: Any, count: int, is_one: Callable[[Any], bool]) -> bool:

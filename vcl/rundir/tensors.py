@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from vcl.rundir.files import explained
 if TYPE_CHECKING:
     from torch import Tensor
 
-_KEEPS = ("masks", "latest", "each")
+_STATE_KINDS = ("shared_masked", "shared_latest", "per_session")
+_VERSION_1_KEEPS = dict(zip(("masks", "latest", "each"), _STATE_KINDS, strict=True))
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class SessionNotes:
         video: its name.
         frames: of the video.
         sessions: of the whole stream.
-        keeps: what the method leaves behind a session, as in ``Ledger``.
+        state_kind: what the method leaves behind a session, as in ``Ledger``.
+        units: as in ``SessionRecord``.
+        version: of the file's format.
 
     Raises:
         ValueError: a note has another type or lies out of range.
@@ -40,26 +43,39 @@ class SessionNotes:
     video: str
     frames: int
     sessions: int
-    keeps: str
+    state_kind: str
+    units: Mapping[str, str] = field(default_factory=dict)
+    version: int = 2
 
     def __post_init__(self) -> None:
+        if type(self.version) is not int or self.version not in (1, 2):
+            raise ValueError(f"the format's version must be 1 or 2, got {self.version!r}")
         if not isinstance(self.video, str):
             raise ValueError(f"the note video must be text, got {self.video!r}")
-        if self.keeps not in _KEEPS:
-            raise ValueError(f"the note keeps must be one of {', '.join(_KEEPS)}, got {self.keeps!r}")
+        if self.state_kind not in _STATE_KINDS:
+            raise ValueError(f"the note state_kind must be one of {', '.join(_STATE_KINDS)}, got {self.state_kind!r}")
+        if not isinstance(self.units, dict):
+            raise ValueError(f"the note units must be an object, got {self.units!r}")
         for name in ("frames", "sessions"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"the note {name} must be a number from 1 up, got {getattr(self, name)!r}")
 
+    def stored(self) -> dict[str, Any]:
+        """As the file has them."""
+        return {name: note for name, note in asdict(self).items() if name != "units" or note}
+
     @classmethod
     def of(cls, path: Path, notes: Mapping[str, Any]) -> SessionNotes:
         """The notes of a session's file; raises RunFolderError where they are not what they should be."""
-        names = [field.name for field in fields(cls)]
         with explained(path):
-            missing = [name for name in names if name not in notes]
-            if missing:
-                raise ValueError(f"it has no note {missing[0]}")
-            return cls(**{name: notes[name] for name in names})
+            if "keeps" in notes:
+                state_kind = _VERSION_1_KEEPS.get(str(notes["keeps"]), notes["keeps"])
+                notes = {**notes, "state_kind": state_kind, "version": 1}
+            for name in ("video", "frames", "sessions", "state_kind", "version"):
+                if name not in notes:
+                    raise ValueError(f"it has no note {name}")
+            known = {item.name for item in fields(cls)}
+            return cls(**{name: note for name, note in notes.items() if name in known})
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
@@ -98,6 +114,7 @@ def tensor_bytes(path: Path) -> dict[str, int]:
         for name in file.keys():  # noqa: SIM118 - the file is not a dict
             tensor = file.get_slice(name)
             kind = name.split("/")[0]
+            kind = "session" if kind == "head" else kind  # As version 1 called it.
             sizes[kind] = sizes.get(kind, 0) + math.prod(tensor.get_shape()) * _item_bytes(tensor.get_dtype())
         sizes["container"] = path.stat().st_size - sum(sizes.values())
     return sizes

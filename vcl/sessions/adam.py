@@ -19,3 +19,8 @@ class EagerAdam(torch.optim.Adam):
     state_dict: Any = inspect.unwrap(torch.optim.Adam.state_dict)
     zero_grad: Any = inspect.unwrap(torch.optim.Adam.zero_grad)
     step: Any = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+def adam(parameters: list[Any], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> torch.optim.Optimizer:
+    """Adam of parameters, or of groups of them, without weight decay; one kernel for all tensors."""
+    return EagerAdam(parameters, lr=lr, betas=betas, fused=True)

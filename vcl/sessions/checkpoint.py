@@ -13,6 +13,7 @@ from vcl.backbones import Backbone
 from vcl.errors import Interrupted, RunFolderError, TrainingError
 from vcl.rundir import RunFolder
 from vcl.sessions.epoch_metrics import EpochMeans
+from vcl.subnet.version_1 import renamed_parameter
 
 
 class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
@@ -34,12 +35,12 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         self._last = "none"
 
     def load_network(self, network: Backbone, seed: int) -> None:
-        """Put the saved weights, scores and heads into a network; nothing is done where nothing was saved."""
-        checkpoint = self.folder.read_checkpoint()
+        """Put the saved parameters into a network; nothing is done where nothing was saved."""
+        checkpoint = self._read()
         if checkpoint is not None:
             tensors, notes = checkpoint
-            while f"heads.{len(network.heads)}" in tensors:
-                network.add_head(seed)
+            while any(name.startswith(f"session_parameters.{len(network.session_parameters)}.") for name in tensors):
+                network.add_session(seed)
             with self._fitting():
                 _load_network(network, tensors)
                 self._last = _place(notes)
@@ -60,22 +61,22 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
                 f"{self.folder.path} must have the checkpoint of session {strategy.session - 1} to train session "
                 f"{strategy.session}, found {found}; what is sealed can still be decoded"
             )
-        kept = self.folder.read_checkpoint() if notes and notes["session"] == strategy.session else None
+        kept = self._read() if notes and notes["session"] == strategy.session else None
         if kept is None:
             return
         tensors, notes = kept
         with self._fitting():
             _load_network(strategy.model, tensors)
             _load_optimizer(strategy, tensors)
-            for plugin in strategy.remembering:
-                plugin.resume(_within("plugin/", tensors))
+            for plugin in strategy.stateful:
+                plugin.load_state_dict(_within("plugin/", tensors))
             strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
-            if strategy.step % strategy.steps_an_epoch:
+            if strategy.step % strategy.steps_per_epoch:
                 self.means.resume(tensors["means"].to(strategy.device))
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Save when it is time, or the user wants to stop; after the last step of an epoch only look at its loss."""
-        if strategy.step % strategy.steps_an_epoch:
+        if strategy.step % strategy.steps_per_epoch:
             self._save_if_due(strategy)
         else:
             self._check(strategy)
@@ -87,6 +88,13 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Save the state that the next session starts from."""
         self._save(strategy)
+
+    def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        checkpoint = self.folder.read_checkpoint()
+        if checkpoint is None:
+            return None
+        tensors, notes = checkpoint
+        return {renamed_parameter(name): tensor for name, tensor in tensors.items()}, notes
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
@@ -113,8 +121,8 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         for name, parameter in strategy.model.named_parameters():
             for key, value in strategy.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{name}/{key}"] = value
-        for plugin in strategy.remembering:
-            tensors.update({f"plugin/{name}": value for name, value in plugin.state().items()})
+        for plugin in strategy.stateful:
+            tensors.update({f"plugin/{name}": value for name, value in plugin.state_dict().items()})
         self.folder.write_checkpoint({**tensors, "means": self.means.sums}, notes)
         self._saved_at = time.monotonic()
         self._last = _place(notes)
@@ -122,7 +130,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
     def _check(self, strategy: Any) -> None:
         if not torch.isfinite(self.means.sums).all():
             raise TrainingError(
-                f"session {strategy.session}, epoch {(strategy.step - 1) // strategy.steps_an_epoch}: the loss is no "
+                f"session {strategy.session}, epoch {(strategy.step - 1) // strategy.steps_per_epoch}: the loss is no "
                 f"longer finite; last good checkpoint: {self._last} ({strategy.overflow_hint})"
             )
 

@@ -1,4 +1,4 @@
-"""Videos as an Avalanche benchmark: one experience a video, without class labels and without task labels.
+"""Videos as an Avalanche benchmark: one experience per video, without class labels and without task labels.
 
 Task labels would switch Avalanche to a loader that repeats frames of shorter videos.
 """
@@ -14,11 +14,12 @@ from avalanche.benchmarks.utils.data_attribute import DataAttribute
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vcl.query import Query
 from vcl.video.cache import Clip
 
 
 class FrameDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A video as pairs of input ``(t / T, session)``, float64 ``(2,)``, and frame, float32 ``(3, H, W)`` in [0, 1].
+    """A video as pairs of ``Query.tensor``'s row, float64 ``(3,)``, and frame, float32 ``(3, H, W)`` in [0, 1].
 
     Stock loaders read it item by item; our own strategy gathers whole batches from ``Clip.frames`` instead.
     """
@@ -31,12 +32,12 @@ class FrameDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.clip.frames)
 
     def __getitem__(self, t: int) -> tuple[Tensor, Tensor]:
-        x = torch.tensor([t / len(self), self.session], dtype=torch.float64)
-        return x, torch.from_numpy(np.array(self.clip.frames[t])).float() / 255
+        row = Query.of_video(self.session, range(t, t + 1), len(self)).tensor()[0]
+        return row, torch.from_numpy(np.array(self.clip.frames[t])).float() / 255
 
 
 def video_stream(clips: Sequence[Clip]) -> CLScenario:
-    """A benchmark with ``train_stream`` and ``test_stream``, one experience a clip, in order.
+    """A benchmark with ``train_stream`` and ``test_stream``, one experience per clip, in order.
 
     Each data set carries the attributes ``session`` and ``t``, which survive when data sets are joined or cut, so that
     any mixture of frames can be gathered on the device.

@@ -7,18 +7,19 @@ import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
 from torch import Tensor
 
+from vcl.query import Query
 from vcl.video.cache import Clip
 
 
 class ResidentFrames:
-    """Iterates batches ``[x, y]``: inputs ``(B, 2)`` float64 and frames ``(B, 3, H, W)`` float32 in [0, 1].
+    """Iterates batches ``[x, y]``: ``Query.tensor`` and frames ``(B, 3, H, W)`` float32 in [0, 1].
 
     The frames are held once, as uint8, on the device; a batch is a gather and a division there.
 
     Args:
         dataset: made by ``video_stream``, or joined or cut from such sets.
         clips: of the whole stream, by session.
-        batch: frames a batch; the last one of an epoch may be smaller.
+        batch: frames per batch; the last one of an epoch may be smaller.
         order: called at the start of each pass with the number of frames; gives their order.
         device: where the frames are held.
         frames: of a whole pass; default all.
@@ -34,8 +35,8 @@ class ResidentFrames:
         frames: int | None = None,
     ) -> None:
         sessions, times = list(dataset.session), list(dataset.t)
-        places = [[t / len(clips[session].frames), session] for session, t in zip(sessions, times, strict=True)]
-        self._x = torch.tensor(places, dtype=torch.float64, device=device)
+        lengths = [len(clips[session].frames) for session in sessions]
+        self._x = Query(torch.tensor(sessions), torch.tensor(times), torch.tensor(lengths)).tensor().to(device)
         self._y = torch.from_numpy(_gather(clips, sessions, times)).to(device)
         self._frames = frames or len(times)
         self._batch = batch
@@ -57,6 +58,6 @@ def _gather(clips: Sequence[Clip], sessions: list[int], times: list[int]) -> np.
     """Frames in the data set's order; ``(n, 3, H, W)`` uint8, a copy."""
     frames = np.empty((len(times), *clips[sessions[0]].frames.shape[1:]), np.uint8)
     for session in sorted(set(sessions)):
-        here = [place for place, owner in enumerate(sessions) if owner == session]
-        frames[here] = clips[session].frames[[times[place] for place in here]]
+        rows = [row for row, owner in enumerate(sessions) if owner == session]
+        frames[rows] = clips[session].frames[[times[row] for row in rows]]
     return frames

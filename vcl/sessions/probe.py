@@ -9,7 +9,6 @@ from avalanche.core import SupervisedPlugin
 from vcl.metrics import quality
 from vcl.render import Renderer
 from vcl.rundir import Listener
-from vcl.subnet.ledger import Subnetwork
 from vcl.video.pixels import to_uint8
 
 
@@ -29,11 +28,10 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
         """Measure at the one epoch that is asked for."""
-        if strategy.step != self.epochs * strategy.steps_an_epoch:
+        if strategy.step != self.epochs * strategy.steps_per_epoch:
             return
-        model, clip = strategy.decoding, strategy.clips[strategy.session]
-        weights = {name: weight().detach() for name, weight in model.weights().items()}
-        self.renderer.load(Subnetwork(weights, model.heads[strategy.session].detach()))
+        clip = strategy.clips[strategy.session]
+        self.renderer.load(strategy.subnetwork())
         total, done = 0.0, 0
         for batch in self.renderer.frames(strategy.session, len(clip.frames)):
             truth = torch.from_numpy(np.array(clip.frames[done : done + len(batch)]))

@@ -1,8 +1,7 @@
-"""Training on earlier videos again: what is kept of them, what a step takes of it, and the network as it was."""
+"""Training on earlier videos again: what is kept of them, and what a step takes of it."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +12,10 @@ from torch import Tensor
 from vcl.backbones import Backbone
 from vcl.config import BufferConfig, RehearsalConfig
 from vcl.layers import init
+from vcl.metrics.quality import to_unit
+from vcl.query import Batch, Query
 from vcl.render import BATCH
-from vcl.sessions.strategy import StatefulPlugin
-from vcl.subnet.ledger import Ledger
+from vcl.sessions.stateful import StatefulPlugin
 from vcl.video.pixels import to_uint8
 
 
@@ -23,7 +23,7 @@ class Rehearsal(StatefulPlugin):
     """Adds the loss on rehearsed frames to that of the session's own.
 
     Args:
-        config: how many frames a step.
+        config: how many frames per step.
         seed: draws which.
         stock: for the Avalanche plugin that it is mixed with, if any.
     """
@@ -33,7 +33,7 @@ class Rehearsal(StatefulPlugin):
         self.config, self.seed = config, seed
 
     def rehearsed(self, session: int) -> int:
-        """As many as asked for, or as there are."""
+        """``config.rehearse``, or all frames where there are fewer."""
         return min(self.config.rehearse, self.available(session)) if session else 0
 
     def available(self, session: int) -> int:
@@ -41,34 +41,34 @@ class Rehearsal(StatefulPlugin):
         raise NotImplementedError
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """Of the frames chosen for this step, weighted.
+        """The weighted loss on the frames of this step.
 
         Args:
             strategy: the one in training.
-            chosen: numbers of frames, below ``available``.
+            chosen: indices of frames, below ``available``.
         """
         raise NotImplementedError
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Avalanche's hook between loss and backward."""
+        """Add the loss on this step's frames."""
         if strategy.session:
             strategy.loss += self.loss(strategy, self.choose(strategy))
 
     def choose(self, strategy: Any) -> Tensor:
-        """Frames for this step, on the device; the same for a run that was stopped and goes on."""
+        """Indices of this step's frames, on the device; the same for a run that was stopped and goes on."""
         source = init.generator(self.seed, "rehearse", strategy.session, strategy.step)
-        drawn = torch.randperm(self.available(strategy.session), generator=source)
-        return drawn[: self.config.rehearse].to(strategy.device)
+        order = torch.randperm(self.available(strategy.session), generator=source)
+        return order[: self.config.rehearse].to(strategy.device)
 
 
 class Buffered(Rehearsal):
-    """Rehearses frames that it keeps.
+    """Rehearses frames that it keeps in a buffer.
 
-    What is kept changes when a session ends, never while it lasts, and each frame of a video has one chance to be kept,
+    The buffer changes when a session ends, never while it lasts, and each frame of a video has one chance to enter it,
     however many passes there were.
 
     Args:
-        config: how many frames to keep, and how many a step.
+        config: size of the buffer, and frames per step.
         seed: draws what to keep.
         stock: as in ``Rehearsal``.
     """
@@ -77,57 +77,74 @@ class Buffered(Rehearsal):
 
     def __init__(self, config: BufferConfig, seed: int = 0, **stock: Any) -> None:
         super().__init__(config, seed, **stock)
-        self.held: dict[str, Tensor] = {}
+        self.buffer: dict[str, Tensor] = {}
 
     def available(self, session: int) -> int:
-        """All that is kept."""
-        return len(self.held["place"]) if self.held else 0
+        """Frames in the buffer."""
+        return len(self.buffer["query"]) if self.buffer else 0
 
-    def memory(self) -> dict[str, Tensor]:
-        """``place`` (n, 2), ``frame`` (n, 3, H, W) uint8, and whatever else the method keeps beside each."""
-        return self.held
+    def session_state(self) -> dict[str, Tensor]:
+        """``query`` (n, 3), see ``Query.tensor``; ``frame`` (n, 3, H, W) uint8; and what else the method keeps."""
+        return self.buffer
 
-    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
-        """Take what was kept."""
-        self.held = dict(memory)
+    def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
+        """Fill the buffer."""
+        self.buffer = dict(state)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Move what is kept to where it is needed."""
-        self.held = {name: kept.to(strategy.device) for name, kept in self.held.items()}
+        """Move the buffer to the device."""
+        self.buffer = {name: tensor.to(strategy.device) for name, tensor in self.buffer.items()}
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Choose what to keep from now on."""
+        """Choose what the buffer holds from now on."""
         order = self.offered(strategy)
-        earlier = self.held["place"][:, 1].long().tolist() if self.held else []
-        kept = self.keep(earlier, strategy.session, len(order))
-        old = torch.tensor([number for number in kept if number < len(earlier)], dtype=torch.long)
-        new = order[[number - len(earlier) for number in kept if number >= len(earlier)]]
-        held = {name: kept[old] for name, kept in self.held.items()}
+        owners = self.buffer["query"][:, 0].long().tolist() if self.buffer else []
+        selected = self.keep(owners, strategy.session, len(order))
+        old = torch.tensor([index for index in selected if index < len(owners)], dtype=torch.long)
+        new = order[[index - len(owners) for index in selected if index >= len(owners)]]
+        buffer = {name: tensor[old] for name, tensor in self.buffer.items()}
         if len(new):
-            taken = self.take(strategy, new)
-            held = {name: torch.cat((held[name], kept)) if held else kept for name, kept in taken.items()}
-        self.held = held
+            added = self.take(strategy, new)
+            buffer = {name: torch.cat((buffer[name], more)) if buffer else more for name, more in added.items()}
+        self.buffer = buffer
 
     def offered(self, strategy: Any) -> Tensor:
-        """Frames of the session's video that may be kept, the most wanted first; by chance here."""
+        """Frames of the session's video that may enter the buffer, the most wanted first; in random order here."""
         frames = len(strategy.clips[strategy.session].frames)
         return torch.randperm(frames, generator=init.generator(self.seed, "keep", strategy.session))
 
-    def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
-        """Which to keep of the earlier frames and those offered now, numbered through; equally many of each video."""
-        return balanced([*earlier, *[session] * offered], self.config.buffer)
+    def keep(self, owners: list[int], session: int, offered: int) -> list[int]:
+        """What the buffer keeps; equally many frames of each video here.
+
+        Args:
+            owners: session of each frame in the buffer.
+            session: the one that ends.
+            offered: how many of its frames may enter.
+
+        Returns:
+            Indices into the buffer's frames followed by those offered.
+        """
+        return balanced([*owners, *[session] * offered], self.config.buffer)
 
     def take(self, strategy: Any, times: Tensor) -> dict[str, Tensor]:
-        """What is kept of some frames of the session's video, by name."""
+        """What enters the buffer of some frames of the session's video, by name."""
         frames = strategy.clips[strategy.session].frames
         return {
-            "place": places(strategy.session, times, len(frames)).to(strategy.device),
+            "query": Query.of_video(strategy.session, times, len(frames)).tensor().to(strategy.device),
             "frame": torch.from_numpy(np.array(frames[times.numpy()])).to(strategy.device),
         }
 
+    def query(self, chosen: Tensor) -> Query:
+        """Of some frames in the buffer."""
+        return Query.of_tensor(self.buffer["query"][chosen])
+
     def truth(self, chosen: Tensor) -> Tensor:
-        """True frames, float32 in [0, 1]."""
-        return self.held["frame"][chosen].float().div_(255)
+        """True frames in the buffer, ``(n, 3, H, W)`` float32 in [0, 1]."""
+        return to_unit(self.buffer["frame"][chosen])
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Some frames in the buffer, to be trained on."""
+        return Batch(self.query(chosen), self.truth(chosen))
 
 
 class Reservoir(Buffered):
@@ -137,63 +154,51 @@ class Reservoir(Buffered):
         super().__init__(config, seed)
         self.seen = 0
 
-    def memory(self) -> dict[str, Tensor]:
-        """What is kept, and of how many frames."""
-        return {**super().memory(), "seen": torch.tensor(self.seen)}
+    def session_state(self) -> dict[str, Tensor]:
+        """The buffer, and ``seen``: how many frames have had their chance."""
+        return {**super().session_state(), "seen": torch.tensor(self.seen)}
 
-    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
-        """Likewise."""
-        super().recall({name: kept for name, kept in memory.items() if name != "seen"}, session)
-        self.seen = int(memory["seen"]) if memory else 0
+    def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
+        """Fill the buffer and set ``seen``."""
+        super().load_session_state({name: tensor for name, tensor in state.items() if name != "seen"}, session)
+        self.seen = int(state["seen"]) if state else 0
 
-    def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
-        """By chance."""
-        kept = list(range(len(earlier)))
+    def keep(self, owners: list[int], session: int, offered: int) -> list[int]:
+        """A random sample of all frames so far."""
+        reservoir = list(range(len(owners)))
         source = init.generator(self.seed, "reservoir", session)
-        for number in range(len(earlier), len(earlier) + offered):
+        for index in range(len(owners), len(owners) + offered):
             self.seen += 1
-            place = int(torch.randint(self.seen, (1,), generator=source))
-            if len(kept) < self.config.buffer:
-                kept.append(number)
-            elif place < self.config.buffer:
-                kept[place] = number
-        return kept
+            slot = int(torch.randint(self.seen, (1,), generator=source))
+            if len(reservoir) < self.config.buffer:
+                reservoir.append(index)
+            elif slot < self.config.buffer:
+                reservoir[slot] = index
+        return reservoir
 
 
-def balanced(sessions: list[int], size: int) -> list[int]:
+def balanced(owners: list[int], size: int) -> list[int]:
     """The first frames of each session, as many of each as ``size`` allows; a rest goes to the earliest.
 
     Args:
-        sessions: of every frame, the most wanted first within a session.
+        owners: session of every frame, the most wanted first within a session.
         size: frames to keep.
+
+    Returns:
+        Indices of the frames that are kept.
     """
-    present = sorted(set(sessions))
-    room = {session: size // len(present) + (rank < size % len(present)) for rank, session in enumerate(present)}
-    kept = []
-    for number, session in enumerate(sessions):
+    sessions = sorted(set(owners))
+    room = {session: size // len(sessions) + (rank < size % len(sessions)) for rank, session in enumerate(sessions)}
+    indices = []
+    for index, session in enumerate(owners):
         if room[session]:
             room[session] -= 1
-            kept.append(number)
-    return kept
-
-
-def places(session: int, times: Tensor, frames: int) -> Tensor:
-    """What a network is asked with for some frames of a video: ``(n, 2)`` float64, t / T and session."""
-    return torch.stack((times.double() / frames, torch.full_like(times, session, dtype=torch.float64)), dim=1)
-
-
-def teacher_snapshot(model: Backbone, ledger: Ledger) -> Backbone:
-    """A frozen copy of a network with the weights and heads that it had when the latest session closed."""
-    network = copy.deepcopy(model).eval().requires_grad_(False)
-    last = ledger.subnetwork(len(ledger) - 1)
-    for name, weight in network.weights().items():
-        weight.value.copy_(last.weights[name])
-    for session in range(len(ledger)):
-        network.heads[session].copy_(ledger.subnetwork(session).head)
-    return network
+            indices.append(index)
+    return indices
 
 
 @torch.no_grad()
-def decoded(strategy: Any, network: Backbone, asked: Tensor) -> Tensor:
-    """Frames of a network, a few at a time, as uint8 ``(n, 3, H, W)``."""
-    return torch.cat([to_uint8(strategy.decode(network, batch)) for batch in torch.split(asked, BATCH)])
+def decoded(strategy: Any, network: Backbone, query: Query) -> Tensor:
+    """Frames of a network as uint8 ``(n, 3, H, W)``, a few at a time."""
+    batches = (Query.of_tensor(rows) for rows in torch.split(query.tensor(), BATCH))
+    return torch.cat([to_uint8(strategy.ask(network, batch).frames) for batch in batches])

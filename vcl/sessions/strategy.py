@@ -1,12 +1,13 @@
-"""Frame regression on Avalanche's template: what every method shares."""
+"""Video regression on Avalanche's template: what every method shares."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
-from avalanche.core import SupervisedPlugin
 from avalanche.logging.base_logger import BaseLogger
 from avalanche.training.plugins.evaluation import EvaluationPlugin
 from avalanche.training.templates.common_templates import SupervisedTemplate
@@ -16,66 +17,64 @@ from torch.optim import Optimizer
 from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, passes
+from vcl.device import autocast
 from vcl.layers import init
-from vcl.sessions.adam import EagerAdam
+from vcl.metrics.quality import to_unit
+from vcl.query import Batch, Output, Query
+from vcl.render import BATCH
+from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
-from vcl.subnet.ledger import Entry, Keeps, Ledger
+from vcl.sessions.sealed import load_sealed
+from vcl.sessions.stateful import StatefulPlugin
+from vcl.subnet.ledger import Ledger, Subnetwork
+from vcl.subnet.record import SessionRecord, StateKind
 from vcl.video.cache import Clip
-
-
-def adam(parameters: list[Any], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> Optimizer:
-    """Adam of parameters, or of groups of them, without weight decay; one kernel for all tensors."""
-    return EagerAdam(parameters, lr=lr, betas=betas, fused=True)
-
-
-class StatefulPlugin(SupervisedPlugin):  # type: ignore[misc]
-    """A plugin that carries something from one session to the next, or trains on more than the session's frames.
-
-    What it keeps is stored with each session, counted as the buffer of the method, and given back to a run that goes
-    on; what changes from step to step is stored with each checkpoint.
-    """
-
-    def rehearsed(self, session: int) -> int:
-        """Frames of earlier videos that each step of a session trains on beside its own."""
-        return 0
-
-    def memory(self) -> dict[str, Tensor]:
-        """What the next session needs, once this one has ended; by name."""
-        return {}
-
-    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
-        """Take what ``memory`` gave when the session before this one ended."""
-
-    def state(self) -> dict[str, Tensor]:
-        """What has changed since the session began; by name."""
-        return {}
-
-    def resume(self, state: Mapping[str, Tensor]) -> None:
-        """Take what ``state`` gave; called after ``before_training_exp``."""
 
 
 class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
     """One network trained on each experience of a ``video_stream`` in turn.
 
-    Differs from the template where frames are not classes: batches are gathered on the device, every session starts
-    with an optimiser that knows nothing and holds only what may change, a head is added when a session arrives, and
-    a ledger entry is made when it ends. ``step`` counts the session's steps, so that one that was cut off goes on.
+    The loop is Avalanche's. In its own words, with the hooks of plugins in brackets and what is ours beside it::
+
+        for experience in stream:                     # one session
+            make_train_dataloader()                   # the session's frames, on the device
+            model_adaptation()                        # tensors of the new session
+            make_optimizer()                          # new, over what may change
+            [before_training_exp]                     # draw scores, set the gate, load a checkpoint
+            for epoch in range(train_epochs):
+                [before_training_epoch]
+                for batch in dataloader:
+                    [before_training_iteration]       # GEM and A-GEM take gradients on kept frames
+                    zero_grad()
+                    [before_forward]   forward()      # ask(model, query)
+                    [after_forward]    criterion()    # loss_of(output, batch)
+                    [before_backward]  backward()     # rehearsal and penalties add to strategy.loss
+                    [after_backward]                  # gradients are projected or masked
+                    [before_update]    optimizer_step()  # the learning rate of this step
+                    [after_update]                    # sealed weights are restored, metrics counted
+                    [after_training_iteration]        # checkpoints, now and then
+                [after_training_epoch]
+            seal()                                    # what the session used; the network goes on with what is sealed
+            [after_training_exp]                      # buffers, importances; the last checkpoint
+
+    Every session starts with an optimiser that knows nothing and holds only what may change. ``step`` counts the
+    session's steps, so that one that was cut off goes on.
 
     Work is equal in every method: where a step also trains on earlier videos, a session makes fewer of them.
-    ``trained_on`` tells how many frames the latest session trained on, each counted every time.
+    ``trained_on`` counts the frames that the latest session trained on, each every time.
 
     Args:
-        model: the network; it has the heads of the sessions before.
+        model: the network; it has the tensors of the sessions before.
         clips: of the whole stream, by session.
         loss: decoded and true frames to a number.
         make_optimizer_of: parameters to an optimiser.
         epochs: passes over a session's frames, where a step trains on nothing else.
-        batch: frames a step.
-        seed: draws heads and the order of frames.
+        batch: frames per step.
+        seed: draws session tensors and the order of frames.
         stop_after: end a session after so many of its epochs; None for all.
         precision: ``bfloat16`` runs the layers under autocast.
-        ledger: entries of closed sessions; a new one by default.
+        ledger: records of closed sessions; a new one by default.
         plugins: Avalanche plugins, called in order.
         evaluator: Avalanche's; by default nothing is measured (its own default reports accuracies).
         device: where to train.
@@ -86,8 +85,10 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     config_class: ClassVar[type[MethodConfig]]
     """Knobs of a method that ``register_method`` registers."""
-    keeps: ClassVar[Keeps] = "latest"
+    state_kind: ClassVar[StateKind] = "shared_latest"
+    """What the method leaves behind a session."""
     overflow_hint: ClassVar[str] = "try a lower train.lr"
+    """What may help where the loss is no longer finite."""
 
     def __init__(
         self,
@@ -107,14 +108,15 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         device: torch.device | str = "cpu",
     ) -> None:
         model.check_roles()
-        self.ledger = ledger if ledger is not None else Ledger(model.shapes(), self.keeps)
+        self.ledger = ledger if ledger is not None else Ledger(model.layout(), self.state_kind)
         self.clips = clips
         self.epochs = epochs
         self.seed = seed
         self.stop_after = stop_after or epochs
         self.passes = epochs
         self.precision = precision
-        self.entry: Entry | None = None
+        self.record: SessionRecord | None = None
+        self.output: Output | None = None
         self.step = self.trained_on = 0
         self.seconds_before = 0.0
         self._started = 0.0
@@ -130,9 +132,8 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
             plugins=list(plugins),
             evaluator=evaluator or EvaluationPlugin(loggers=[BaseLogger()]),
         )
-        self.optimized_param_id: dict[
-            str, Any
-        ] = {}  # Spares the template's own first optimiser, which would take every parameter.
+        # The template would build an optimiser of its own over every parameter, unless it believes that it has done so.
+        self.optimized_param_id: dict[str, Any] = {}
 
     @classmethod
     def network(cls, config: RunConfig, sessions: int) -> Backbone:
@@ -150,22 +151,22 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         return int(self.experience.current_experience)
 
     @property
-    def steps_an_epoch(self) -> int:
+    def steps_per_epoch(self) -> int:
         """Steps of one pass."""
         return len(self.dataloader)
 
     @property
     def steps(self) -> int:
         """Steps of the whole session, which the learning rate follows."""
-        return self.passes * self.steps_an_epoch
+        return self.passes * self.steps_per_epoch
 
     @property
     def epoch(self) -> int:
         """The pass that the next step belongs to, from 0."""
-        return self.step // self.steps_an_epoch
+        return self.step // self.steps_per_epoch
 
     @property
-    def remembering(self) -> list[StatefulPlugin]:
+    def stateful(self) -> list[StatefulPlugin]:
         """Plugins that carry something from session to session."""
         return [plugin for plugin in self.plugins if isinstance(plugin, StatefulPlugin)]
 
@@ -183,10 +184,10 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
     def make_train_dataloader(self, **_: Any) -> None:
         """Put the session's frames on the device."""
         self.step, self.seconds_before = 0, 0.0
-        self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.remembering)
+        self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.stateful)
         frames = self.frames_to_train_on()
         self._only_own = self._rehearsed == 0 and set(frames.session) == {self.session}
-        self._frames = self.frames_a_pass(frames)
+        self._frames = self.frames_per_pass(frames)
         self.passes = passes(self.epochs, self.train_mb_size, self._frames, self._rehearsed)
         self.dataloader = ResidentFrames(
             frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames
@@ -196,36 +197,63 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         """What the session's steps draw from; the session's own video unless a method says otherwise."""
         return self.adapted_dataset
 
-    def frames_a_pass(self, frames: AvalancheDataset) -> int:
+    def frames_per_pass(self, frames: AvalancheDataset) -> int:
         """How many of them make a pass."""
         return len(frames)
 
-    def make_eval_dataloader(self, **_: Any) -> None:
-        """Frames in order."""
-        self.dataloader = ResidentFrames(self.adapted_dataset, self.clips, self.eval_mb_size, torch.arange, self.device)
-
     def model_adaptation(self, model: Backbone | None = None) -> Backbone:
-        """Add the head of a session that has none yet."""
+        """Add the tensors of a session that has none yet."""
         model = model or self.model
-        while len(model.heads) <= self.session:
-            model.add_head(self.seed)
+        while len(model.session_parameters) <= self.session:
+            model.add_session(self.seed)
         return model.to(self.device)
 
     def make_optimizer(self, **_: Any) -> None:
         """A new optimiser over what this session may change; the template keeps the old one's state and takes all."""
-        for session, head in enumerate(self.model.heads):
-            head.requires_grad_(session == self.session or not self._only_own)
+        for session, own in enumerate(self.model.session_parameters):
+            own.requires_grad_(session == self.session or not self._only_own)
         self.optimizer = self._make_optimizer_of([p for p in self.model.parameters() if p.requires_grad])
 
-    def forward(self) -> Tensor:
-        """Frames of the current batch, float32."""
-        return self.decode(self.model, self.mb_x)
+    @property
+    def batch(self) -> Batch:
+        """What the current step trains on."""
+        return Batch(Query.of_tensor(self.mb_x), self.mb_y)
 
-    def decode(self, network: Backbone, x: Tensor) -> Tensor:
-        """Frames of a network at the run's precision, float32."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            frames: Tensor = network(x)
-        return frames.float()
+    def forward(self) -> Tensor:
+        """Frames of the current batch, float32; ``output`` has what else the network gave."""
+        self.output = self.ask(self.model, self.batch.query, self.mb_y)
+        return self.output.frames
+
+    def criterion(self) -> Tensor:
+        """The loss of the current batch."""
+        assert self.output is not None
+        return self.loss_of(self.output, self.batch)
+
+    def ask(self, network: Backbone, query: Query, frames: Tensor | None = None) -> Output:
+        """What a network gives at the run's precision, in float32.
+
+        Args:
+            network: any that is like the one in training.
+            query: of sessions so far.
+            frames: true frames to encode, for networks with frame tensors; by default those of closed sessions are
+                used.
+        """
+        with autocast(self.device, self.precision):
+            return network.ask(query, frames).float()
+
+    def loss_of(self, output: Output, batch: Batch) -> Tensor:
+        """The run's loss of an output, and what the network adds to it; one number."""
+        if batch.weight is None:
+            loss: Tensor = self._criterion(output.frames, batch.target)
+        else:
+            loss = (batch.weight * self.frame_losses(output, batch.target)).mean()
+        terms = self.model.loss_terms(output, batch)
+        return loss if terms is None else loss + terms
+
+    def frame_losses(self, output: Output, target: Tensor) -> Tensor:
+        """The run's loss frame by frame: ``(B,)``."""
+        pairs = zip(torch.split(output.frames, 1), torch.split(target, 1), strict=True)
+        return torch.stack([self._criterion(frame, truth) for frame, truth in pairs])
 
     def optimizer_step(self) -> None:
         """Step, and count it."""
@@ -240,22 +268,54 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
 
     def _after_training_exp(self, **kwargs: Any) -> None:
-        super()._after_training_exp(**kwargs)
-        passes, steps = divmod(self.step, self.steps_an_epoch)
+        passes, steps = divmod(self.step, self.steps_per_epoch)
         self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
-        weights, heads = self.decoding.weights(), self.decoding.heads
-        self.entry = self.ledger.close(
-            {name: weight.value for name, weight in weights.items()},
-            self.masks() if self.keeps == "masks" else {},
-            torch.stack(tuple(heads)) if self.keeps == "latest" else heads[self.session],
-            {name: kept for plugin in self.remembering for name, kept in plugin.memory().items()},
-        )
+        record = self.seal()
+        super()._after_training_exp(**kwargs)
+        buffer = {name: kept.cpu() for plugin in self.stateful for name, kept in plugin.session_state().items()}
+        self.ledger.keep_buffer(buffer)
+        self.record = replace(record, buffer=buffer)
+
+    def seal(self) -> SessionRecord:
+        """Close the session in the ledger, and go on with what it has sealed."""
+        network = self.decoding
+        learned = network.learned(self.session, self.masks() if self.state_kind == "shared_masked" else {})
+        if self.state_kind == "shared_latest":
+            all_sessions = network.session_dicts()
+            learned["session"] = {
+                name: torch.stack([own[name] for own in all_sessions]) for name in network.session_tensors
+            }
+        record = self.ledger.seal(**learned, frame=self._encoded(network))
+        load_sealed(network, self.ledger)
+        return record
+
+    @torch.no_grad()
+    def subnetwork(self) -> Subnetwork:
+        """What would decode the session's video, were it closed now."""
+        network = self.decoding
+        weights = {name: weight() for name, weight in network.weights().items()}
+        session = {name: tensor.detach() for name, tensor in network.session_dicts()[self.session].items()}
+        return Subnetwork(weights, session, self._encoded(network))
 
     def masks(self) -> dict[str, Tensor]:
-        """The session's masks by weight name, bool."""
+        """The session's masks by weight name, bool, each of the shape of its scores."""
         return {name: weight.mask() for name, weight in self.model.weights().items()}
+
+    @torch.no_grad()
+    def _encoded(self, network: Backbone) -> dict[str, Tensor]:
+        """Frame tensors of the session's video, ``(T, *shape)`` float32; none for most networks."""
+        if not network.frame_tensors:
+            return {}
+        clip, batches = self.clips[self.session].frames, []
+        for first in range(0, len(clip), BATCH):
+            times = range(first, min(first + BATCH, len(clip)))
+            query = Query.of_video(self.session, times, len(clip), self.device)
+            frames = to_unit(torch.from_numpy(np.array(clip[first : times.stop])).to(self.device))
+            with autocast(self.device, self.precision):
+                batches.append(network.encode(query, frames))
+        return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
 
     def _rest_of_epoch(self, frames: int) -> Tensor:
         """The order of the current pass, less what a stopped run has done of it."""
         order = torch.randperm(frames, generator=init.generator(self.seed, "order", self.session, self.epoch))
-        return order[: self._frames][self.step % self.steps_an_epoch * self.train_mb_size :]
+        return order[: self._frames][self.step % self.steps_per_epoch * self.train_mb_size :]

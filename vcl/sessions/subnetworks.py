@@ -12,11 +12,11 @@ from vcl.subnet.ledger import Ledger
 class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
     """Each session learns which weights it uses; weights of closed sessions do not move.
 
-    Fits any strategy whose model is a ``Backbone`` with a capacity. Closing a session, by ``ledger.close``, is up to
+    Fits any strategy whose model is a ``Backbone`` with a capacity. Closing a session, by ``ledger.seal``, is up to
     the strategy: ours does, and in a script of one's own it is the line after ``train``.
 
     Args:
-        ledger: entries of closed sessions.
+        ledger: records of closed sessions.
         reinit: draw the scores anew at the start of each session.
         seed: draws them.
 
@@ -31,7 +31,7 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         self._gate: Gate | None = None
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Draw scores, close the gate."""
+        """Draw the scores, and set the gate on sealed weights."""
         weights = strategy.model.weights()
         session = strategy.experience.current_experience
         if self.reinit and session > 0:
@@ -40,7 +40,7 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         self._gate = Gate(weights, self.ledger)
 
     def after_update(self, strategy: Any, **_: Any) -> None:
-        """No step moves a sealed weight."""
+        """Restore sealed weights."""
         assert self._gate is not None
         self._gate.restore()
 
@@ -53,5 +53,5 @@ class FreshNetwork(SupervisedPlugin):  # type: ignore[misc]
         self.seed = seed
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Forget."""
-        strategy.model.draw(self.seed, strategy.experience.current_experience)
+        """Draw all weights anew."""
+        strategy.model.reset_parameters(self.seed, strategy.experience.current_experience)

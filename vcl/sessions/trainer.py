@@ -13,6 +13,7 @@ from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, Wsn
 from vcl.decode import SealedSessions
 from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
+from vcl.sessions.adam import adam
 from vcl.sessions.checkpoint import Checkpoints
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation, EventLogger
 from vcl.sessions.experience import video_stream
@@ -20,8 +21,9 @@ from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.probe import Probe
 from vcl.sessions.schedule import WarmupCosine
-from vcl.sessions.strategy import VideoStrategy, adam
-from vcl.subnet.ledger import Entry, Keeps, Ledger
+from vcl.sessions.strategy import VideoStrategy
+from vcl.subnet.ledger import Ledger
+from vcl.subnet.record import SessionRecord, StateKind
 from vcl.video.cache import Clip
 
 
@@ -52,17 +54,18 @@ class Trainer:
         self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
         self._strategy.plugins.append(self.checkpoints)
         self.checkpoints.load_network(self._strategy.model, config.train.seed)
-        for plugin in self._strategy.remembering:
-            plugin.recall(self.ledger.buffer, len(self.ledger))
+        for plugin in self._strategy.stateful:
+            plugin.load_session_state(self.ledger.buffer, len(self.ledger))
+        self._strategy.model.load_frames(self.ledger.frames())
 
     @property
-    def keeps(self) -> Keeps:
+    def state_kind(self) -> StateKind:
         """What the method leaves behind a session."""
-        return self._strategy.keeps
+        return self._strategy.state_kind
 
     @property
     def ledger(self) -> Ledger:
-        """Entries of the sessions that are closed."""
+        """Records of the sessions that are closed."""
         return self._strategy.ledger
 
     @property
@@ -80,7 +83,7 @@ class Trainer:
         """Passes that the latest session made over its video."""
         return self._strategy.passes
 
-    def train(self, session: int) -> Entry:
+    def train(self, session: int) -> SessionRecord:
         """Train a session, or the rest of it, and close it.
 
         Raises:
@@ -89,8 +92,8 @@ class Trainer:
         """
         self._strategy.train(self._stream[session], eval_streams=[])
         self._seconds = self._strategy.seconds
-        assert self._strategy.entry is not None
-        return self._strategy.entry
+        assert self._strategy.record is not None
+        return self._strategy.record
 
     def train_from_scratch(self, session: int, passes: int) -> None:
         """Train another network on one session alone, for the first epochs, and emit what the probe measures.
@@ -143,16 +146,16 @@ def build(
         clips: the stream, by session.
         emit: gets the events.
         device: where to train.
-        ledger: entries of the sessions that are closed; none by default.
+        ledger: records of the sessions that are closed; none by default.
         means: measures the epochs.
         plugins: more of them, after the method's own.
         stop_after: end each session after so many of its epochs.
     """
     method, train = METHODS[config.method.name], config.train
     network = method.network(config, len(clips))
-    network.draw(train.seed)
+    network.reset_parameters(train.seed)
     if ledger is None:
-        ledger = Ledger(network.shapes(), method.keeps)
+        ledger = Ledger(network.layout(), method.state_kind)
     return method(
         model=network,
         clips=clips,
@@ -175,7 +178,7 @@ def build(
 
 
 def _grouped(parameters: list[Tensor], network: Backbone, train: TrainConfig) -> list[Any]:
-    """Scores apart from weights and heads, where they have a rate of their own."""
+    """Scores apart from everything else, where they have a rate of their own."""
     if train.score_rate == 1:
         return parameters
     scores = {id(weight.score) for weight in network.weights().values()}

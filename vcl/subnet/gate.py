@@ -9,7 +9,7 @@ from vcl.subnet.ledger import Ledger, as_bits
 
 
 class Gate:
-    """Puts sealed weights back after a step, to the bit.
+    """Restores sealed weights after a step, to the bit.
 
     Zeroing their gradients instead is not enough: weight decay, or an optimiser's old state, moves weights whose
     gradient is zero. Doing both gives the same network under Adam and SGD, which treat each weight by itself, and takes
@@ -21,15 +21,15 @@ class Gate:
     """
 
     def __init__(self, weights: Mapping[str, MaskedWeight], ledger: Ledger) -> None:
-        self._kept = []
+        self._sealed = []
         for name, weight in weights.items():
             sealed = ledger.sealed(name).to(weight.value.device)
             if sealed.any():
-                kept = ledger.values(name).to(sealed.device).view(torch.int32)
-                self._kept.append((weight.value, ~as_bits(sealed), kept))
+                bits = ledger.values(name).to(sealed.device).view(torch.int32)
+                self._sealed.append((weight.value, ~as_bits(sealed), bits))
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Write every sealed weight back; call after the step."""
-        for value, open_, kept in self._kept:
-            value.view(torch.int32).bitwise_and_(open_).bitwise_or_(kept)
+        """Write back every sealed weight; called after each step of the optimiser."""
+        for value, free, bits in self._sealed:
+            value.view(torch.int32).bitwise_and_(free).bitwise_or_(bits)

@@ -1,85 +1,45 @@
-"""Who uses which weight: one entry a session, and what follows from them all."""
+"""Who uses which weight: one record per session, and what follows from them all."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Keeps = Literal["masks", "latest", "each"]
-"""What a method leaves behind a session: a mask over shared weights, one dense network that the next session
-overwrites, or a dense network of its own."""
+from vcl.layers.masked import Unit
+from vcl.subnet.record import Layout, SessionRecord, StateKind, mask_shapes_of
 
-_TYPES = {"mask": torch.uint8, "weight": torch.float32, "head": torch.float32}
-"""Of the tensors of an entry, by kind; a buffer's are the method's own affair."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What one session added; everything is on the CPU.
-
-    Args:
-        masks: by weight name, the session's mask as packed bits, uint8; empty for a dense network.
-        values: by weight name, in order of position: the weights that no earlier session uses, or all of a dense one.
-        head: the session's head; of a method that keeps only its latest network, all heads so far, stacked.
-        buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
-            not need it, the next session does not need what the sessions before kept.
-    """
-
-    masks: Mapping[str, Tensor]
-    values: Mapping[str, Tensor]
-    head: Tensor
-    buffer: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Flat names, as they are stored."""
-        return {
-            **{f"mask/{name}": packed for name, packed in self.masks.items()},
-            **{f"weight/{name}": value for name, value in self.values.items()},
-            "head": self.head,
-            **{f"buffer/{name}": kept for name, kept in self.buffer.items()},
-        }
-
-    @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Entry:
-        """The entry whose ``tensors`` these are.
-
-        Raises:
-            ValueError: a tensor is of no kind that an entry has, or of another type than its kind.
-        """
-        kinds: dict[str, dict[str, Tensor]] = {kind: {} for kind in ("mask", "weight", "buffer", "head")}
-        for name, tensor in tensors.items():
-            kind, _, layer = name.partition("/")
-            if kind not in kinds or (kind == "head") != (layer == ""):
-                raise ValueError(f"{name} is none of mask/LAYER, weight/LAYER, buffer/NAME and head")
-            expected = _TYPES.get(kind, tensor.dtype)
-            if tensor.dtype != expected:
-                raise ValueError(f"{name} must be {expected}, got {tensor.dtype}")
-            kinds[kind][layer] = tensor
-        if not kinds["head"]:
-            raise ValueError("head must be there, got none")
-        return cls(kinds["mask"], kinds["weight"], kinds["head"][""], kinds["buffer"])
+Quantiser = Callable[[str, Tensor], Tensor]
+"""The path ``kind/name`` of a tensor and its float32 numbers, any shape, to what decoding will have of them: the same
+shape and type. Applied to its own result it changes nothing."""
 
 
 @dataclass(frozen=True)
 class Subnetwork:
-    """What decoding a session needs: effective weights, zero outside its mask, and its head."""
+    """What decoding a session needs: effective weights, zero outside its mask, its own tensors and its frames'."""
 
     weights: Mapping[str, Tensor]
-    head: Tensor
+    session: Mapping[str, Tensor]
+    frame: Mapping[str, Tensor]
+
+    def to(self, device: torch.device) -> Subnetwork:
+        """The same with the session's and the frames' tensors on a device; weights stay where they are."""
+        own = {name: tensor.to(device) for name, tensor in self.session.items()}
+        return Subnetwork(self.weights, own, {name: tensor.to(device) for name, tensor in self.frame.items()})
 
     def sha256(self) -> str:
         """Hash of names, shapes and values; equal everywhere for equal numbers."""
         digest = hashlib.sha256()
-        for name, tensor in (*sorted(self.weights.items()), ("head", self.head)):
-            digest.update(f"{name}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
+        for numbers in (self.weights, self.session, self.frame):
+            for name, tensor in sorted(numbers.items()):
+                digest.update(f"{name}{tuple(tensor.shape)}".encode())
+                digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -96,96 +56,124 @@ class Share:
 
 
 class Ledger:
-    """The entries of all closed sessions, in order.
+    """The records of all closed sessions, in order.
 
-    Masks are kept one bit a weight, and the weights once, however many sessions there are.
+    Masks are kept one bit per unit, and the weights once, however many sessions there are.
 
     Args:
-        shapes: of the shared weights, by name.
-        keeps: what the method leaves behind a session.
+        layout: shapes of the network's numbers; a mapping of the shared weights' alone will do.
+        state_kind: what the method leaves behind a session.
+        quantiser: what ``seal`` does to the numbers that it seals; None leaves them as they are.
 
     Raises:
-        ValueError: ``keeps`` is none of those.
+        ValueError: ``state_kind`` is none of those.
     """
 
-    def __init__(self, shapes: Mapping[str, torch.Size], keeps: Keeps) -> None:
-        if keeps not in get_args(Keeps):
-            raise ValueError(f"keeps must be one of {', '.join(get_args(Keeps))}, got {keeps}")
-        self.shapes = dict(shapes)
-        self.keeps = keeps
-        self._entries: list[Entry] = []
+    def __init__(
+        self,
+        layout: Layout | Mapping[str, torch.Size],
+        state_kind: StateKind,
+        quantiser: Quantiser | None = None,
+    ) -> None:
+        if state_kind not in get_args(StateKind):
+            raise ValueError(f"state_kind must be one of {', '.join(get_args(StateKind))}, got {state_kind}")
+        self.layout = layout if isinstance(layout, Layout) else Layout(layout)
+        self.shapes = {name: torch.Size(shape) for name, shape in self.layout.weights.items()}
+        self.state_kind = state_kind
+        self._quantiser = quantiser
+        self._records: list[SessionRecord] = []
         self._shares: list[Share] = []
-        self._values = {name: torch.zeros(shape) for name, shape in self.shapes.items()} if keeps == "masks" else {}
-        self._sealed = {name: torch.zeros(value.shape, dtype=torch.bool) for name, value in self._values.items()}
+        masked = self.shapes if state_kind == "shared_masked" else {}
+        self._values = {name: torch.zeros(shape) for name, shape in masked.items()}
+        self._sealed = {name: torch.zeros(shape, dtype=torch.bool) for name, shape in masked.items()}
 
     def __len__(self) -> int:
         """Closed sessions."""
-        return len(self._entries)
+        return len(self._records)
 
-    def close(
+    def seal(
         self,
         values: Mapping[str, Tensor],
         masks: Mapping[str, Tensor],
-        head: Tensor,
-        buffer: Mapping[str, Tensor] | None = None,
-    ) -> Entry:
+        session: Mapping[str, Tensor],
+        frame: Mapping[str, Tensor] | None = None,
+    ) -> SessionRecord:
         """Close a session: seal the weights that it uses and that are not yet sealed.
+
+        Where there is a quantiser, what is sealed differs from what was given: training goes on with what
+        ``subnetwork`` gives from now on, which is what decoding will see.
 
         Args:
             values: all shared weights by name, any device.
-            masks: the session's masks by name, bool; not looked at for dense networks.
-            head: as in ``Entry``.
-            buffer: what the method keeps to learn the next video.
+            masks: the session's masks by name, bool, each of the shape of its scores; not looked at for dense networks.
+            session: the session's own tensors by name; for ``shared_latest`` those of all sessions so far, stacked.
+            frame: numbers of the frames of the session's video, by name.
 
         Returns:
-            The new entry.
+            The new record, without a buffer.
         """
-        last, kept = head.detach().cpu().clone(), {name: tensor.cpu() for name, tensor in (buffer or {}).items()}
-        if self.keeps == "masks":
-            cpu_masks = {name: masks[name].cpu() for name in self.shapes}
-            claimed = {name: values[name].detach().cpu()[cpu_masks[name] & ~self._sealed[name]] for name in self.shapes}
-            entry = Entry({name: _pack(mask) for name, mask in cpu_masks.items()}, claimed, last, kept)
-        else:
-            dense = {name: values[name].detach().cpu().flatten().clone() for name in self.shapes}
-            entry = Entry({}, dense, last, kept)
-        self.append(entry)
-        return entry
+        units: dict[str, Unit] = {}
+        packed: dict[str, Tensor] = {}
+        claimed: dict[str, Tensor] = {}
+        for name, shape in self.shapes.items():
+            value = values[name].detach().cpu()
+            if self.state_kind != "shared_masked":
+                claimed[name] = value.flatten()
+                continue
+            mask = masks[name].cpu()
+            if (unit := _unit(name, mask.shape, shape)) != "weight":
+                units[name] = unit
+            packed[name] = torch.from_numpy(np.packbits(mask.numpy()))
+            claimed[name] = value[mask.expand(shape) & ~self._sealed[name]]
+        record = SessionRecord(
+            packed,
+            {name: self._sealed_form(f"weight/{name}", value) for name, value in claimed.items()},
+            {name: self._sealed_form(f"session/{name}", value) for name, value in session.items()},
+            {name: self._sealed_form(f"frame/{name}", value) for name, value in (frame or {}).items()},
+            units=units,
+        )
+        self.append(record)
+        return record
 
-    def append(self, entry: Entry) -> None:
-        """Add an entry that was closed before.
+    def append(self, record: SessionRecord) -> None:
+        """Add the record of a session that was closed before.
 
         Raises:
-            ValueError: it does not belong after the entries here: a tensor is missing, of a layer that is not there or
-                of another length.
+            ValueError: it does not belong after the records here: a tensor is missing, is of no layer of the network or
+                has another length.
         """
-        layers = {*entry.values, *entry.masks}
-        if self.keeps == "masks":
+        layers = {*record.values, *record.masks}
+        if self.state_kind == "shared_masked":
             self._shares = []
             for name, shape in self.shapes.items():
-                mask = self._unpacked(entry, name)
+                mask = _unpacked(record, name, shape)
                 new = mask & ~self._sealed[name]
                 used, claimed = int(mask.sum()), int(new.sum())
-                _check_length(name, entry.values, claimed)
-                self._values[name][new] = entry.values[name]
+                _check_length(name, record.values, claimed)
+                self._values[name][new] = record.values[name]
                 self._sealed[name] |= mask
                 free = shape.numel() - int(self._sealed[name].sum())
                 self._shares.append(Share(name, shape.numel(), used, used - claimed, claimed, free))
-            entry = replace(entry, values={})
+            record = replace(record, values={})
         else:
             for name, shape in self.shapes.items():
-                _check_length(name, entry.values, shape.numel())
-            if self.keeps == "latest" and self._entries:
-                self._entries[-1] = replace(self._entries[-1], values={})
+                _check_length(name, record.values, shape.numel())
+            if self.state_kind == "shared_latest" and self._records:
+                self._records[-1] = replace(self._records[-1], values={}, session={})
         if not layers <= self.shapes.keys():
             raise ValueError(f"{min(layers - self.shapes.keys())} is no layer of the network")
-        if self._entries:
-            self._entries[-1] = replace(self._entries[-1], buffer={})
-        self._entries.append(entry)
+        if self._records:
+            self._records[-1] = replace(self._records[-1], buffer={})
+        self._records.append(record)
+
+    def keep_buffer(self, buffer: Mapping[str, Tensor]) -> None:
+        """Add to the latest record what the method keeps to learn the next video."""
+        self._records[-1] = replace(self._records[-1], buffer=buffer)
 
     @property
     def buffer(self) -> Mapping[str, Tensor]:
         """What the latest closed session kept for the next."""
-        return self._entries[-1].buffer if self._entries else {}
+        return self._records[-1].buffer if self._records else {}
 
     def sealed(self, name: str) -> Tensor:
         """Boolean: the weights of one layer that closed sessions use, which no step may move. Not a copy."""
@@ -197,33 +185,70 @@ class Ledger:
 
     def mask(self, session: int, name: str) -> Tensor:
         """Boolean: the weights of one layer that a closed session uses."""
-        if self.keeps != "masks":
+        if self.state_kind != "shared_masked":
             return torch.ones(self.shapes[name], dtype=torch.bool)
-        return self._unpacked(self._entries[session], name)
+        return _unpacked(self._records[session], name, self.shapes[name])
 
     def subnetwork(self, session: int) -> Subnetwork:
         """What decoding ``session`` needs, as of the latest closed session."""
-        entry = self._entries[session]
-        if self.keeps == "masks":
+        record, latest = self._records[session], self._records[-1]
+        if self.state_kind == "shared_masked":
             # Not a product: that would leave the signs of others' weights behind, as zeros of either sign.
             weights = {
                 name: (value.view(torch.int32) & as_bits(self.mask(session, name))).view(torch.float32)
                 for name, value in self._values.items()
             }
         else:
-            owner = entry if self.keeps == "each" else self._entries[-1]
+            owner = record if self.state_kind == "per_session" else latest
             weights = {name: owner.values[name].view(shape) for name, shape in self.shapes.items()}
-        return Subnetwork(weights, self._entries[-1].head[session] if self.keeps == "latest" else entry.head)
+        return Subnetwork(weights, self.session_tensors(session), record.frame)
+
+    def session_tensors(self, session: int) -> Mapping[str, Tensor]:
+        """The session's own tensors, as of the latest closed session."""
+        if self.state_kind == "shared_latest":
+            return {name: stacked[session] for name, stacked in self._records[-1].session.items()}
+        return self._records[session].session
+
+    def frames(self) -> dict[int, Mapping[str, Tensor]]:
+        """The frame tensors of all closed sessions."""
+        return {session: record.frame for session, record in enumerate(self._records)}
 
     def shares(self) -> list[Share]:
         """How the latest closed session uses each layer; empty for methods without masks."""
         return list(self._shares)
 
-    def _unpacked(self, entry: Entry, name: str) -> Tensor:
-        shape = self.shapes[name]
-        _check_length(name, entry.masks, math.ceil(shape.numel() / 8))
-        bits = np.unpackbits(entry.masks[name].numpy(), count=shape.numel())
-        return torch.from_numpy(bits).view(torch.bool).view(shape)
+    def _sealed_form(self, path: str, value: Tensor) -> Tensor:
+        """What decoding will have of a tensor; a copy on the CPU."""
+        value = value.detach().cpu().clone()
+        if self._quantiser is None:
+            return value
+        sealed = self._quantiser(path, value)
+        if sealed.shape != value.shape or sealed.dtype != value.dtype:
+            raise ValueError(
+                f"a quantiser must keep shape and type of {path}, got {tuple(sealed.shape)} {sealed.dtype}"
+            )
+        if not torch.equal(self._quantiser(path, sealed), sealed):
+            # A run that is stopped while it seals goes on from what it has loaded back, and seals that.
+            raise ValueError(f"a quantiser must change nothing in its own result, got another {path}")
+        return sealed
+
+
+def _unpacked(record: SessionRecord, name: str, shape: torch.Size) -> Tensor:
+    """Boolean, the shape of the weights."""
+    mask_shape = mask_shapes_of({name: shape}, {n: unit for n, unit in record.units.items() if n == name})[name]
+    _check_length(name, record.masks, math.ceil(mask_shape.numel() / 8))
+    bits = np.unpackbits(record.masks[name].numpy(), count=mask_shape.numel())
+    mask = torch.from_numpy(bits).view(torch.bool).view(mask_shape)
+    return mask if mask_shape == shape else mask.expand(shape).clone()
+
+
+def _unit(name: str, mask_shape: torch.Size, shape: torch.Size) -> Unit:
+    """What one entry of a mask stands for."""
+    for unit in get_args(Unit):
+        if mask_shapes_of({name: shape}, {name: unit})[name] == mask_shape:
+            chosen: Unit = unit
+            return chosen
+    raise ValueError(f"the mask of {name} must have the shape of its scores, got {tuple(mask_shape)}")
 
 
 def as_bits(mask: Tensor) -> Tensor:
@@ -234,11 +259,7 @@ def as_bits(mask: Tensor) -> Tensor:
     return mask.to(torch.int32).neg_()
 
 
-def _pack(mask: Tensor) -> Tensor:
-    return torch.from_numpy(np.packbits(mask.numpy()))
-
-
 def _check_length(name: str, tensors: Mapping[str, Tensor], length: int) -> None:
-    found = tensors[name].numel() if name in tensors else "none"
-    if found != length:
-        raise ValueError(f"{name} must hold {length} numbers, got {found}")
+    length_here = tensors[name].numel() if name in tensors else "none"
+    if length_here != length:
+        raise ValueError(f"{name} must hold {length} numbers, got {length_here}")

@@ -7,20 +7,20 @@ from pathlib import Path
 
 from vcl.atomic_file import atomic_file
 from vcl.errors import VideoError
-from vcl.video.source import fault_of, image_files
+from vcl.video.source import image_files, os_error_line
 
 INDEX_NAME = "digests.json"
 
 
 def source_digest(path: Path, cache_dir: Path) -> str:
-    """Digest what a video is made of: the bytes of a file, or the names and bytes of a folder's images.
+    """Digest the content of a source: the bytes of a file, or the names and bytes of a folder's images.
 
-    The digest is taken from the index while size and modification time (in nanoseconds) of every file are those it was
-    made with. A file rewritten in place with both unchanged is not noticed.
+    The digest comes from the index as long as the size and the modification time (in nanoseconds) of every file are
+    those that it was computed with. A file rewritten in place with both unchanged is not noticed.
 
     Args:
         path: a video file or a frame folder.
-        cache_dir: an existing folder; the index lies in it.
+        cache_dir: an existing folder, which has the index.
 
     Returns:
         SHA-256, 64 hex digits.
@@ -29,56 +29,63 @@ def source_digest(path: Path, cache_dir: Path) -> str:
         VideoError: the source is missing, has no images or cannot be read.
         OSError: the index cannot be written.
     """
-    index, place, current = cache_dir / INDEX_NAME, str(path.absolute()), stamp(path)
-    sha256 = recall(index, place, current)
+    index, key, current_stamp = cache_dir / INDEX_NAME, str(path.absolute()), stamp(path)
+    sha256 = recall(index, key, current_stamp)
     if sha256 is None:
         sha256 = content_digest(path)
-        remember(index, place, current, sha256)
+        remember(index, key, current_stamp, sha256)
     return sha256
 
 
 def known_digest(path: Path, cache_dir: Path) -> str | None:
-    """The digest of a source if the index has it; nothing is read but the index.
+    """The digest of a source if the index has it; the source itself is not read.
+
+    Args:
+        path: a video file or a frame folder.
+        cache_dir: the folder that has the index; may be missing.
 
     Raises:
-        VideoError: the source is missing or cannot be looked at.
+        VideoError: the source is missing or cannot be accessed.
     """
     return recall(cache_dir / INDEX_NAME, str(path.absolute()), stamp(path))
 
 
-def recall(index: Path, key: str, current: str) -> str | None:
-    """Look up a digest that was made of something that has not changed since.
+def recall(index: Path, key: str, current_stamp: str) -> str | None:
+    """Look up the digest of content that has not changed since.
 
     Args:
         index: a file that :func:`remember` writes; may be missing or damaged.
-        key: what the digest is of.
-        current: its stamp now.
+        key: name of the content.
+        current_stamp: :func:`stamp` of the content now.
+
+    Returns:
+        SHA-256, 64 hex digits; ``None`` where the index has none for that stamp.
     """
-    known = _read_index(index).get(key)
-    return known["sha256"] if known is not None and known["stamp"] == current else None
+    entry = _read_index(index).get(key)
+    return entry["sha256"] if entry is not None and entry["stamp"] == current_stamp else None
 
 
-def remember(index: Path, key: str, current: str, sha256: str) -> None:
+def remember(index: Path, key: str, current_stamp: str, sha256: str) -> None:
     """Add a digest to an index.
 
     Args:
-        index: the file, written anew.
-        key: what the digest is of.
-        current: its stamp.
+        index: the file, which is replaced.
+        key: name of the content.
+        current_stamp: :func:`stamp` of the content when it was digested.
         sha256: the digest.
 
     Raises:
         OSError: the index cannot be written.
     """
-    # Read only now: another process may have added its own digest while this one was busy with gigabytes.
+    # Read only now: another process may have added a digest while this one was busy with gigabytes.
     entries = _read_index(index)
-    entries[key] = {"stamp": current, "sha256": sha256}
+    entries[key] = {"stamp": current_stamp, "sha256": sha256}
     with atomic_file(index) as draft:
         draft.file.write(json.dumps(entries, indent=1, sort_keys=True).encode())
 
 
 def content_digest(path: Path) -> str:
-    """Digest what a video is made of, reading all of it.
+    """Digest the content of a source, reading all of it.
 
     Args:
         path: a video file or a frame folder.
@@ -93,8 +100,8 @@ def content_digest(path: Path) -> str:
     for file in _files(path):
         content = hashlib.sha256()
         try:
-            with file.open("rb") as opened:
-                while block := opened.read(1 << 20):
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
                     content.update(block)
         except OSError as error:
             raise VideoError(f"{file}: cannot be read ({error.strerror})") from error
@@ -111,10 +118,10 @@ def stamp(path: Path) -> str:
         VideoError: the video is missing or cannot be read.
     """
     try:
-        facts = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in _files(path)]
+        stats = [[file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in _files(path)]
     except OSError as error:
-        raise VideoError(fault_of(error, path)) from error
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        raise VideoError(os_error_line(error, path)) from error
+    return hashlib.sha256(json.dumps(stats).encode()).hexdigest()
 
 
 def _files(path: Path) -> list[Path]:
@@ -122,11 +129,11 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read_index(path: Path) -> dict[str, dict[str, str]]:
-    """Read the index; one that is missing or damaged is empty, which costs time and nothing else."""
+    """Read the index; one that is missing or damaged counts as empty, which only costs time."""
     index: dict[str, dict[str, str]] = {}
     with suppress(OSError, ValueError):
         entries = json.loads(path.read_text(encoding="utf-8"))
-        for place, entry in entries.items() if isinstance(entries, dict) else ():
+        for key, entry in entries.items() if isinstance(entries, dict) else ():
             if isinstance(entry, dict) and isinstance(entry.get("stamp"), str) and isinstance(entry.get("sha256"), str):
-                index[place] = {"stamp": entry["stamp"], "sha256": entry["sha256"]}
+                index[key] = {"stamp": entry["stamp"], "sha256": entry["sha256"]}
     return index

@@ -19,22 +19,23 @@ Frames = Iterator[NDArray[np.uint8]]
 
 _BT709 = 0.2126, 0.0722
 _BT601 = 0.299, 0.114
-"""Shares of red and blue in luma."""
+"""Weights of red and blue in luma."""
 
 _TAG_BT709, _TAG_RGB = 1, 0
 _TAG_LIMITED, _TAG_FULL = 1, 2
 
-_FRACTION = 16
-"""Bits after the point of levels that are not rounded yet."""
+_FRACTION_BITS = 16
+"""Bits after the binary point of levels that are not rounded yet."""
 
 _THREADS = 4
-"""Of an encoder. The bytes of a stream depend on how many there are, so it is the same on every machine."""
+"""Threads of an encoder. The bytes of a stream depend on it, so it is the same on every machine."""
 
 
 def _write_mp4(file: BinaryIO, frames: Frames, rate: Fraction) -> None:
     def picture(frame: NDArray[np.uint8]) -> VideoFrame:
         luma, blue, red = _limited_levels(frame, *_BT709)
-        planes = _rounded(luma, _FRACTION), *(_rounded(_halved(plane), _FRACTION + 3) for plane in (blue, red))
+        chroma = (_rounded(_subsampled(plane), _FRACTION_BITS + 3) for plane in (blue, red))
+        planes = _rounded(luma, _FRACTION_BITS), *chroma
         packed = np.concatenate([plane.ravel() for plane in planes]).reshape(-1, frame.shape[2])
         return VideoFrame.from_ndarray(packed, "yuv420p")
 
@@ -47,7 +48,7 @@ def _write_mkv(file: BinaryIO, frames: Frames, rate: Fraction) -> None:
         packed = np.ascontiguousarray(frame.transpose(1, 2, 0))
         return VideoFrame.from_ndarray(packed, "rgb24").reformat(format="bgr0")
 
-    options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}  # Every frame by itself, with check sums.
+    options = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}  # Only key frames, with checksums.
     _encode(file, map(picture, frames), rate, "matroska", "ffv1", "bgr0", options, (_TAG_RGB, _TAG_FULL))
 
 
@@ -61,7 +62,7 @@ def _encode(
     options: dict[str, str],
     tags: tuple[int, int],
 ) -> None:
-    """Encode pictures of one size; ``tags`` are FFmpeg's numbers of their matrix and range."""
+    """Encode pictures of one size; ``tags`` are FFmpeg's numbers for their matrix and their range."""
     first = next(pictures)
     with av.open(file, "w", format=container, options={"fflags": "+bitexact"}) as output:  # No dates, no random ids.
         stream = output.add_stream(codec, rate=rate, options={**options, "flags": "+bitexact"})
@@ -80,10 +81,10 @@ def _write_y4m(file: BinaryIO, frames: Frames, rate: Fraction) -> None:
     first = next(frames)
     height, width = first.shape[1:]
     matrix = _BT709 if height >= HD_HEIGHT else _BT601
-    speed = f"F{rate.numerator}:{rate.denominator}"
-    file.write(f"YUV4MPEG2 W{width} H{height} {speed} Ip A1:1 C444 XCOLORRANGE=LIMITED\n".encode())
+    rate_tag = f"F{rate.numerator}:{rate.denominator}"
+    file.write(f"YUV4MPEG2 W{width} H{height} {rate_tag} Ip A1:1 C444 XCOLORRANGE=LIMITED\n".encode())
     for frame in chain([first], frames):
-        file.write(b"FRAME\n" + _rounded(_limited_levels(frame, *matrix), _FRACTION).tobytes())
+        file.write(b"FRAME\n" + _rounded(_limited_levels(frame, *matrix), _FRACTION_BITS).tobytes())
 
 
 def _write_npy(file: BinaryIO, frames: Frames, _: Fraction) -> None:
@@ -98,27 +99,27 @@ def _write_npy(file: BinaryIO, frames: Frames, _: Fraction) -> None:
 
 
 def _limited_levels(frame: NDArray[np.uint8], red: float, blue: float) -> NDArray[np.int32]:
-    """RGB to limited-range Y, Cb and Cr, in whole numbers so that every machine finds the same.
+    """RGB to limited-range Y, Cb and Cr, in integers so that every machine computes the same.
 
     Args:
         frame: ``(3, H, W)``.
-        red: share of red in luma.
-        blue: share of blue in luma.
+        red: weight of red in luma.
+        blue: weight of blue in luma.
 
     Returns:
-        ``(3, H, W)``, with ``_FRACTION`` bits after the point.
+        ``(3, H, W)``, with ``_FRACTION_BITS`` bits after the binary point.
     """
     luma = np.array([red, 1 - red - blue, blue])
     from_blue, from_red = np.array([0, 0, 1]) - luma, np.array([1, 0, 0]) - luma
     rows = np.stack([219 * luma, 112 / (1 - blue) * from_blue, 112 / (1 - red) * from_red])
-    weights = np.rint(rows / 255 * 2**_FRACTION).astype(np.int32)
-    zero = np.array([16, 128, 128], np.int32)[:, None, None] << _FRACTION
-    levels: NDArray[np.int32] = np.tensordot(weights, frame.astype(np.int32), 1) + zero
+    weights = np.rint(rows / 255 * 2**_FRACTION_BITS).astype(np.int32)
+    offsets = np.array([16, 128, 128], np.int32)[:, None, None] << _FRACTION_BITS
+    levels: NDArray[np.int32] = np.tensordot(weights, frame.astype(np.int32), 1) + offsets
     return levels
 
 
-def _halved(plane: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Chroma at half the height and width, times 8, placed at the left as H.264 has it where nothing else is said."""
+def _subsampled(plane: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Chroma at half the height and width, times 8, sited at the left, which is the default of H.264."""
     even, odd = plane[:, ::2], plane[:, 1::2]
     before = np.concatenate([even[:, :1], odd[:, :-1]], axis=1)
     columns = before + 2 * even + odd
@@ -126,7 +127,7 @@ def _halved(plane: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _rounded(levels: NDArray[np.int32], bits: int) -> NDArray[np.uint8]:
-    """Round away so many bits after the point."""
+    """Levels without their lowest ``bits``, rounded with halves up."""
     return ((levels + (1 << (bits - 1))) >> bits).astype(np.uint8)
 
 
@@ -136,4 +137,4 @@ WRITERS: dict[str, Callable[[BinaryIO, Frames, Fraction], None]] = {
     ".y4m": _write_y4m,
     ".npy": _write_npy,
 }
-"""By the suffix of the file: what writes frames, at so many a second, into it."""
+"""By suffix: the function that writes frames into an open file, at a rate in frames per second."""

@@ -1,4 +1,4 @@
-"""Where float frames become uint8, and nowhere else.
+"""Float frames -> uint8, and PNG files of them; frames are rounded here and nowhere else.
 
 The only file of the room that loads torch.
 """
@@ -15,9 +15,9 @@ from vcl.errors import VideoError
 
 
 def to_uint8(frame: torch.Tensor) -> torch.Tensor:
-    """Round levels in [0, 1] to the 256 levels of a screen.
+    """Scale levels in [0, 1] to [0, 255] and round them.
 
-    Values outside are clamped. Halves go to the even level, as ``torch.round`` does: 0.5 -> 0, 1.5 -> 2.
+    Values outside are clamped. Halves go to the even level, as in ``torch.round``: 0.5 -> 0, 1.5 -> 2.
 
     Args:
         frame: any shape, any float type.
@@ -32,7 +32,7 @@ def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
     """Write one frame as an 8-bit RGB PNG; the file appears whole or not at all.
 
     Args:
-        path: where to; its folder must exist.
+        path: file to write; its folder must exist.
         frame: ``(3, H, W)`` uint8.
 
     Raises:
@@ -48,10 +48,10 @@ def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
 
 
 def read_png(path: Path) -> NDArray[np.uint8]:
-    """Read what ``write_png`` wrote.
+    """Read a PNG that ``write_png`` wrote.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Returns:
         ``(3, H, W)`` uint8.
@@ -60,9 +60,9 @@ def read_png(path: Path) -> NDArray[np.uint8]:
         VideoError: the file is missing, damaged or not an 8-bit RGB PNG.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            if picture.mode != "RGB":
-                raise VideoError(f"{path}: must be an 8-bit RGB PNG, got mode {picture.mode}")
-            return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
+        with Image.open(path, formats=["PNG"]) as image:
+            if image.mode != "RGB":
+                raise VideoError(f"{path}: must be an 8-bit RGB PNG, got mode {image.mode}")
+            return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise VideoError(f"{path}: the PNG cannot be read ({getattr(error, 'strerror', None) or error})") from error

@@ -1,4 +1,4 @@
-"""What a video is before a single byte of it is read: a name, a place, and what the file itself cannot say."""
+"""What a video is before a single byte of it is read: a name, a path, and what the file itself does not state."""
 
 import errno
 import re
@@ -9,10 +9,11 @@ VIDEO_SUFFIXES = frozenset(
     {".264", ".265", ".3g2", ".3gp", ".7z", ".avi", ".flv", ".h264", ".h265", ".hevc", ".m2ts", ".m4v", ".mkv", ".mov"}
     | {".mp4", ".mpeg", ".mpg", ".mts", ".npy", ".ogv", ".qt", ".ts", ".vob", ".webm", ".y4m", ".yuv"}
 )
-"""Kinds that FFmpeg reads and whose wholeness :mod:`vcl.video.readers.structure` can check, raw video and arrays."""
+"""Files that FFmpeg reads and :mod:`vcl.video.readers.structure` can check for damage, raw video and arrays."""
 RAW_SUFFIXES = frozenset({".7z", ".yuv"})
-"""Files that cannot say how their planes lie: headerless ones, and archives of one such."""
+"""Files that do not state the layout of their planes: headerless ones, and archives of one such file."""
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+"""Files that are the frames of a video in a folder."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class VideoSource:
     """One video as a benchmark names it.
 
     Args:
-        name: how reports call the video.
+        name: its name in reports.
         path: a video file, a 7z archive of one raw video, or a folder of PNG or JPEG images.
-        raw: layout of a ``.yuv`` file, packed or not; other files carry their own and do not look at it.
+        raw: layout of a ``.yuv`` file, in an archive or not; ignored for other files, which state their own.
         allow_truncated: keep the whole frames of a file that is cut off, instead of refusing it.
-        expected_frames: how many frames the whole video must have; ``None`` when nobody says.
+        expected_frames: how many frames the whole video must have; ``None`` where that is not known.
     """
 
     name: str
@@ -56,7 +57,7 @@ def raw_from_name(name: str) -> RawFormat | None:
         name: a file name.
 
     Returns:
-        The layout, 4:2:0 at 8 bits unless the name says otherwise; ``None`` for other files, and names without a size.
+        The layout, 4:2:0 at 8 bits unless the name states another; ``None`` for other files, and names without a size.
     """
     size = re.search(r"(?<![0-9])([0-9]{2,5})x([0-9]{2,5})(?![0-9])", name)
     if size is None or Path(name).suffix.lower() not in RAW_SUFFIXES:
@@ -97,31 +98,31 @@ def image_files(folder: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be listed.
     """
-    return [path for path in visible(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+    return [path for path in visible_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
-def visible(folder: Path) -> list[Path]:
-    """What lies directly inside a folder and is not hidden, in natural order; raises OSError."""
-    return sorted(filter(is_visible, folder.iterdir()), key=lambda path: natural_key(path.name))
+def visible_files(folder: Path) -> list[Path]:
+    """Files and folders directly inside a folder, without hidden ones, in natural order.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return sorted(visible, key=lambda path: natural_key(path.name))
 
 
-def missing(path: Path) -> str:
-    """Say of a path that does not exist what is there in its place."""
+def missing_path(path: Path) -> str:
+    """Describe a path that does not exist: a broken link, or nothing at all."""
     return "a link to what is missing" if path.is_symlink() else "no such file or folder"
 
 
-def fault_of(error: OSError, path: Path) -> str:
-    """Name the file that the system refused, and say why, in one line.
+def os_error_line(error: OSError, path: Path) -> str:
+    """Name the file that the system refused, and the reason, in one line.
 
     Args:
-        error: what the system said.
-        path: what was looked at, where the error names no file.
+        error: what the system raised.
+        path: what was accessed, for an error that names no file.
     """
     refused = Path(error.filename or path)
-    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP
-    return f"{refused}: {missing(refused) if is_gone else f'cannot be read ({error.strerror or error})'}"
-
-
-def is_visible(path: Path) -> bool:
-    """Tell whether a file or folder is meant to be seen: its name does not begin with a dot."""
-    return not path.name.startswith(".")
+    is_missing = isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == errno.ELOOP
+    return f"{refused}: {missing_path(refused) if is_missing else f'cannot be read ({error.strerror or error})'}"

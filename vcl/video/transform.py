@@ -1,4 +1,4 @@
-"""From the frames of a source to the frames of an experiment: which ones, which part, which size."""
+"""From the frames of a source to the frames of an experiment: the range, the centre crop and the size."""
 
 import logging
 import math
@@ -24,9 +24,9 @@ class Transform:
     Args:
         height: rows of the result, in pixels.
         width: columns of the result, in pixels.
-        start: place of the first frame, from 0.
+        start: index of the first frame, from 0.
         frames: how many frames; ``None`` keeps all to the end.
-        stride: keep one frame in this many.
+        stride: distance between two frames that are kept.
         filter: how frames are reduced: the average of the area that a pixel covers, or Pillow's bicubic filter.
 
     Raises:
@@ -46,15 +46,15 @@ class Transform:
         check_range("transform", self.start, self.frames, self.stride)
 
     def count(self, frames: int) -> int:
-        """How many frames are taken of a video that has so many."""
-        taken = len(range(self.start, frames, self.stride))
-        return taken if self.frames is None else min(taken, self.frames)
+        """How many frames the range contains of a video with ``frames`` frames."""
+        available = len(range(self.start, frames, self.stride))
+        return available if self.frames is None else min(available, self.frames)
 
 
 def transformed_frames(source: VideoSource, transform: Transform) -> Iterator[NDArray[np.uint8]]:
-    """Read a source and bring each frame to the size of an experiment.
+    """Read a source, and crop and scale each frame to the size of an experiment.
 
-    A target larger than the source is allowed and warned of once.
+    A target larger than the source is allowed, with one warning.
 
     Args:
         source: the video.
@@ -70,25 +70,26 @@ def transformed_frames(source: VideoSource, transform: Transform) -> Iterator[ND
     for frame in read_frames(source, transform.start, transform.frames, transform.stride):
         height, width = frame.shape[:2]
         if not warned and is_enlarged(height, width, transform):
-            asked = f"{transform.width}x{transform.height}"
-            logger.warning("%s: %dx%d is enlarged to %s (width x height)", source.name, width, height, asked)
+            target = f"{transform.width}x{transform.height}"
+            logger.warning("%s: %dx%d is enlarged to %s (width x height)", source.name, width, height, target)
             warned = True
         yield np.ascontiguousarray(fit(frame, transform).transpose(2, 0, 1))
 
 
 def is_enlarged(height: int, width: int, transform: Transform) -> bool:
-    """Tell whether pixels must be invented: the centre crop is smaller than the target.
+    """Whether the centre crop of a frame is smaller than the target.
 
-    The crop keeps the target's aspect, so both of its sides are smaller or neither is.
+    The crop has the target's aspect ratio, so both of its sides are smaller or neither is.
     """
     return height < transform.height or width < transform.width
 
 
 def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
-    """Crop the centre to the target's aspect, then average areas; or interpolate bicubically, where larger or asked.
+    """Crop the centre to the target's aspect ratio, then average areas.
 
-    The crop begins on a whole pixel, so that shrinking by a whole number averages whole pixels and a frame that only
-    loses its sides keeps the rest untouched.
+    Where the target is larger, or ``transform.filter`` says so, pixels are interpolated bicubically instead. The crop
+    begins on a whole pixel, so that shrinking by a whole number averages whole pixels and a frame that is only cropped
+    keeps its remaining pixels unchanged.
 
     Args:
         frame: ``(H, W, 3)`` uint8.
@@ -100,7 +101,7 @@ def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
     if (height, width) == (transform.height, transform.width):
         return frame
-    # One output pixel covers a square of source pixels with this side, kept as a fraction so that edges are exact.
+    # An output pixel covers a square of ``side / parts`` source pixels per side, a fraction so that edges are exact.
     if width * transform.height > height * transform.width:
         side, parts = height, transform.height
     else:
@@ -109,10 +110,9 @@ def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
     left = (width * parts - side * transform.width) // (2 * parts)
     if transform.filter == "bicubic" or is_enlarged(height, width, transform):
         bottom, right = top + side * transform.height / parts, left + side * transform.width / parts
-        part = Image.fromarray(frame[top : math.ceil(bottom), left : math.ceil(right)])
+        crop = Image.fromarray(frame[top : math.ceil(bottom), left : math.ceil(right)])
         box = (0, 0, right - left, bottom - top)
-        image = part.resize((transform.width, transform.height), Image.Resampling.BICUBIC, box=box)
-        return np.asarray(image)
+        return np.asarray(crop.resize((transform.width, transform.height), Image.Resampling.BICUBIC, box=box))
     rows = _area_sums(frame, top, side, parts, transform.height)
     sums = _area_sums(rows.transpose(1, 0, 2), left, side, parts, transform.width).transpose(1, 0, 2)
     averages: NDArray[np.uint8] = np.rint(sums / side**2).astype(np.uint8)
@@ -122,21 +122,21 @@ def fit(frame: NDArray[np.uint8], transform: Transform) -> NDArray[np.uint8]:
 def _area_sums(
     values: NDArray[np.uint8] | NDArray[np.int64], offset: int, side: int, parts: int, count: int
 ) -> NDArray[np.int64]:
-    """Sum ``count`` neighbouring intervals of ``side / parts`` entries along axis 0, from entry ``offset`` on.
+    """Sum ``count`` adjacent intervals of ``side / parts`` entries along axis 0, from entry ``offset`` on.
 
-    An interval that cuts through an entry takes that share of it. Everything is counted in units of ``1 / parts``, in
-    whole numbers: the average is exact and the same on every machine. Pillow's BOX filter instead gives every pixel
-    whose centre lies inside the same weight, which is off by many levels at sizes that do not divide.
+    An interval whose edge cuts through an entry takes that fraction of it. Everything is counted in units of
+    ``1 / parts``, in integers: the average is exact and the same on every machine. Pillow's BOX filter instead gives
+    every pixel whose centre lies inside the same weight, which is off by many levels at sizes that do not divide.
 
     Returns:
         ``(count, ...)``, each sum ``parts`` times the true one.
     """
-    whole, part = np.divmod(offset * parts + side * np.arange(count + 1, dtype=np.int64), parts)
-    # A pixel covers at least one entry, so no two edges fall together, which reduceat would not add up.
-    sums: NDArray[np.int64] = np.add.reduceat(values[: whole[-1]], whole[:-1], axis=0, dtype=np.int64)
+    edge, fraction = np.divmod(offset * parts + side * np.arange(count + 1, dtype=np.int64), parts)
+    # A pixel covers at least one entry, so no two edges coincide, which reduceat would not sum.
+    sums: NDArray[np.int64] = np.add.reduceat(values[: edge[-1]], edge[:-1], axis=0, dtype=np.int64)
     sums *= parts
-    if part.any():
-        # The last edge may lie on the end of the axis, where no share of a further entry is needed.
-        cut = values[np.minimum(whole, values.shape[0] - 1)] * part.reshape(-1, *[1] * (values.ndim - 1))
+    if fraction.any():
+        # The last edge may lie at the end of the axis, where no fraction of a further entry is needed.
+        cut = values[np.minimum(edge, values.shape[0] - 1)] * fraction.reshape(-1, *[1] * (values.ndim - 1))
         sums += np.diff(cut, axis=0)
     return sums

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RATE = Fraction(25)
-"""Frames a second where nobody says."""
+"""Frames per second where no rate is given."""
 
 
 def write_video(path: Path | str, batches: Iterable[Tensor], rate: Fraction = RATE, overwrite: bool = False) -> int:
@@ -28,16 +28,16 @@ def write_video(path: Path | str, batches: Iterable[Tensor], rate: Fraction = RA
 
     The same frames give the same bytes. ``.mkv`` (FFV1) and ``.npy`` (an array ``(T, 3, H, W)``) keep every pixel of
     the frames rounded to uint8. ``.mp4`` is H.264 in 4:2:0 and BT.709, tagged so. ``.y4m`` is 4:4:4; it has no tag for
-    the matrix, so that it is the one which players take for its height: BT.709 from 720 rows on, BT.601 below.
+    the matrix, so its matrix is the one that players assume for its height: BT.709 from 720 rows on, BT.601 below.
 
     Args:
-        path: the file to be.
+        path: file to write.
         batches: float frames ``(B, 3, H, W)`` in [0, 1], on any device, as a ``Decoder`` yields them.
-        rate: frames a second; an array has none.
-        overwrite: replace a file that is there.
+        rate: frames per second; an array has none.
+        overwrite: replace a file that exists.
 
     Returns:
-        Frames written.
+        Number of frames written.
 
     Raises:
         VideoError: as ``check_file`` and ``check_size``; there are no frames; or the file cannot be written.
@@ -61,7 +61,7 @@ def write_video(path: Path | str, batches: Iterable[Tensor], rate: Fraction = RA
         with atomic_file(path) as draft:
             WRITERS[path.suffix.lower()](draft.file, counted(), rate)
     except (av.FFmpegError, OSError) as error:
-        # Where PyAV's own error comes of one that the file raised, the file's says more.
+        # Where PyAV's own error was caused by one that the file raised, the file's says more.
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
         raise VideoError(f"{path}: the video cannot be written ({reason.strerror or reason})") from error
     return count
@@ -71,12 +71,12 @@ def write_frames(folder: Path | str, batches: Iterable[Tensor], first: int = 0) 
     """Write frames as ``00000.png``, ``00001.png``, ...; the folder is filled whole or not at all.
 
     Args:
-        folder: a new or empty one.
+        folder: a new or an empty folder.
         batches: float frames ``(B, 3, H, W)`` in [0, 1], on any device.
-        first: number of the first frame.
+        first: number in the name of the first image.
 
     Returns:
-        Frames written.
+        Number of frames written.
 
     Raises:
         VideoError: as ``check_folder``, or a file cannot be written.
@@ -93,10 +93,13 @@ def write_frames(folder: Path | str, batches: Iterable[Tensor], first: int = 0) 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Fill a new or empty folder whole or not at all.
+    """Fill a new or an empty folder whole or not at all.
+
+    Args:
+        folder: the folder; its parent must exist.
 
     Yields:
-        Where to put what goes into it, until this ends.
+        A hidden folder to write into, whose contents move to ``folder`` at the end.
 
     Raises:
         VideoError: as ``check_folder``, or something in it cannot be written.
@@ -110,14 +113,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_file(path: Path, overwrite: bool = False) -> None:
-    """Refuse a video file that cannot be made, before its frames are decoded.
+    """Refuse a video file that cannot be written, before its frames are decoded.
 
     Args:
-        path: the file to be.
-        overwrite: whether a file that is there may be replaced.
+        path: file to write.
+        overwrite: whether a file that exists may be replaced.
 
     Raises:
-        VideoError: the name has an unknown suffix, the file is there, or its folder is not or cannot be written to.
+        VideoError: the name has an unknown suffix, the file exists, or its folder does not or is not writable.
     """
     _check_suffix(path)
     try:
@@ -125,21 +128,21 @@ def check_file(path: Path, overwrite: bool = False) -> None:
         if path.exists() and not path.is_file():
             raise VideoError(f"{path}: must be a file, found something else")
         if path.exists() and not overwrite:
-            raise VideoError(f"{path}: is there already; --overwrite (in Python overwrite=True) replaces it")
+            raise VideoError(f"{path}: exists already; --overwrite (in Python overwrite=True) replaces it")
     except OSError as error:
         raise VideoError(f"{path}: the video cannot be written ({error.strerror or error})") from error
 
 
 def check_size(path: Path, height: int, width: int) -> None:
-    """Refuse frames that a format does not take.
+    """Refuse frames whose size a format cannot store.
 
     Args:
         path: a file whose suffix names the format.
-        height: rows of the frames.
-        width: columns of the frames.
+        height: rows of the frames, in pixels.
+        width: columns of the frames, in pixels.
 
     Raises:
-        VideoError: H.264 in 4:2:0 needs even sizes, and a PyAV that has it.
+        VideoError: the suffix is unknown, or that of H.264 and a side is odd or PyAV lacks the encoder.
     """
     _check_suffix(path)
     if path.suffix.lower() == ".mp4":
@@ -153,17 +156,17 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that cannot be filled, before frames are decoded.
 
     Raises:
-        VideoError: it is a file or not empty, or it cannot be made or written to.
+        VideoError: it is a file, not empty or not writable, or its parent does not exist or is not writable.
     """
     try:
         if not folder.exists():
             _check_parent(folder)
         elif not folder.is_dir():
             raise VideoError(f"{folder}: must be a folder, found a file")
-        elif inside := sorted(item.name for item in folder.iterdir()):
-            raise VideoError(f"{folder}: must be a new folder or an empty one, but it holds {inside[0]}")
+        elif names := sorted(path.name for path in folder.iterdir()):
+            raise VideoError(f"{folder}: must be a new folder or an empty one, but it holds {names[0]}")
         elif not os.access(folder, os.W_OK | os.X_OK):
-            raise VideoError(f"{folder}: must be a folder that can be written to")
+            raise VideoError(f"{folder}: must be writable")
     except OSError as error:
         raise VideoError(f"{folder}: cannot be written to ({error.strerror or error})") from error
 
@@ -178,11 +181,11 @@ def _check_parent(path: Path) -> None:
     if not path.parent.is_dir():
         raise VideoError(f"{path}: the folder {path.parent} must exist")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise VideoError(f"{path}: the folder {path.parent} must be one that can be written to")
+        raise VideoError(f"{path}: the folder {path.parent} must be writable")
 
 
 def _rounded_frames(batches: Iterable[Tensor]) -> Frames:
-    from vcl.video.pixels import to_uint8  # Loads torch, which takes seconds: what cannot be written is told before.
+    from vcl.video.pixels import to_uint8  # Loads torch, which takes seconds: what cannot be written is refused before.
 
     for batch in batches:
         yield from to_uint8(batch).cpu().numpy()

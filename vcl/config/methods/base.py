@@ -1,4 +1,4 @@
-"""What the knobs of all methods have."""
+"""What the configs of all methods have in common."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """Settings of every method."""
+    """Settings that all methods have, and what other rooms ask a method."""
 
     forgets: ClassVar[bool] = True
     """Whether later sessions may change how earlier videos decode."""
     together: ClassVar[bool] = False
-    """Whether all videos are learned at once, when the last has arrived."""
+    """Whether all videos are learned at once, in the last session."""
     excludes: ClassVar[tuple[str, ...]] = ()
-    """Settings of other sections that the method does not go with, such as ``backbone.operator_block``. A file's are
-    left out where the method is named on the command line."""
+    """Settings of other sections that do not go with the method, such as ``backbone.operator_block``. They are left out
+    of a file's where the command line replaces its method by this one."""
     name: str
     """Name of the method."""
 
     def rehearsed_at_most(self, session: int) -> int:
-        """Frames of earlier videos that a step of a session trains on beside its own."""
+        """The most frames of earlier videos that a training step uses in addition to ``train.batch`` new ones."""
         return 0
 
     def check(self, run: RunConfig) -> None:

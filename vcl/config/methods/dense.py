@@ -1,4 +1,4 @@
-"""Knobs of the methods that train all weights of a network, and rehearse nothing beside it."""
+"""Configs of methods that train all weights of a network and rehearse nothing."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ class SingleMatchedConfig(SingleConfig):
     def __post_init__(self) -> None:
         require(self.session_bytes >= 1, "method.session_bytes", "be 1 or more", self.session_bytes)
 
+    def check(self, run: RunConfig) -> None:
+        """Refuse a backbone whose size cannot be chosen."""
+        rule = f"not be single_matched for {run.backbone.name}, which has no widths"
+        require(bool(run.backbone.widths), "method.name", rule, self.name)
+
 
 @dataclass(frozen=True)
 class JointConfig(MethodConfig):
@@ -51,7 +56,7 @@ class JointConfig(MethodConfig):
     """Name of the method."""
 
     def check(self, run: RunConfig) -> None:
-        """Refuse what supposes that one video comes after another."""
+        """Refuse forward transfer, which needs sessions one after another."""
         k = run.matrix.transfer_epochs
         require(k == 0, "matrix.transfer_epochs", "be 0 for joint, which has no first session", k)
 
@@ -64,7 +69,7 @@ class CumulativeConfig(MethodConfig):
     """Name of the method."""
 
     def check(self, run: RunConfig) -> None:
-        """Refuse what supposes that a pass is over the session's own video."""
+        """Refuse forward transfer, which needs passes over the session's own video."""
         k = run.matrix.transfer_epochs
         require(k == 0, "matrix.transfer_epochs", "be 0 for cumulative, whose passes are over all videos so far", k)
 
@@ -76,9 +81,9 @@ class EwcConfig(MethodConfig):
     name: str = "ewc"
     """Name of the method."""
     strength: float = 1e6
-    """Weight of the penalty (lambda). Good values depend on ``importance`` and on the loss: sweep powers of ten."""
+    """Weight of the penalty (lambda). Good values depend on ``importance`` and on the loss; sweep powers of ten."""
     decay: float = 1.0
-    """Factor on earlier sessions' importances when a session adds its own, in (0, 1]."""
+    """Factor on the importances of earlier sessions when a session adds its own, in (0, 1]."""
     importance: Literal["gradient", "gauss_newton"] = "gradient"
     """Squared gradients of the loss, which shrink as the fit improves, or of the output, which do not."""
 
@@ -96,7 +101,7 @@ class MasConfig(MethodConfig):
     strength: float = 1.0
     """Weight of the penalty (lambda)."""
     decay: float = 0.5
-    """Share of earlier sessions' importances in the new ones, in [0, 1]."""
+    """Share of earlier sessions in the importances after a session, in [0, 1]."""
 
     def __post_init__(self) -> None:
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)

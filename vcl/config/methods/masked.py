@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from vcl.config.methods.base import MethodConfig
 from vcl.config.rules import require
@@ -22,6 +22,8 @@ class WsnConfig(MethodConfig):
     """Name of the method."""
     capacity: float = 0.3
     """Share of each layer's weights in one session's mask, in (0, 1]."""
+    unit: Literal["weight", "kernel", "channel"] = "weight"
+    """What a mask chooses: single weights, whole kernels or whole output channels."""
     reinit: bool = True
     """Draw new scores at the start of each session; false is as in the paper's code."""
 

@@ -1,4 +1,4 @@
-"""Knobs of the methods that look at earlier videos, or what they kept of them, while they train another."""
+"""Configs of methods that train on frames of earlier videos, or on outputs of an earlier network, again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RehearsalConfig(MethodConfig):
         require(self.rehearse >= 1, "method.rehearse", "be 1 or more", self.rehearse)
 
     def rehearsed_at_most(self, session: int) -> int:
-        """As many as asked for; the first session has none to look at."""
+        """``rehearse`` frames; none in the first session."""
         return self.rehearse if session else 0
 
 
@@ -48,22 +48,22 @@ class BufferConfig(RehearsalConfig):
     buffer: int = 40
     """Frames in the buffer, of all earlier videos together."""
     buffer_bytes: int | None = None
-    """Most bytes the buffer may take; null sets no limit."""
+    """Largest size of the buffer in bytes; null sets no limit."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.buffer >= 1, "method.buffer", "be 1 or more", self.buffer)
 
     def frame_bytes(self, size: tuple[int, int]) -> int:
-        """Bytes that one kept frame takes: RGB at 8 bits."""
+        """Bytes per buffered frame of a height and width in pixels: RGB at 8 bits."""
         return 3 * size[0] * size[1]
 
     def check(self, run: RunConfig) -> None:
         """Refuse a buffer that is larger than allowed."""
-        each = self.frame_bytes(run.stream.size)
-        fits = self.buffer_bytes is None or self.buffer * each <= self.buffer_bytes
-        found = f"{self.buffer} frames of {each:,} bytes"
-        require(fits, "method.buffer", f"fit into method.buffer_bytes = {self.buffer_bytes}", found)
+        frame_bytes = self.frame_bytes(run.stream.size)
+        fits = self.buffer_bytes is None or self.buffer * frame_bytes <= self.buffer_bytes
+        size = f"{self.buffer} frames of {frame_bytes:,} bytes"
+        require(fits, "method.buffer", f"fit into method.buffer_bytes = {self.buffer_bytes}", size)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class DerConfig(BufferConfig):
     strength: float = 1.0
     """Weight of the distance to the buffered outputs (alpha)."""
     truth: float = 0.0
-    """Weight of the loss on true frames (beta of DER++); above 0 they are buffered too, which doubles the bytes."""
+    """Weight of the loss on true frames (beta of DER++); above 0 these are buffered too, which doubles the bytes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,7 +99,7 @@ class DerConfig(BufferConfig):
         require(self.truth >= 0, "method.truth", "be 0 or more", self.truth)
 
     def frame_bytes(self, size: tuple[int, int]) -> int:
-        """An output, and a frame where that is kept too."""
+        """An output; and a true frame, where ``truth`` is above 0."""
         return super().frame_bytes(size) * (2 if self.truth else 1)
 
 
@@ -148,7 +148,7 @@ class EsmerConfig(BufferConfig):
 
 @dataclass(frozen=True)
 class AgemConfig(BufferConfig):
-    """AgemPlugin GEM: gradients are projected so that no step raises the loss on replayed frames, to first order."""
+    """Averaged GEM: gradients are projected so that no step raises the loss on replayed frames, to first order."""
 
     name: str = "agem"
     """Name of the method."""
@@ -168,5 +168,5 @@ class GemConfig(BufferConfig):
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
 
     def rehearsed_at_most(self, session: int) -> int:
-        """As many of each earlier video."""
+        """``rehearse`` frames of each earlier video."""
         return self.rehearse * session

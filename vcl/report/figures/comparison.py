@@ -1,4 +1,4 @@
-"""Figures that put runs side by side: quality by session, quality against bytes, forgetting."""
+"""Figures that compare runs: quality by session, quality against bytes, forgetting."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import BboxBase
 
+from vcl.metrics.registry import PSNR
 from vcl.report.figures.style import DIM, GREY, styled
 
 Matrices = Mapping[str, Sequence[Mapping[str, Any]]]
 """By the name of a group, ``matrix.json`` of each of its runs."""
 
-_MARKS = "osD^vP*X<>hp"
+_MARKERS = "osD^vP*X<>hp"
 
 
 @styled
 def sessions_figure(groups: Matrices) -> Figure:
-    """Draw what each video is worth at the end, a line a group; bars reach over the seeds."""
+    """Draw the PSNR of each video after the last session, one marker per group; bars are the deviation over seeds."""
     figure, axes = _wide()
     for number, (name, matrices) in enumerate(groups.items()):
         last = [matrix["rows"][-1]["psnr"][: len(matrix["rows"])] for matrix in matrices]
         columns = list(zip(*last, strict=True))
-        places = [s + (number / max(1, len(groups) - 1) - 0.5) * 0.5 for s in range(len(columns))]
+        positions = [s + (number / max(1, len(groups) - 1) - 0.5) * 0.5 for s in range(len(columns))]
         means = [_mean(column) for column in columns]
         spread = [stdev(column) if len(column) > 1 and None not in column else 0.0 for column in columns]
-        axes.errorbar(places, means, spread, label=name, lw=0, elinewidth=0.8, **_look(number, len(groups)))
+        style = _style(number, len(groups))
+        axes.errorbar(positions, means, spread, label=name, lw=0, elinewidth=0.8, **style)
     names = next(iter(groups.values()))[0]["videos"]
     _sessions_axis(axes, names)
-    axes.set_ylabel("PSNR after the last session (dB)")
+    axes.set_ylabel(f"{PSNR.label} after the last session ({PSNR.unit})")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
 @styled
 def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
-    """Draw quality against stored bytes, buffers among them; a point a group, at the means of its seeds.
+    """Draw quality against stored bytes, including buffers; one point per group, at the means over its seeds.
 
     Args:
         points: by the name of a group, stored bytes and average PSNR (dB) of each of its runs.
@@ -52,30 +54,29 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     for number, (name, runs) in enumerate(points.items()):
         sizes, quality = zip(*runs, strict=True)
         spread = stdev(quality) if len(quality) > 1 else 0.0
-        look = _look(number, len(points))
-        axes.errorbar(fmean(sizes) / 1e6, fmean(quality), spread, label=name, lw=0, elinewidth=0.8, **look)
-        place = (fmean(sizes) / 1e6, fmean(quality))
+        point = (fmean(sizes) / 1e6, fmean(quality))
+        axes.errorbar(*point, spread, label=name, lw=0, elinewidth=0.8, **_style(number, len(points)))
         line = {"arrowstyle": "-", "lw": 0.4, "color": GREY, "shrinkA": 0, "relpos": (0, 0.5)}
         labels.append(
-            axes.annotate(name, place, (4, 3), textcoords="offset points", fontsize=6.5, color=DIM, arrowprops=line)
+            axes.annotate(name, point, (4, 3), textcoords="offset points", fontsize=6.5, color=DIM, arrowprops=line)
         )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="minor", labelsize=6)
     axes.set_xlabel("stored megabytes: weights, masks, heads, buffers")
-    axes.set_ylabel("average PSNR (dB)")
-    _set_apart(figure, labels)
+    axes.set_ylabel(f"average {PSNR.heading}")
+    _separate(figure, labels)
     return figure
 
 
 @styled
 def forgetting_figure(groups: Matrices) -> Figure:
-    """Draw the PSNR of each video as sessions pass, a panel a group, a line a video; means over seeds."""
-    across = min(4, len(groups))
-    down = math.ceil(len(groups) / across)
-    figure = Figure(figsize=(2.3 * across + 0.5, 1.7 * down + 0.3))
-    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    """Draw the PSNR of each video over the sessions, one panel per group, one line per video; means over seeds."""
+    columns = min(4, len(groups))
+    rows = math.ceil(len(groups) / columns)
+    figure = Figure(figsize=(2.3 * columns + 0.5, 1.7 * rows + 0.3))
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     figure.subplots_adjust(hspace=0.35, wspace=0.1)
     for axes in grid.flat[len(groups) :]:
         axes.set_visible(False)
@@ -91,21 +92,21 @@ def forgetting_figure(groups: Matrices) -> Figure:
         axes.grid(axis="y", color="#e6e6e6", lw=0.5)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     for axes in grid[:, 0]:
-        axes.set_ylabel("PSNR (dB)")
-    for axes in grid.flat[max(0, len(groups) - across) : len(groups)]:
+        axes.set_ylabel(PSNR.heading)
+    for axes in grid.flat[max(0, len(groups) - columns) : len(groups)]:
         axes.set_xlabel("after session")
         axes.tick_params(labelbottom=True)
     return figure
 
 
-def _set_apart(figure: Figure, labels: Sequence[Annotation]) -> None:
-    """Move labels down, from the highest on, until none lies on another."""
+def _separate(figure: Figure, labels: Sequence[Annotation]) -> None:
+    """Move labels down, starting with the highest, until none overlaps another."""
     figure.draw_without_rendering()
     placed = list[BboxBase]()
-    for label in sorted(labels, key=lambda label: -Text.get_window_extent(label).y1):  # Without its line.
+    for label in sorted(labels, key=lambda label: -Text.get_window_extent(label).y1):  # Without the connecting line.
         while any(Text.get_window_extent(label).overlaps(other) for other in placed):
-            across, up = label.get_position()
-            label.set_position((across, up - 1))
+            x, y = label.get_position()
+            label.set_position((x, y - 1))
         placed.append(Text.get_window_extent(label))
 
 
@@ -117,9 +118,9 @@ def _wide() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _look(number: int, count: int) -> dict[str, Any]:
+def _style(number: int, count: int) -> dict[str, Any]:
     palette = matplotlib.colormaps["tab10" if count <= 10 else "tab20"]
-    return {"color": palette(number % palette.N), "marker": _MARKS[number % len(_MARKS)], "ms": 4, "ecolor": GREY}
+    return {"color": palette(number % palette.N), "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "ecolor": GREY}
 
 
 def _sessions_axis(axes: Axes, names: Sequence[str]) -> None:
@@ -129,6 +130,6 @@ def _sessions_axis(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _mean(cells: Sequence[float | None]) -> float:
-    """Mean of cells; not a number, which leaves a gap in a line, where one was not measured."""
-    known = [cell for cell in cells if cell is not None]
-    return fmean(known) if len(known) == len(cells) else math.nan
+    """Mean of cells; NaN, which leaves a gap in a line, where one was not measured."""
+    measured = [cell for cell in cells if cell is not None]
+    return fmean(measured) if len(measured) == len(cells) else math.nan

@@ -1,4 +1,4 @@
-"""Fonts for characters that the house font lacks, such as those of Chinese, Japanese and Korean names."""
+"""Fallback fonts for characters that the default font lacks, as in Chinese, Japanese and Korean names."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from matplotlib.text import Text
 log = logging.getLogger(__name__)
 
 _reported: set[str] = set()
-"""Characters that a warning was about; one is enough."""
+"""Characters that were already logged as missing."""
 
 
 def add_fallback_fonts(figure: Figure, family: str) -> None:
-    """Let the texts of a figure fall back on installed fonts for what their own cannot show.
+    """Let the texts of a figure fall back on installed fonts for characters that their own font lacks.
 
     Characters that no font has are drawn as boxes, and logged once.
 
     Args:
-        figure: with all its texts.
-        family: the font that it is drawn in.
+        figure: complete, with all its texts.
+        family: the font of the figure.
     """
     texts = figure.findobj(Text)
     characters = {c for text in texts for c in text.get_text() if not c.isascii()}
@@ -41,24 +41,24 @@ def add_fallback_fonts(figure: Figure, family: str) -> None:
 
 @lru_cache
 def _fallbacks(family: str, characters: frozenset[str]) -> tuple[Sequence[str], frozenset[str]]:
-    """As few other families as have the characters that ``family`` lacks, and the characters that none has."""
-    missing = characters - _those_in(findfont(FontProperties(family=[family])), characters)
+    """The fewest other families with the characters that ``family`` lacks, and the characters that none has."""
+    missing = characters - _available(findfont(FontProperties(family=[family])), characters)
     # matplotlib's own font of last resort has a box for every character.
-    not_it = family, "Last Resort High-Efficiency"
-    others = [entry for entry in fontManager.ttflist if entry.name not in not_it]
-    having = {entry: _those_in(entry.fname, missing) for entry in sorted(others, key=_plainest)} if missing else {}
-    chosen = list[str]()
-    while missing and having:
-        best = max(having, key=lambda entry: len(having[entry] & missing))
-        if not having[best] & missing:
+    excluded = family, "Last Resort High-Efficiency"
+    others = [entry for entry in fontManager.ttflist if entry.name not in excluded]
+    coverage = {entry: _available(entry.fname, missing) for entry in sorted(others, key=_plainness)} if missing else {}
+    families = list[str]()
+    while missing and coverage:
+        best = max(coverage, key=lambda entry: len(coverage[entry] & missing))
+        if not coverage[best] & missing:
             break
-        chosen.append(best.name)
-        missing -= having[best]
-    return chosen, missing
+        families.append(best.name)
+        missing -= coverage[best]
+    return families, missing
 
 
-def _those_in(path: str, characters: frozenset[str]) -> frozenset[str]:
-    """The characters that a font file can show; none if it cannot be read."""
+def _available(path: str, characters: frozenset[str]) -> frozenset[str]:
+    """Those of the characters that a font file has; none if it cannot be read."""
     try:
         font = FT2Font(path)
     except (OSError, RuntimeError):
@@ -66,6 +66,7 @@ def _those_in(path: str, characters: frozenset[str]) -> frozenset[str]:
     return frozenset(c for c in characters if font.get_char_index(ord(c)))
 
 
-def _plainest(entry: FontEntry) -> tuple[bool, int, bool, str]:
+def _plainness(entry: FontEntry) -> tuple[bool, int, bool, str]:
+    """Order of fonts: upright before slanted, regular before bold, sans serif before serif."""
     weight = entry.weight if isinstance(entry.weight, int) else weight_dict.get(entry.weight, 400)
     return entry.style != "normal", abs(weight - 400), "sans" not in entry.name.lower(), entry.name

@@ -10,12 +10,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from vcl.errors import VclError
-from vcl.report.comparison import grouped, names_of
+from vcl.metrics.registry import METRICS
+from vcl.report.comparison import group_seeds, run_names
 from vcl.report.figures.comparison import bytes_figure, forgetting_figure, sessions_figure
 from vcl.report.figures.frames import first_video, frames_figure, latest_frames
 from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure
 from vcl.report.figures.style import write_figure
-from vcl.report.summary import METRICS, label, measured, read_matrix, session_matrix, summarise
+from vcl.report.summary import label, measured, read_matrix, session_matrix, summarise
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
@@ -23,19 +24,19 @@ log = logging.getLogger(__name__)
 
 
 def plot_run(folder: RunFolder) -> list[Path]:
-    """Draw what a run has so far, as PNG and as PDF, into its ``figures`` folder.
+    """Draw the figures of a run as PNG and PDF, into its ``figures`` folder.
 
-    What there is no data for yet is left out, and figures of frames are left out with a warning where the run kept no
-    frames and its videos are gone.
+    Figures without data are left out; so are those of frames, with a warning, if the run saved none and its videos are
+    gone.
 
     Args:
         folder: the run, finished or not.
 
     Returns:
-        Paths of the files, a pair a figure.
+        Paths of the files, two per figure.
 
     Raises:
-        VclError: there is nothing to draw yet, or something in the folder is damaged.
+        VclError: there is nothing to draw yet, or the folder is damaged.
     """
     paths = [path for name, figure in _figures(folder) for path in write_figure(figure, folder.figures, name)]
     if not paths:
@@ -44,19 +45,19 @@ def plot_run(folder: RunFolder) -> list[Path]:
 
 
 def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
-    """Draw runs side by side, as PNG and as PDF; runs that differ in nothing but their seed are one.
+    """Draw figures that compare runs, as PNG and PDF; runs that differ only in their seed are one group.
 
     Args:
         folders: the runs, of one stream.
         into: folder of the figures.
 
     Returns:
-        Paths of the files, a pair a figure.
+        Paths of the files, two per figure.
 
     Raises:
         VclError: a run has nothing to draw yet, or they do not have the same videos.
     """
-    groups = grouped(folders, names := names_of(folders))
+    groups = group_seeds(folders, names := run_names(folders))
     by_name = dict(zip(names, folders, strict=True))
     matrices = {name: [measured(by_name[member]) for member in members] for name, members in groups.items()}
     streams = {tuple(matrix["videos"][: len(matrix["rows"])]) for runs in matrices.values() for matrix in runs}
@@ -65,18 +66,20 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
         raise VclError(f"runs in one figure must {rule}, got {' and '.join(map(' '.join, sorted(streams)[:2]))}")
     points = {}
     for name, members in groups.items():
-        found = [summarise(by_name[member]) for member in members]
-        points[name] = [(summary.stored_bytes, summary.psnr) for summary in found if summary.psnr is not None]
+        summaries = [summarise(by_name[member]) for member in members]
+        measured_points = [(summary.stored_bytes, summary.psnr) for summary in summaries if summary.psnr is not None]
+        if measured_points:
+            points[name] = measured_points
     figures = {
         "psnr_by_session": sessions_figure(matrices),
-        "psnr_by_bytes": bytes_figure({name: runs for name, runs in points.items() if runs}),
+        "psnr_by_bytes": bytes_figure(points),
         "forgetting": forgetting_figure(matrices),
     }
     return [path for name, figure in figures.items() for path in write_figure(figure, into, name)]
 
 
 def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
-    """Draw one figure after the other, so that only one is in memory."""
+    """Draw the figures one at a time, so that only one is in memory."""
     title = label(folder.config().method)
     matrix = read_matrix(folder)
     epochs, sessions = folder.events("epoch"), folder.events("session")
@@ -103,8 +106,8 @@ def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
 
 def _frame_figures(folder: RunFolder, matrix: Mapping[str, Any], title: str) -> Iterator[tuple[str, Figure]]:
     state = len(matrix["rows"]) - 1
-    shown = latest_frames(folder, state)
-    yield "frames", frames_figure(shown, f"{title}: middle frames after session {state}")
+    panels = latest_frames(folder, state)
+    yield "frames", frames_figure(panels, f"{title}: middle frames after session {state}")
     if state > 0 and matrix["rows"][0]["psnr"][0] is not None:
-        before_and_after = first_video(folder, state, shown[0])
-        yield "first_video", frames_figure(before_and_after, f"{title}: the first video, {shown[0].label}")
+        before_and_after = first_video(folder, state, panels[0])
+        yield "first_video", frames_figure(before_and_after, f"{title}: the first video, {panels[0].label}")

@@ -10,24 +10,25 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from vcl.errors import VclError
 from vcl.metrics.matrix import SessionMatrix
+from vcl.metrics.registry import METRICS
 from vcl.report.figures.style import BLUE, DIM, INK, ORANGE, PALE, SKY, ink_on, styled
-from vcl.report.summary import METRICS, UNITS, numbers_line, session_matrix
+from vcl.report.summary import numbers_line, session_matrix
 from vcl.rundir import Event
 
 SHARES = {"reused": BLUE, "new": ORANGE, "used by others only": SKY, "free": PALE}
-"""What a session does with a layer's weights, and the colour that says so."""
+"""How a session uses a layer's weights, and the colour of each share."""
 
-_FEW = 10
-"""Up to so many sessions there is room for wide cells."""
+_MOST_WIDE_CELLS = 10
+"""With more sessions than this, cells are narrow."""
 
-_MEAN = 1.1
+_MEAN_WIDTH = 1.1
 """Width of the column of means, in cells."""
 
 
@@ -35,11 +36,11 @@ _MEAN = 1.1
 def matrix_figure(matrix: Mapping[str, Any], metric: str = "psnr", title: str = "") -> Figure:
     """Draw the session matrix as a heat map with its numbers.
 
-    A row a session, a column a video, the mean of each row beside it. Colour belongs to the videos so far: those that
-    are still to come stand in grey on hatched ground, and sessions to come are empty.
+    One row per session, one column per video, and the mean of each row. Only the videos so far are coloured, bright
+    being good: videos still to come are grey and hatched, and sessions to come are empty.
 
     Args:
-        matrix: as ``RunFolder.matrix`` gives it.
+        matrix: as ``RunFolder.matrix`` returns it.
         metric: a key of ``METRICS``.
         title: of the run; the metric and the averages are added.
 
@@ -48,37 +49,41 @@ def matrix_figure(matrix: Mapping[str, Any], metric: str = "psnr", title: str = 
     """
     numbers = session_matrix(matrix, metric)
     if not numbers.defined:
-        raise VclError(f"a figure of the matrix must have numbers, got no {METRICS[metric]}")
+        raise VclError(f"a figure of the matrix must have numbers, got no {METRICS[metric].label}")
     names = matrix["videos"]
-    wide, high = (0.64, 0.40) if len(names) <= _FEW else (0.47, 0.31)
-    # The axes are the whole figure, so cells have their size in inches; writing makes room for what stands around it.
-    figure = Figure(figsize=(wide * (len(names) + _MEAN), high * len(names)))
+    wide, high = (0.64, 0.40) if len(names) <= _MOST_WIDE_CELLS else (0.47, 0.31)
+    # The axes fill the figure, so that cells have a size in inches; writing the file adds room for labels.
+    figure = Figure(figsize=(wide * (len(names) + _MEAN_WIDTH), high * len(names)))
     axes = figure.add_axes((0, 0, 1, 1))
     scale = _scale([cell for s, row in enumerate(numbers.rows) for cell in row[: s + 1] if cell is not None])
-    _cells(axes, numbers, scale, _digits(metric, len(names)), 8 if len(names) <= _FEW else 7)
+    digits, text_size = METRICS[metric].cell_digits, 8
+    if len(names) > _MOST_WIDE_CELLS:
+        digits, text_size = digits - 1, 7
+    _cells(axes, numbers, scale, digits, text_size)
     _matrix_axes(axes, names)
     strip = axes.inset_axes((1 + 0.05 / figure.get_figwidth(), 0, 0.13 / figure.get_figwidth(), 1))
-    bar = figure.colorbar(ScalarMappable(scale, "viridis"), cax=strip)
-    bar.set_label(METRICS[metric] + (f" ({UNITS[metric].strip()})" if UNITS[metric] else ""))
+    bar = figure.colorbar(ScalarMappable(scale, _colours(numbers)), cax=strip)
+    bar.set_label(METRICS[metric].heading)
     bar.outline.set_linewidth(0)
-    heading = ": ".join(filter(None, (title, f"{METRICS[metric]} of each video after each session")))
-    _headed(axes, heading, numbers_line(numbers, metric))
+    heading = ": ".join(filter(None, (title, f"{METRICS[metric].label} of each video after each session")))
+    _set_headings(axes, heading, numbers_line(numbers, metric))
     return figure
 
 
 def _scale(values: Sequence[float]) -> Normalize:
-    """Span the values, or a little around them where they are all equal."""
+    """The range of the values, widened a little where they are all equal."""
     low, high = min(values), max(values)
     margin = 0.0 if high > low else max(abs(high), 1.0) / 100
     return Normalize(low - margin, high + margin)
 
 
-def _digits(metric: str, videos: int) -> int:
-    return (2 if metric == "psnr" else 3) - (videos > _FEW)
+def _colours(numbers: SessionMatrix) -> Colormap:
+    """Bright is good, also where less is better."""
+    return matplotlib.colormaps["viridis" if numbers.higher_is_better else "viridis_r"]
 
 
 def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, size: float) -> None:
-    colours = matplotlib.colormaps["viridis"]
+    colours = _colours(numbers)
     for s, row in enumerate(numbers.rows):
         for j, cell in enumerate(row):
             if cell is None:
@@ -101,19 +106,19 @@ def _cells(axes: Axes, numbers: SessionMatrix, scale: Normalize, digits: int, si
                 zorder=3,
             )
         mean = SessionMatrix(numbers.rows[: s + 1]).average()
-        shown = "" if mean is None else f"{mean:.{digits}f}"
-        axes.text(len(row) + _MEAN / 2, s + 0.5, shown, ha="center", va="center", fontsize=size)
+        mean_text = "" if mean is None else f"{mean:.{digits}f}"
+        axes.text(len(row) + _MEAN_WIDTH / 2, s + 0.5, mean_text, ha="center", va="center", fontsize=size)
     for s in range(len(numbers.rows)):
         axes.add_patch(Rectangle((s, s), 1, 1, fc="none", ec=INK, lw=1.0, zorder=4))
 
 
 def _matrix_axes(axes: Axes, names: Sequence[str]) -> None:
     count = len(names)
-    axes.set_xlim(0, count + _MEAN)
+    axes.set_xlim(0, count + _MEAN_WIDTH)
     axes.set_ylim(count, 0)
     slanted = count > 4 or max(map(len, names)) > 8
     axes.set_xticks(
-        [*(j + 0.5 for j in range(count)), count + _MEAN / 2],
+        [*(j + 0.5 for j in range(count)), count + _MEAN_WIDTH / 2],
         [*names, "mean"],
         rotation=40 if slanted else 0,
         ha="left" if slanted else "center",
@@ -128,15 +133,15 @@ def _matrix_axes(axes: Axes, names: Sequence[str]) -> None:
     axes.add_patch(Rectangle((0, 0), count, count, fc="none", ec="#cccccc", lw=0.6, zorder=0))
 
 
-def _headed(axes: Axes, heading: str, below: str) -> None:
-    """Set a title, and a quieter line under it."""
+def _set_headings(axes: Axes, heading: str, below: str) -> None:
+    """Set a title, and a line in smaller print under it."""
     title = axes.set_title(f"{heading}\n", loc="left", fontsize=10, fontweight="bold", pad=8)
     axes.annotate(below, (0, 0), xycoords=title, va="bottom", fontsize=8.5, color=DIM)
 
 
 @styled
 def curves_figure(epochs: Sequence[Event], names: Sequence[str] = (), title: str = "") -> Figure:
-    """Draw training PSNR and loss over all steps of a run, session beside session.
+    """Draw training PSNR and loss over all steps of a run, one session after another.
 
     Args:
         epochs: ``epoch`` events.
@@ -155,9 +160,9 @@ def curves_figure(epochs: Sequence[Event], names: Sequence[str] = (), title: str
     top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw={"hspace": 0.1})
     for axes, key, colour, name in ((top, "psnr", BLUE, "PSNR while training (dB)"), (bottom, "loss", ORANGE, "loss")):
         for s in sessions:
-            told = sorted((e for e in epochs if e["session"] == s), key=lambda e: int(e["epoch"]))
-            steps, values = [starts[s] + e["step"] for e in told], [e[key] for e in told]
-            axes.plot(steps, values, color=colour, lw=1.1, marker="o" if len(told) < 4 else "", ms=2.5)
+            events = sorted((e for e in epochs if e["session"] == s), key=lambda e: int(e["epoch"]))
+            steps, values = [starts[s] + e["step"] for e in events], [e[key] for e in events]
+            axes.plot(steps, values, color=colour, lw=1.1, marker="o" if len(events) < 4 else "", ms=2.5)
         axes.set_ylabel(name)
         axes.grid(axis="y", color="#e6e6e6", lw=0.5)
         axes.set_axisbelow(True)
@@ -177,10 +182,10 @@ def curves_figure(epochs: Sequence[Event], names: Sequence[str] = (), title: str
 
 
 def step_offsets(epochs: Sequence[Event]) -> dict[int, int]:
-    """Find the step of the whole run at which each session starts.
+    """The step of the whole run at which each session starts.
 
     Args:
-        epochs: ``epoch`` events; of each session that closed at least one.
+        epochs: ``epoch`` events, at least one of each closed session.
 
     Returns:
         By session, the steps of the sessions before it.
@@ -203,7 +208,7 @@ def _name_sessions(axes: Axes, middles: Mapping[int, float], names: Sequence[str
 
 @styled
 def shares_figure(sessions: Sequence[Event], title: str = "") -> Figure:
-    """Draw how each session uses each layer, as stacked shares: the whole network first, then a panel a layer.
+    """Draw how each session uses each layer, as stacked shares: the whole network first, then one panel per layer.
 
     Args:
         sessions: ``session`` events.
@@ -212,28 +217,28 @@ def shares_figure(sessions: Sequence[Event], title: str = "") -> Figure:
     Raises:
         VclError: the method has no masks, so there are no shares.
     """
-    told = {event["session"]: {layer["name"]: layer for layer in event["layers"]} for event in sessions}
-    names = list(dict.fromkeys(name for layers in told.values() for name in layers))
+    by_session = {event["session"]: {layer["name"]: layer for layer in event["layers"]} for event in sessions}
+    names = list(dict.fromkeys(name for layers in by_session.values() for name in layers))
     if not names:
         raise VclError("a figure of the shares must have masks, got a method without")
     panels: dict[str, dict[int, Mapping[str, int]]] = {
-        "all layers": {s: _sum(layers.values()) for s, layers in told.items()},
-        **{name: {s: layers[name] for s, layers in told.items() if name in layers} for name in names},
+        "all layers": {s: _sum(layers.values()) for s, layers in by_session.items()},
+        **{name: {s: layers[name] for s, layers in by_session.items() if name in layers} for name in names},
     }
-    across = min(4, math.ceil(math.sqrt(len(panels))))
-    down = math.ceil(len(panels) / across)
-    figure = Figure(figsize=(2.2 * across + 0.6, 1.6 * down))
-    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    columns = min(4, math.ceil(math.sqrt(len(panels))))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(2.2 * columns + 0.6, 1.6 * rows))
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1, hspace=0.45, wspace=0.1)
     for number, axes in enumerate(grid.flat):
         axes.set_visible(number < len(panels))
-    for axes, (name, by_session) in zip(grid.flat, panels.items(), strict=False):
-        _stack(axes, by_session)
-        total = max(layer["total"] for layer in by_session.values())
+    for axes, (name, layers) in zip(grid.flat, panels.items(), strict=False):
+        _stack(axes, layers)
+        total = max(layer["total"] for layer in layers.values())
         axes.set_title(f"{_short(name)}  ({_count(total)})", loc="left", pad=3, fontsize=8)
     for axes in grid[:, 0]:
         axes.set_ylabel("share of weights")
-    for number in range(max(0, len(panels) - across), len(panels)):
+    for number in range(max(0, len(panels) - columns), len(panels)):
         grid.flat[number].set_xlabel("session")
         grid.flat[number].tick_params(labelbottom=True)
     above = 1 + 0.32 / figure.get_figheight()
@@ -251,8 +256,8 @@ def shares_of(layer: Mapping[str, int]) -> dict[str, float]:
 
 
 def _sum(layers: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    together = list(layers)
-    return {key: sum(layer[key] for layer in together) for key in ("total", "reused", "new", "free")}
+    layers = list(layers)
+    return {key: sum(layer[key] for layer in layers) for key in ("total", "reused", "new", "free")}
 
 
 def _stack(axes: Axes, by_session: Mapping[int, Mapping[str, int]]) -> None:
@@ -270,7 +275,7 @@ def _stack(axes: Axes, by_session: Mapping[int, Mapping[str, int]]) -> None:
 
 
 def _short(name: str) -> str:
-    """Keep the block and the part, which tell layers apart, of a name that is too long for a panel."""
+    """Shorten a name that is too long for a panel to its block and its part, which tell layers apart."""
     name = name.removesuffix(".weight")
     return name if len(name) <= 22 else f"{name[:8]}…{name[-13:]}"
 

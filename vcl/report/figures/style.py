@@ -1,4 +1,4 @@
-"""The look that all figures share, and the way they are written."""
+"""The style that all figures share, and how they are written to files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from vcl.folder_lock import shared_lock
 from vcl.report.figures.fonts import add_fallback_fonts
 
 DPI = 150
-"""Dots an inch of a PNG."""
+"""Dots per inch of a PNG."""
 
 INK, DIM, GREY, PALE = "#222222", "#5a5a5a", "#8a8a8a", "#f3f3f3"
-"""Text and strong lines; quieter text; what stands back; empty ground."""
+"""Text and strong lines; secondary text; faint lines; empty background."""
 
 BLUE, SKY, ORANGE = "#3465a4", "#c3cfe0", "#d9822b"
-"""Colours of lines and bars, told apart in print and by colour-blind readers."""
+"""Colours of lines and bars, which differ in print and for colour-blind readers too."""
 
 _FONT = "DejaVu Sans"
-"""Comes with matplotlib, so that figures are equal everywhere."""
+"""Comes with matplotlib, so that figures look the same everywhere."""
 
 _RC: dict[Any, Any] = {
     "font.family": [_FONT],
@@ -43,7 +43,7 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
-    "text.parse_math": False,  # A dollar sign in a name is a dollar sign.
+    "text.parse_math": False,  # Names may contain dollar signs.
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": 7.5,
@@ -66,11 +66,11 @@ Colour = tuple[float, float, float]
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the house look, whatever the user's own matplotlib settings are."""
+    """Decorate a drawing function to use our style, whatever the user's own matplotlib settings are."""
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with _house_look():
+        with _house_style():
             figure = draw(*args, **kwargs)
             add_fallback_fonts(figure, _FONT)
             return figure
@@ -79,9 +79,9 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 @contextmanager
-def _house_look() -> Iterator[None]:
+def _house_style() -> Iterator[None]:
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # Logged once, and not for every drawing.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # ``add_fallback_fonts`` logs it once.
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
         yield
@@ -92,7 +92,7 @@ def contrast(one: Colour, other: Colour) -> float:
 
     Args:
         one: red, green and blue in [0, 1].
-        other: likewise.
+        other: the same.
 
     Source:
         Web Content Accessibility Guidelines 2.1, relative luminance of sRGB.
@@ -101,9 +101,9 @@ def contrast(one: Colour, other: Colour) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def ink_on(ground: Colour) -> str:
-    """Black or white, whichever is easier to read on a ground: their contrast is 4.5 or more on every colour."""
-    return max("black", "white", key=lambda ink: contrast(to_rgb(ink), ground))
+def ink_on(background: Colour) -> str:
+    """Black or white, whichever is easier to read on a background; the contrast is then at least 4.5."""
+    return max("black", "white", key=lambda ink: contrast(to_rgb(ink), background))
 
 
 def _luminance(colour: Colour) -> float:
@@ -115,16 +115,16 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
     """Render a figure.
 
     Args:
-        figure: what to render.
+        figure: to be rendered.
         kind: ``png`` or ``pdf``.
 
     Returns:
-        The file's content, without a date, so that equal figures are equal files.
+        The content of the file, without a date, so that equal figures give equal files.
     """
     content = io.BytesIO()
-    with _house_look():
-        stamp = {"CreationDate": None} if kind == "pdf" else {"Software": None}
-        figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.08, metadata=stamp)
+    with _house_style():
+        metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+        figure.savefig(content, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.08, metadata=metadata)
     return content.getvalue()
 
 
@@ -132,9 +132,9 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write a figure as PNG and as PDF; each file appears whole or not at all.
 
     Args:
-        figure: what to write.
-        folder: where to; made if missing.
-        name: file name without its ending.
+        figure: to be written.
+        folder: where the files go; created if missing.
+        name: file name without the suffix.
 
     Returns:
         Paths of the files.
@@ -155,7 +155,7 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def bare(axes: Axes) -> None:
-    """Take away frame and ticks, for panels that explain themselves."""
+    """Remove frame and ticks, for panels that need none."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

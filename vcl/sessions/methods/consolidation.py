@@ -14,8 +14,9 @@ from torch import Tensor
 
 from vcl.config import EwcConfig, MasConfig, MethodConfig
 from vcl.layers import init
-from vcl.sessions.rehearsal import teacher_snapshot
-from vcl.sessions.strategy import StatefulPlugin, VideoStrategy
+from vcl.sessions.sealed import teacher_snapshot
+from vcl.sessions.stateful import StatefulPlugin
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
@@ -24,7 +25,7 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
 
     Args:
         config: strength, decay and kind of importance.
-        ledger: has the weights that the springs are tied to.
+        ledger: has the weights that the penalty pulls towards.
         seed: draws the noise of ``gauss_newton``.
     """
 
@@ -32,23 +33,24 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
         super().__init__(config.strength, mode="online", decay_factor=config.decay)
         self.config, self.ledger, self.seed = config, ledger, seed
 
-    def memory(self) -> dict[str, Tensor]:
+    def session_state(self) -> dict[str, Tensor]:
         """Importances by name of parameter, of all sessions so far."""
         return _plain(self.importances[max(self.importances)])
 
-    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
-        """Take them."""
-        if memory:
-            self.importances[session - 1] = _wrapped(memory)
+    def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
+        """Set the importances of the session before."""
+        if state:
+            self.importances[session - 1] = _wrapped(state)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Tie the springs, where a run went on and they are not tied yet."""
+        """Set the values that the penalty pulls towards, in a run that goes on in a new process."""
         last = strategy.session - 1
         if last >= 0 and last not in self.saved_params:
-            held = copy_params_dict(teacher_snapshot(strategy.model, self.ledger))
-            found = _on(strategy.device, self.importances[last])
-            self.saved_params[last] = {name: held[name] for name in held if name in found}
-            self.importances[last] = {name: found[name] for name in held if name in found}  # Avalanche needs the order.
+            anchors = copy_params_dict(teacher_snapshot(strategy.model, self.ledger))
+            importances = _on(strategy.device, self.importances[last])
+            # Avalanche needs both in the same order.
+            self.saved_params[last] = {name: anchors[name] for name in anchors if name in importances}
+            self.importances[last] = {name: importances[name] for name in anchors if name in importances}
 
     def compute_importances(
         self,
@@ -65,11 +67,11 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
         Summed over the pixels of a frame and divided by their number, so that strength 1 holds an earlier video as
         firmly as its own L2 loss would, near the weights it was left with.
         """
-        model.zero_grad()  # Of earlier heads too, which the optimiser does not hold.
+        model.zero_grad()  # Of earlier sessions' tensors too, which the optimiser does not hold.
         if self.config.importance == "gradient":
             return dict(super().compute_importances(model, criterion, optimizer, dataset, device, batch_size))
         importances: dict[str, ParamData] = dict(zerolike_params_dict(model))
-        source = init.generator(self.seed, "signs", len(self.ledger))
+        source = init.generator(self.seed, "signs", len(self.ledger) - 1)
         for number in range(len(dataset)):
             model.zero_grad()
             frames = model(dataset[number][0][None].to(device))
@@ -90,35 +92,35 @@ class MasPlugin(MASPlugin, StatefulPlugin):  # type: ignore[misc]
         self.ledger = ledger
         self.params: dict[str, ParamData] | None = None
 
-    def memory(self) -> dict[str, Tensor]:
+    def session_state(self) -> dict[str, Tensor]:
         """Importances by name of parameter, of all sessions so far."""
         return _plain(self.importance)
 
-    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
-        """Take them."""
-        self.importance = _wrapped(memory) if memory else None
+    def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
+        """Set the importances."""
+        self.importance = _wrapped(state) if state else None
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Tie the springs, where a run went on and they are not tied yet."""
+        """Set the values that the penalty pulls towards, in a run that goes on in a new process."""
         if strategy.session and self.params is None:
             self.importance = _on(strategy.device, self.importance)
             self.params = dict(copy_params_dict(teacher_snapshot(strategy.model, self.ledger)))
 
 
 def _plain(importances: Any) -> dict[str, Tensor]:
-    return {f"importance/{name}": found.data.detach().clone() for name, found in importances.items()}
+    return {f"importance/{name}": importance.data.detach().clone() for name, importance in importances.items()}
 
 
 def _on(device: torch.device, importances: Any) -> dict[str, ParamData]:
     return {
-        name: ParamData(name, found.data.shape, init_tensor=found.data.to(device), device=device)
-        for name, found in importances.items()
+        name: ParamData(name, importance.data.shape, init_tensor=importance.data.to(device), device=device)
+        for name, importance in importances.items()
     }
 
 
-def _wrapped(memory: Mapping[str, Tensor]) -> dict[str, ParamData]:
-    found = {name.removeprefix("importance/"): kept for name, kept in memory.items()}
-    return {name: ParamData(name, kept.shape, init_tensor=kept, device=kept.device) for name, kept in found.items()}
+def _wrapped(state: Mapping[str, Tensor]) -> dict[str, ParamData]:
+    importances = {name.removeprefix("importance/"): tensor for name, tensor in state.items()}
+    return {name: ParamData(name, t.shape, init_tensor=t, device=t.device) for name, t in importances.items()}
 
 
 class Ewc(VideoStrategy):
@@ -134,7 +136,7 @@ class Ewc(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The penalty."""
+        """The plugin that adds the penalty."""
         assert isinstance(config, EwcConfig)
         return [EwcPlugin(config, ledger, seed)]
 
@@ -150,6 +152,6 @@ class Mas(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The penalty."""
+        """The plugin that adds the penalty."""
         assert isinstance(config, MasConfig)
         return [MasPlugin(config, ledger)]

@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vcl.config import DerConfig, MethodConfig
+from vcl.metrics.quality import to_unit
+from vcl.query import Query
 from vcl.sessions.rehearsal import Reservoir, decoded
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
@@ -19,17 +21,17 @@ class DerPlugin(Reservoir):
     config: DerConfig
 
     def take(self, strategy: Any, times: Tensor) -> dict[str, Tensor]:
-        """Outputs, and frames if those are trained on as well."""
-        taken = super().take(strategy, times)
-        taken["output"] = decoded(strategy, strategy.model, taken["place"])
-        return taken if self.config.truth else {name: kept for name, kept in taken.items() if name != "frame"}
+        """``output`` (n, 3, H, W) uint8; and ``frame`` if true frames are trained on as well."""
+        added = super().take(strategy, times)
+        added["output"] = decoded(strategy, strategy.model, Query.of_tensor(added["query"]))
+        return added if self.config.truth else {name: tensor for name, tensor in added.items() if name != "frame"}
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """Squared distance to the kept outputs, and the session's own loss where frames are kept."""
-        made = strategy.decode(strategy.model, self.held["place"][chosen])
-        loss = self.config.strength * F.mse_loss(made, self.held["output"][chosen].float().div_(255))
+        """Squared distance to the kept outputs, and the run's loss where true frames are kept."""
+        output = strategy.ask(strategy.model, self.query(chosen))
+        loss = self.config.strength * F.mse_loss(output.frames, to_unit(self.buffer["output"][chosen]))
         if self.config.truth:
-            loss = loss + self.config.truth * strategy._criterion(made, self.truth(chosen))
+            loss = loss + self.config.truth * strategy.loss_of(output, self.batch(chosen))
         return loss
 
 
@@ -43,6 +45,6 @@ class Der(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The buffer."""
+        """The plugin that keeps the buffer."""
         assert isinstance(config, DerConfig)
         return [DerPlugin(config, seed)]

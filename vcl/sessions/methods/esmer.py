@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from torch.nn import functional as F
 from vcl.backbones import Backbone
 from vcl.config import EsmerConfig, MethodConfig
 from vcl.layers import init
-from vcl.sessions.rehearsal import Reservoir, places, teacher_snapshot
+from vcl.metrics.quality import to_unit
+from vcl.query import Query
+from vcl.sessions.rehearsal import Reservoir
+from vcl.sessions.sealed import teacher_snapshot
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
@@ -30,78 +34,82 @@ class EsmerPlugin(Reservoir):
         self.stable: Backbone | None = None
         self.mean: Tensor | None = None
         self._working: Backbone | None = None
-        self._recalled: dict[str, Tensor] = {}
+        self._other_network: dict[str, Tensor] = {}
         self._steps_before = 0
 
-    def memory(self) -> dict[str, Tensor]:
+    def session_state(self) -> dict[str, Tensor]:
         """The buffer, the running mean, and the one of the two networks that videos are not decoded with."""
         assert self.stable is not None
         assert self._working is not None
         assert self.mean is not None
         other = self._working if self.config.decode == "stable" else self.stable
-        kept = {f"network/{name}": tensor.detach().clone() for name, tensor in other.state_dict().items()}
-        counts = {"mean": self.mean, "steps": torch.tensor(self._steps_before)}
-        return {**super().memory(), **counts, **kept}
-
-    def recall(self, memory: Mapping[str, Tensor], session: int) -> None:
-        """Take them; the networks are put together when a session begins."""
-        if not memory:
-            return
-        self._recalled = {
-            name.removeprefix("network/"): kept for name, kept in memory.items() if name.startswith("network/")
+        network = {f"network/{name}": tensor.detach().clone() for name, tensor in other.state_dict().items()}
+        return {
+            **super().session_state(),
+            "mean": self.mean,
+            "steps": torch.tensor(self._steps_before),
+            **network,
         }
-        super().recall({name: memory[name] for name in ("place", "frame", "seen") if name in memory}, session)
-        self.mean, self._steps_before = memory["mean"], int(memory["steps"])
+
+    def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
+        """Fill the buffer; the networks are put together when a session begins."""
+        if not state:
+            return
+        self._other_network = {
+            name.removeprefix("network/"): tensor for name, tensor in state.items() if name.startswith("network/")
+        }
+        super().load_session_state({n: state[n] for n in ("query", "frame", "seen") if n in state}, session)
+        self.mean, self._steps_before = state["mean"], int(state["steps"])
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Give the teacher a head for the new session too."""
+        """Make the teacher, and give it the new session's tensors."""
         super().before_training_exp(strategy, **kwargs)
         self._working = strategy.model
         if self.stable is None:
             self.stable = copy.deepcopy(strategy.model).requires_grad_(False)
-            if self._recalled and self.config.decode == "stable":
+            if self._other_network and self.config.decode == "stable":
                 self.stable = teacher_snapshot(strategy.model, self.ledger)
-            elif self._recalled:
-                own = self.stable.state_dict()
-                self.stable.load_state_dict({**own, **self._recalled})
-        for head in strategy.model.heads[len(self.stable.heads) :]:
-            self.stable.heads.append(torch.nn.Parameter(head.detach().clone(), requires_grad=False))
+            elif self._other_network:
+                self.stable.load_state_dict({**self.stable.state_dict(), **self._other_network})
+        for own in list(strategy.model.session_parameters)[len(self.stable.session_parameters) :]:
+            self.stable.session_parameters.append(copy.deepcopy(own).requires_grad_(False))
         if self.mean is not None:
             self.mean = self.mean.to(strategy.device)
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """The teacher and the running mean."""
         assert self.stable is not None
-        found = {f"stable/{name}": tensor for name, tensor in self.stable.state_dict().items()}
-        return found if self.mean is None else {**found, "mean": self.mean}
+        teacher = {f"stable/{name}": tensor for name, tensor in self.stable.state_dict().items()}
+        return teacher if self.mean is None else {**teacher, "mean": self.mean}
 
-    def resume(self, state: Mapping[str, Tensor]) -> None:
-        """Take them."""
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore both."""
         assert self.stable is not None
         self.stable.load_state_dict({name: state[f"stable/{name}"] for name in self.stable.state_dict()})
         self.mean = state["mean"].to(next(self.stable.parameters()).device) if "mean" in state else None
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Weigh the session's own frames, then add the buffer's."""
-        own = _each(strategy, strategy.mb_output, strategy.mb_y)
-        seen = self._surprise(strategy, strategy.mb_x, strategy.mb_y)
-        self.mean = seen.mean() if self.mean is None else self.mean.lerp(seen.mean(), 1 - self.config.loss_decay)
-        strategy.loss = (error_weights(seen, self.mean, self.config.margin) * own).mean()
+        surprise = self._surprise(strategy, strategy.batch.query, strategy.mb_y)
+        mean = surprise.mean()
+        self.mean = mean if self.mean is None else self.mean.lerp(mean, 1 - self.config.loss_decay)
+        weight = error_weights(surprise, self.mean, self.config.margin)
+        strategy.loss = strategy.loss_of(strategy.output, replace(strategy.batch, weight=weight))
         if self.rehearsed(strategy.session):
             super().before_backward(strategy, **kwargs)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """The session's own loss on kept frames, and the distance to the teacher there."""
-        asked = self.held["place"][chosen]
-        made = strategy.decode(strategy.model, asked)
+        """The run's loss on frames in the buffer, and the distance to the teacher there."""
+        batch = self.batch(chosen)
+        output = strategy.ask(strategy.model, batch.query)
         with torch.no_grad():
-            taught = strategy.decode(self.stable, asked)
-        loss: Tensor = strategy._criterion(made, self.truth(chosen))
-        return loss + self.config.consistency * F.mse_loss(made, taught)
+            taught = strategy.ask(self.stable, batch.query).frames
+        loss: Tensor = strategy.loss_of(output, batch)
+        return loss + self.config.consistency * F.mse_loss(output.frames, taught)
 
     @torch.no_grad()
     def after_update(self, strategy: Any, **_: Any) -> None:
-        """Move the teacher, now and then."""
+        """Move the teacher, in ``config.update_probability`` of the steps."""
         source = init.generator(self.seed, "teacher", strategy.session, strategy.step)
         if float(torch.rand(1, generator=source)) >= self.config.update_probability:
             return
@@ -113,40 +121,32 @@ class EsmerPlugin(Reservoir):
         torch._foreach_lerp_(stable, working, share)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Choose what to keep from now on."""
+        """Fill the buffer, and count the session's steps."""
         super().after_training_exp(strategy, **kwargs)
         self._steps_before += strategy.step
 
     def offered(self, strategy: Any) -> Tensor:
         """Frames that the teacher knows well, by chance."""
-        frames = len(strategy.clips[strategy.session].frames)
-        asked = places(strategy.session, torch.arange(frames), frames).to(strategy.device)
-        truth = torch.from_numpy(np.array(strategy.clips[strategy.session].frames))
-        seen = torch.cat(
-            [
-                self._surprise(strategy, asked[t : t + 1], truth[t : t + 1].to(strategy.device).float().div_(255))
-                for t in range(frames)
-            ]
-        ).cpu()
+        clip = strategy.clips[strategy.session].frames
+        surprise = []
+        for t in range(len(clip)):
+            query = Query.of_video(strategy.session, range(t, t + 1), len(clip), strategy.device)
+            truth = to_unit(torch.from_numpy(np.array(clip[t : t + 1])).to(strategy.device))
+            surprise.append(self._surprise(strategy, query, truth))
         assert self.mean is not None
         order = super().offered(strategy)
-        return order[seen[order] <= self.config.margin * self.mean.cpu()]
+        return order[torch.cat(surprise).cpu()[order] <= self.config.margin * self.mean.cpu()]
 
     @torch.no_grad()
-    def _surprise(self, strategy: Any, asked: Tensor, truth: Tensor) -> Tensor:
-        """The teacher's loss on each frame."""
-        return _each(strategy, strategy.decode(self.stable, asked), truth)
+    def _surprise(self, strategy: Any, query: Query, truth: Tensor) -> Tensor:
+        """The teacher's loss on each frame, ``(B,)``."""
+        losses: Tensor = strategy.frame_losses(strategy.ask(self.stable, query, truth), truth)
+        return losses
 
 
 def error_weights(losses: Tensor, mean: Tensor, margin: float) -> Tensor:
     """1 up to ``margin`` times the running mean, and as much less beyond as the loss is more than the mean."""
     return torch.where(losses <= margin * mean, torch.ones_like(losses), mean / losses)
-
-
-def _each(strategy: Any, made: Tensor, truth: Tensor) -> Tensor:
-    """The run's loss, frame by frame: ``(B,)``."""
-    pairs = zip(torch.split(made, 1), torch.split(truth, 1), strict=True)
-    return torch.stack([strategy._criterion(one, other) for one, other in pairs])
 
 
 class Esmer(VideoStrategy):
@@ -160,13 +160,13 @@ class Esmer(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """Teacher, weights and buffer."""
+        """The plugin that has the teacher and the buffer."""
         assert isinstance(config, EsmerConfig)
         return [EsmerPlugin(config, ledger, seed)]
 
     @property
     def decoding(self) -> Backbone:
-        """The teacher, unless asked otherwise."""
+        """The teacher, unless ``config.decode`` says otherwise."""
         own = next(plugin for plugin in self.plugins if isinstance(plugin, EsmerPlugin))
         if own.config.decode == "working":
             return super().decoding

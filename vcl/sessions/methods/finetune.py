@@ -9,4 +9,4 @@ class Finetune(VideoStrategy):
     Every session keeps its own head, which is not enough to keep its video.
     """
 
-    keeps = "latest"
+    state_kind = "shared_latest"

@@ -22,26 +22,26 @@ class AgemPlugin(Buffered, AGEMPlugin):  # type: ignore[misc]
 
     def __init__(self, config: AgemConfig, seed: int = 0) -> None:
         super().__init__(config, seed, patterns_per_experience=config.buffer, sample_size=config.rehearse)
-        self._asked: tuple[Tensor, ...] = ()
+        self._sample: tuple[Tensor, ...] = ()
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Let Avalanche know whether there is anything to look at."""
+        """Tell Avalanche whether the buffer holds anything."""
         super().before_training_exp(strategy, **kwargs)
-        self.buffers = [self.held] if self.held else []
+        self.buffers = [self.buffer] if self.buffer else []
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         """Take the gradient on kept frames."""
         if self.buffers:
             chosen = self.choose(strategy)
-            self._asked = self.held["place"][chosen], self.truth(chosen), chosen
+            self._sample = self.buffer["query"][chosen], self.truth(chosen), chosen
         AGEMPlugin.before_training_iteration(self, strategy, **kwargs)
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add nothing: kept frames limit the gradient and are not trained on."""
 
     def sample_from_memory(self) -> tuple[Tensor, ...]:
-        """Input, frame and, for Avalanche, something in the place of a task."""
-        return self._asked
+        """Queries, frames and, where Avalanche expects tasks, the indices."""
+        return self._sample
 
 
 class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
@@ -66,7 +66,7 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
             own = self._of(earlier)
             source = init.generator(self.seed, "rehearse", strategy.session, strategy.step, earlier)
             chosen = own[torch.randperm(len(own), generator=source)[: self.config.rehearse].to(own.device)]
-            self.memory_x[earlier], self.memory_y[earlier] = self.held["place"][chosen], self.truth(chosen)
+            self.memory_x[earlier], self.memory_y[earlier] = self.buffer["query"][chosen], self.truth(chosen)
             self.memory_tid[earlier] = chosen
         GEMPlugin.before_training_iteration(self, strategy, **kwargs)
 
@@ -74,7 +74,7 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
         """Add nothing: kept frames limit the gradient and are not trained on."""
 
     def _of(self, session: int) -> Tensor:
-        return torch.nonzero(self.held["place"][:, 1] == session).flatten()
+        return torch.nonzero(self.buffer["query"][:, 0] == session).flatten()
 
 
 class Agem(VideoStrategy):
@@ -87,7 +87,7 @@ class Agem(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The correction."""
+        """The plugin that corrects gradients."""
         assert isinstance(config, AgemConfig)
         return [AgemPlugin(config, seed)]
 
@@ -103,6 +103,6 @@ class Gem(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The correction."""
+        """The plugin that corrects gradients."""
         assert isinstance(config, GemConfig)
         return [GemPlugin(config, seed)]

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import IcarlConfig, MethodConfig
-from vcl.sessions.rehearsal import Buffered, decoded, places, teacher_snapshot
+from vcl.query import Batch, Query
+from vcl.sessions.rehearsal import Buffered, decoded
+from vcl.sessions.sealed import teacher_snapshot
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
@@ -26,7 +28,7 @@ class IcarlPlugin(Buffered):
         self._teacher: Backbone | None = None
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Remember the network as it is now."""
+        """Take a snapshot of the network before the session."""
         super().before_training_exp(strategy, **kwargs)
         if strategy.session:
             self._teacher = teacher_snapshot(strategy.model, self.ledger)
@@ -34,18 +36,18 @@ class IcarlPlugin(Buffered):
     def offered(self, strategy: Any) -> Tensor:
         """In the order of herding."""
         frames = len(strategy.clips[strategy.session].frames)
-        asked = places(strategy.session, torch.arange(frames), frames).to(strategy.device)
-        outputs = decoded(strategy, strategy.model, asked).flatten(1)
+        query = Query.of_video(strategy.session, range(frames), frames, strategy.device)
+        outputs = decoded(strategy, strategy.model, query).flatten(1)
         return herded(outputs, self.config.buffer)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """The session's own loss towards the exemplars, and towards what the earlier network made of them."""
-        asked, share = self.held["place"][chosen], self.config.distill
-        made = strategy.decode(strategy.model, asked)
+        """The run's loss towards the exemplars, and towards what the earlier network made of them."""
+        batch, share = self.batch(chosen), self.config.distill
+        output = strategy.ask(strategy.model, batch.query)
         with torch.no_grad():
-            before = strategy.decode(self._teacher, asked)
-        loss: Tensor = (1 - share) * strategy._criterion(made, self.truth(chosen))
-        loss = loss + share * strategy._criterion(made, before)
+            taught = strategy.ask(self._teacher, batch.query).frames
+        loss: Tensor = (1 - share) * strategy.loss_of(output, batch)
+        loss = loss + share * strategy.loss_of(output, Batch(batch.query, taught))
         return loss
 
 
@@ -96,6 +98,6 @@ class Icarl(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The exemplars."""
+        """The plugin that keeps the exemplars."""
         assert isinstance(config, IcarlConfig)
         return [IcarlPlugin(config, ledger, seed)]

@@ -46,6 +46,6 @@ class Cumulative(VideoStrategy):
         stream = self.experience.origin_stream
         return concat_datasets([experience.dataset for experience in stream[: self.session + 1]])
 
-    def frames_a_pass(self, frames: AvalancheDataset) -> int:
+    def frames_per_pass(self, frames: AvalancheDataset) -> int:
         """Those of the session's video."""
         return len(self.adapted_dataset)

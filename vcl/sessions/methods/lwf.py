@@ -9,7 +9,9 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import LwfConfig, MethodConfig
-from vcl.sessions.rehearsal import Rehearsal, places, teacher_snapshot
+from vcl.query import Batch, Query
+from vcl.sessions.rehearsal import Rehearsal
+from vcl.sessions.sealed import teacher_snapshot
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
@@ -23,29 +25,29 @@ class LwfPlugin(Rehearsal):
         super().__init__(config, seed)
         self.ledger = ledger
         self._teacher: Backbone | None = None
-        self._places = torch.empty(0, 2)
+        self._queries = torch.empty(0, 3)
 
     def available(self, session: int) -> int:
         """All frames of earlier videos."""
-        return len(self._places)
+        return len(self._queries)
 
     def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
-        """Find out what there is to rehearse, before anyone counts the session's steps."""
+        """List the frames of earlier videos, before the session's steps are counted."""
         lengths = [len(clip.frames) for clip in strategy.clips[: strategy.session]]
-        asked = [places(session, torch.arange(length), length) for session, length in enumerate(lengths)]
-        self._places = torch.cat([torch.empty(0, 2), *asked]).to(strategy.device)
+        queries = [Query.of_video(session, range(length), length).tensor() for session, length in enumerate(lengths)]
+        self._queries = torch.cat([torch.empty(0, 3), *queries]).to(strategy.device)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Remember the network as it is now."""
+        """Take a snapshot of the network before the session."""
         if strategy.session:
             self._teacher = teacher_snapshot(strategy.model, self.ledger)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """The session's own loss, towards decoded frames."""
-        asked = self._places[chosen]
+        """The run's loss, towards decoded frames."""
+        query = Query.of_tensor(self._queries[chosen])
         with torch.no_grad():
-            before = strategy.decode(self._teacher, asked)
-        loss: Tensor = strategy._criterion(strategy.decode(strategy.model, asked), before)
+            taught = strategy.ask(self._teacher, query).frames
+        loss: Tensor = strategy.loss_of(strategy.ask(strategy.model, query), Batch(query, taught))
         return self.config.strength * loss
 
 
@@ -59,6 +61,6 @@ class Lwf(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The distillation."""
+        """The plugin that distils."""
         assert isinstance(config, LwfConfig)
         return [LwfPlugin(config, ledger, seed)]

@@ -12,7 +12,8 @@ from vcl.config import MethodConfig, PacknetConfig
 from vcl.layers import init
 from vcl.layers.masked import MaskedWeight
 from vcl.layers.masking import top_mask
-from vcl.sessions.strategy import StatefulPlugin, VideoStrategy
+from vcl.sessions.stateful import StatefulPlugin
+from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 
 
@@ -28,58 +29,58 @@ class PackNetPlugin(StatefulPlugin):
     def __init__(self, config: PacknetConfig, ledger: Ledger, seed: int = 0) -> None:
         super().__init__()
         self.config, self.ledger, self.seed = config, ledger, seed
-        self.kept: dict[str, Tensor] = {}
-        self._held: list[tuple[MaskedWeight, Tensor, Tensor]] = []
+        self.own: dict[str, Tensor] = {}
+        self._others: list[tuple[MaskedWeight, Tensor, Tensor]] = []
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Begin with sealed weights and new ones."""
-        self.kept = {}
+        """Draw all free weights anew."""
+        self.own = {}
         weights = strategy.model.weights()
         for name, weight in weights.items():
             weight.reset_values(init.generator(self.seed, "value", name, strategy.session), strategy.model.scaled)
-        self._hold(weights)
+        self._set_others(weights)
 
-    def state(self) -> dict[str, Tensor]:
-        """What is kept, once that is known."""
-        return self.kept
+    def state_dict(self) -> dict[str, Tensor]:
+        """Which weights are the session's own, once they are chosen."""
+        return self.own
 
-    def resume(self, state: Mapping[str, Tensor]) -> None:
-        """Take it."""
-        self.kept = dict(state)
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore the choice."""
+        self.own = dict(state)
 
     @torch.no_grad()
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """Choose, when it is time, and let the others go."""
+        """Prune, at ``config.prune_at``."""
         weights = strategy.model.weights()
-        if not self.kept and strategy.epoch >= max(1, int(self.config.prune_at * strategy.passes)):
+        if not self.own and strategy.epoch >= max(1, int(self.config.prune_at * strategy.passes)):
             for name, weight in weights.items():
                 free = ~self.ledger.sealed(name).to(weight.value.device)
-                self.kept[name] = free.clone()
+                self.own[name] = free.clone()
                 if free.any():
-                    self.kept[name][free] = top_mask(weight.value[free], self.config.kept)
-        self._hold(weights)
+                    self.own[name][free] = top_mask(weight.value[free], self.config.kept)
+        self._set_others(weights)
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
-        """No gradient reaches a weight that is not the session's own."""
-        for weight, own, _held in self._held:
+        """Zero the gradients of all but the session's own weights."""
+        for weight, own, _fixed in self._others:
             if weight.value.grad is not None:
                 weight.value.grad.mul_(own)
 
     @torch.no_grad()
     def after_update(self, strategy: Any, **_: Any) -> None:
-        """Nothing else moves one either."""
-        for weight, own, held in self._held:
-            weight.value.copy_(torch.where(own, weight.value, held))
+        """Restore all but the session's own weights."""
+        for weight, own, fixed in self._others:
+            weight.value.copy_(torch.where(own, weight.value, fixed))
 
     @torch.no_grad()
-    def _hold(self, weights: Mapping[str, MaskedWeight]) -> None:
-        """Weights, which of them are the session's own, and what the others stay at: sealed, or zero once let go."""
-        self._held = []
+    def _set_others(self, weights: Mapping[str, MaskedWeight]) -> None:
+        """Note which weights are the session's own, and what the others stay at: sealed, or zero once pruned."""
+        self._others = []
         for name, weight in weights.items():
             device = weight.value.device
-            own = self.kept[name].to(device) if self.kept else ~self.ledger.sealed(name).to(device)
-            self._held.append((weight, own, self.ledger.values(name).to(device)))
+            own = self.own[name].to(device) if self.own else ~self.ledger.sealed(name).to(device)
+            self._others.append((weight, own, self.ledger.values(name).to(device)))
         self.after_update(None)
 
 
@@ -91,16 +92,16 @@ class Packnet(VideoStrategy):
         Differs: weights that were let go are drawn anew for the next session, where the original leaves them at zero.
     """
 
-    keeps = "masks"
+    state_kind = "shared_masked"
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The packing."""
+        """The plugin that packs."""
         assert isinstance(config, PacknetConfig)
         return [PackNetPlugin(config, ledger, seed)]
 
     def masks(self) -> dict[str, Tensor]:
-        """Everything that is sealed, and what this session kept: all, if it was ended before it had to choose."""
-        own = next(plugin for plugin in self.plugins if isinstance(plugin, PackNetPlugin)).kept
+        """Everything that is sealed, and what is this session's own: all, if it was ended before it had to choose."""
+        own = next(plugin for plugin in self.plugins if isinstance(plugin, PackNetPlugin)).own
         sealed = {name: self.ledger.sealed(name) for name in self.ledger.shapes}
         return {name: own[name].cpu() | mask if own else torch.ones_like(mask) for name, mask in sealed.items()}

@@ -1,8 +1,11 @@
 """Progressive Fourier neural representation."""
 
+from dataclasses import replace
+
 from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import PfnrConfig, RunConfig
+from vcl.layers.masked import WeightRule
 from vcl.sessions.methods.wsn import Wsn
 
 
@@ -19,6 +22,6 @@ class Pfnr(Wsn):
         """With scores on every shared weight, the operator's ranked by value where that is asked for."""
         method = config.method
         assert isinstance(method, PfnrConfig)
-        return backbones.build(
-            config.backbone, config.stream.size, sessions, method.capacity, method.signed_operator_scores
-        )
+        rule = WeightRule(method.capacity, method.unit)
+        operator = replace(rule, signed=method.signed_operator_scores)
+        return backbones.build(config.backbone, config.stream.size, sessions, rule, {"*.operator.*": operator})

@@ -17,15 +17,15 @@ class ReplayPlugin(Reservoir):
 
     config: ReplayConfig
 
-    def keep(self, earlier: list[int], session: int, offered: int) -> list[int]:
-        """By the policy that is asked for."""
+    def keep(self, owners: list[int], session: int, offered: int) -> list[int]:
+        """As ``config.policy`` says."""
         policy = Reservoir if self.config.policy == "reservoir" else Buffered
-        return policy.keep(self, earlier, session, offered)
+        return policy.keep(self, owners, session, offered)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """The session's own loss, on kept frames."""
-        decoded = strategy.decode(strategy.model, self.held["place"][chosen])
-        loss: Tensor = strategy._criterion(decoded, self.truth(chosen))
+        """The run's loss on frames in the buffer."""
+        batch = self.batch(chosen)
+        loss: Tensor = strategy.loss_of(strategy.ask(strategy.model, batch.query), batch)
         return self.config.strength * loss
 
 
@@ -39,6 +39,6 @@ class Replay(VideoStrategy):
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The buffer."""
+        """The plugin that keeps the buffer."""
         assert isinstance(config, ReplayConfig)
         return [ReplayPlugin(config, seed)]

@@ -15,7 +15,7 @@ class Single(VideoStrategy):
     method's, so that nothing but the sharing differs.
     """
 
-    keeps = "each"
+    state_kind = "per_session"
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:

@@ -1,1 +1,1 @@
-"""Files and folders to frames, one reader per kind of source."""
+"""Files and folders -> frames: one reader per kind of source, and what shows of damage before decoding."""

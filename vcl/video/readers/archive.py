@@ -1,4 +1,4 @@
-"""One raw video inside a 7z archive, unpacked as a stream: nothing of it ever lies on disk."""
+"""One raw video inside a 7z archive, unpacked as a stream: nothing is written to disk."""
 
 import os
 import threading
@@ -19,7 +19,7 @@ class Member:
     """A file in an archive.
 
     Args:
-        name: its path in there.
+        name: its path inside the archive.
         size: bytes when unpacked.
     """
 
@@ -34,44 +34,45 @@ def raw_member(path: Path) -> Member:
         path: a ``.7z`` file.
 
     Raises:
-        VideoError: no archive, a locked one, one that would write outside its folder, or not one ``.yuv`` file.
+        VideoError: the file is no archive, or one that is locked, would write outside its folder, or does not contain
+            exactly one ``.yuv`` file.
     """
-    with _opened(path) as archive:
+    with _open(path) as archive:
         files = [Member(entry.filename, entry.uncompressed) for entry in archive.list() if not entry.is_directory]
     for file in files:
-        leads = [PurePosixPath(file.name), PureWindowsPath(file.name)]
-        if any(lead.is_absolute() or lead.drive or ".." in lead.parts for lead in leads):
+        targets = [PurePosixPath(file.name), PureWindowsPath(file.name)]
+        if any(target.is_absolute() or target.drive or ".." in target.parts for target in targets):
             raise VideoError(f"{path}: an archive must stay inside its folder, found {file.name!r} in it")
-    raw = [file for file in files if file.name.lower().endswith(".yuv")]
-    if len(raw) != 1:
-        found = ", ".join(file.name for file in files) or "nothing"
-        raise VideoError(f"{path}: an archive must hold one .yuv file, found {found}")
-    return raw[0]
+    raw_files = [file for file in files if file.name.lower().endswith(".yuv")]
+    if len(raw_files) != 1:
+        names = ", ".join(file.name for file in files) or "nothing"
+        raise VideoError(f"{path}: an archive must hold one .yuv file, found {names}")
+    return raw_files[0]
 
 
 @contextmanager
 def unpacked(path: Path, member: Member) -> Iterator[BinaryIO]:
-    """Read a file of an archive as it is unpacked, in a thread of its own and a pipe ahead of the reader.
+    """Read a file of an archive while a second thread unpacks it into a pipe.
 
     Args:
         path: a ``.7z`` file.
-        member: what :func:`raw_member` found in it.
+        member: its file, as :func:`raw_member` returns it.
 
     Yields:
-        Its bytes, from first to last; cannot be sought in.
+        The pipe, with the bytes of the file from first to last; it is not seekable.
 
     Raises:
-        VideoError: on leaving, when the archive is damaged.
+        VideoError: on leaving, where the archive is damaged.
     """
     reading, writing = os.pipe()
     failures: list[Exception] = []
 
     def unpack() -> None:
         try:
-            with os.fdopen(writing, "wb") as pipe, _opened(path) as archive:
-                archive.extract(targets=[member.name], factory=_into(pipe))
+            with os.fdopen(writing, "wb") as pipe, _open(path) as archive:
+                archive.extract(targets=[member.name], factory=_writers_to(pipe))
         except BrokenPipeError:
-            pass  # The reader has what it wants.
+            pass  # The reader has all the frames that it needs.
         except Exception as error:
             failures.append(error)
 
@@ -82,30 +83,30 @@ def unpacked(path: Path, member: Member) -> Iterator[BinaryIO]:
             yield pipe
     finally:
         thread.join()
-        # Also where the reader has failed: an archive that is cut off looks to it like a video that is.
+        # Also where the reader has failed: to it an archive that is cut off looks like a video that is cut off.
         if failures:
-            raise VideoError(_refusal(path, failures[0])) from failures[0]
+            raise _archive_error(path, failures[0]) from failures[0]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator["SevenZipFile"]:
+def _open(path: Path) -> Iterator["SevenZipFile"]:
     try:
         from py7zr import SevenZipFile
     except ImportError as error:
         raise VideoError(f"{path}: reading 7z archives takes the py7zr package: pip install py7zr") from error
     try:
         archive = SevenZipFile(path)
-    except Exception as error:  # A damaged header ends in errors of every kind.
-        raise VideoError(_refusal(path, error)) from error
+    except Exception as error:  # A damaged header may raise anything.
+        raise _archive_error(path, error) from error
     with archive:
         yield archive
 
 
-def _into(pipe: BinaryIO) -> Any:
-    """What py7zr asks for: something that takes the bytes of each member."""
+def _writers_to(pipe: BinaryIO) -> Any:
+    """The factory from which py7zr gets a writer for each member; all of them write to the pipe."""
     from py7zr import Py7zIO, WriterFactory
 
-    class Taker(Py7zIO):
+    class PipeWriter(Py7zIO):
         written = 0
 
         def write(self, s: bytes | bytearray) -> int:
@@ -124,14 +125,14 @@ def _into(pipe: BinaryIO) -> Any:
         def size(self) -> int:
             return self.written
 
-    class Takers(WriterFactory):
+    class PipeWriters(WriterFactory):
         def create(self, filename: str) -> Py7zIO:
-            return Taker()
+            return PipeWriter()
 
-    return Takers()
+    return PipeWriters()
 
 
-def _refusal(path: Path, error: Exception) -> str:
+def _archive_error(path: Path, error: Exception) -> VideoError:
     if isinstance(error, VideoError):
-        return str(error)
-    return f"{path}: the archive is locked, cut off or damaged ({type(error).__name__}: {error})"
+        return VideoError(str(error))
+    return VideoError(f"{path}: the archive is locked, cut off or damaged ({type(error).__name__}: {error})")

@@ -1,4 +1,4 @@
-"""The checksums of FFV1, which FFmpeg looks at and then shows the frame before instead, without a word."""
+"""The checksums of FFV1: where one does not match, FFmpeg silently shows the frame before instead."""
 
 import zlib
 
@@ -7,15 +7,15 @@ _FOOTER = 8
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def checksums_fit(packet: bytes) -> bool:
-    """Tell whether each slice of a frame agrees with its checksum.
+def checksums_match(packet: bytes) -> bool:
+    """Whether each slice of a frame agrees with its checksum.
 
     Args:
-        packet: a frame as it is stored, of a stream that has checksums.
+        packet: an encoded frame of a stream that has checksums.
 
     Source:
-        RFC 9043, section 4.9: the CRC of a whole slice, footer included, is 0. It takes bits from the high end on, zlib
-        from the low end on, so every byte is mirrored for it.
+        RFC 9043, section 4.9: the CRC of a whole slice, footer included, is 0. It takes the highest bit first and zlib
+        the lowest, so every byte is mirrored for zlib.
     """
     end = len(packet)
     while end >= _FOOTER:

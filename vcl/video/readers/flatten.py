@@ -1,14 +1,14 @@
-"""Transparent and deep pixels -> RGB of 8 bits."""
+"""Transparent pixels, grey pixels and pixels of more than 8 bits -> 8-bit RGB."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def flatten(values: NDArray[np.uint8] | NDArray[np.uint16], peak: int) -> NDArray[np.uint8]:
-    """Lay levels over black and bring them to 8 bits.
+    """Composite over black, and scale and round to 8 bits.
 
     Args:
-        values: ``(H, W, n)`` in ``[0, peak]``: grey (1), grey and alpha (2), RGB (3) or RGB and alpha (4).
+        values: ``(H, W, C)`` in ``[0, peak]``: grey (1), grey and alpha (2), RGB (3) or RGB and alpha (4).
         peak: the brightest level.
 
     Returns:

@@ -13,17 +13,17 @@ from PIL import ExifTags, Image
 from vcl.errors import VideoError
 from vcl.video.readers.flatten import flatten
 from vcl.video.readers.listing import frame_files
-from vcl.video.readers.orientation import Orientation, of_exif
+from vcl.video.readers.orientation import Orientation, from_exif
 from vcl.video.source import VideoSource
 
-_EXIF_PLACES = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
-"""Where Pillow keeps what an image says of its orientation; asking for it takes a while."""
+_ORIENTATION_KEYS = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
+"""Where Pillow stores what may state an orientation; only then is it read, which takes a while."""
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # Everything Pillow raises on a damaged image, and PyAV on a damaged 16-bit one.
 _DAMAGE = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError, av.FFmpegError)
 
 
-def folder_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]:
+def folder_frames(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]:
     """Read the images of a folder in natural order, one at a time.
 
     Args:
@@ -36,7 +36,7 @@ def folder_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]
         VideoError: no images, a damaged image, images of different sizes, or what :func:`frame_files` refuses.
     """
     paths = frame_files(source.path)
-    size, _ = shown_image_size(paths[0])
+    size, _ = upright_image_size(paths[0])
     for path in paths:
         yield partial(_read_same_size, path, paths[0], size)
 
@@ -44,9 +44,9 @@ def folder_pictures(source: VideoSource) -> Iterator[partial[NDArray[np.uint8]]]
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read one image as RGB.
 
-    Grey is repeated over the three channels and a palette is looked up. Transparent pixels are laid over black. What
-    EXIF says to be turned or mirrored is set upright. 16-bit levels become ``round(level / 257)``, which takes 65535 to
-    255 and is exact in between; Pillow itself would drop the low byte, so PNGs of that depth are decoded by PyAV.
+    Grey is repeated over the three channels and a palette is looked up. Transparent pixels are laid over black. The
+    orientation that EXIF states is followed. 16-bit levels become ``round(level / 257)``, which takes 65535 to 255 and
+    is exact in between; Pillow itself would drop the low byte, so PNGs of that depth are decoded by PyAV.
 
     Args:
         path: a PNG or JPEG file.
@@ -63,7 +63,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             if image.format != "MPO" and getattr(image, "is_animated", False):  # MPO: a photo and its preview.
                 raise VideoError(f"{path}: a frame must be one image, found an animation")
             pixels = flatten(_read_deep_png(path), 65535) if depth == 16 else flatten(_eight_bit(image, depth), 255)
-            return _orientation(image).upright(pixels) if _EXIF_PLACES & image.info.keys() else pixels
+            return _orientation(image).upright(pixels) if _ORIENTATION_KEYS & image.info.keys() else pixels
     except _DAMAGE as error:
         raise VideoError(f"{path}: the image cannot be read ({str(error).splitlines()[0]})") from error
 
@@ -79,8 +79,8 @@ def _read_same_size(path: Path, first: Path, size: tuple[int, int]) -> NDArray[n
     return frame
 
 
-def shown_image_size(path: Path) -> tuple[tuple[int, int], Orientation]:
-    """Height and width of an image when it stands upright, and how it is turned.
+def upright_image_size(path: Path) -> tuple[tuple[int, int], Orientation]:
+    """Height and width of an image once upright, and its orientation.
 
     Raises:
         VideoError: the file is damaged or no image.
@@ -88,21 +88,21 @@ def shown_image_size(path: Path) -> tuple[tuple[int, int], Orientation]:
     try:
         with Image.open(path) as image:
             orientation = _orientation(image)
-            return orientation.size(image.height, image.width), orientation
+            return orientation.upright_size(image.height, image.width), orientation
     except _DAMAGE as error:
         raise VideoError(f"{path}: the image cannot be read ({error})") from error
 
 
 def _orientation(image: Image.Image) -> Orientation:
-    return of_exif(image.getexif().get(ExifTags.Base.Orientation))
+    return from_exif(image.getexif().get(ExifTags.Base.Orientation))
 
 
 def _eight_bit(image: Image.Image, depth: int) -> NDArray[np.uint8]:
-    """Pixels of an image of at most 8 bits as ``(H, W, n)``: grey (1), grey and alpha (2), RGB (3) or RGBA (4)."""
-    transparent, top = image.info.get("transparency"), 2**depth - 1
-    if depth < 8 and image.mode in {"1", "L"} and isinstance(transparent, int) and transparent <= top:
-        # Pillow brings the grey levels of such a PNG to 8 bits, but not the one that is transparent.
-        image.info["transparency"] = transparent * 255 // top
+    """Pixels of an image of at most 8 bits as ``(H, W, C)``: grey (1), grey and alpha (2), RGB (3) or RGBA (4)."""
+    transparent, peak = image.info.get("transparency"), 2**depth - 1
+    if depth < 8 and image.mode in {"1", "L"} and isinstance(transparent, int) and transparent <= peak:
+        # Pillow scales the grey levels of such a PNG to 8 bits, but not the one that is transparent.
+        image.info["transparency"] = transparent * 255 // peak
     if "transparency" in image.info and image.mode in {"1", "L", "P", "RGB"}:
         mode = "RGBA"
     elif image.mode in {"L", "LA", "RGB", "RGBA"}:
@@ -114,14 +114,14 @@ def _eight_bit(image: Image.Image, depth: int) -> NDArray[np.uint8]:
 
 
 def _png_depth(path: Path) -> int:
-    """Bits per channel that a PNG states; 8 for other files."""
+    """Bits per channel of a PNG, from its header; 8 for other files."""
     with path.open("rb") as file:
         head = file.read(25)
     return head[24] if len(head) == 25 and head.startswith(_PNG_MAGIC) else 8
 
 
 def _read_deep_png(path: Path) -> NDArray[np.uint16]:
-    """Pixels of a 16-bit PNG as ``(H, W, n)``, taken as they are stored so that no conversion rounds them."""
+    """Pixels of a 16-bit PNG as ``(H, W, C)``, taken as they are stored so that no conversion rounds them."""
     with av.open(str(path), mode="r", format="png_pipe", options={"err_detect": "crccheck+explode"}) as container:
         frame = next(container.decode(video=0), None)
     if frame is None or not frame.format.is_big_endian:

@@ -1,10 +1,9 @@
-"""Matroska and WebM: the walk over all elements, each of which must begin where the one before ends."""
+"""Matroska and WebM: how many bytes the elements announce, and whether each begins where the one before ends."""
 
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-MAGIC = b"\x1a\x45\xdf\xa3"
-SEGMENT = b"\x18\x53\x80\x67"
+_SEGMENT = b"\x18\x53\x80\x67"
 _TRACKS = b"\x16\x54\xae\x6b"
 _CLUSTER = b"\x1f\x43\xb6\x75"
 _AFTER_CLUSTERS = frozenset(
@@ -13,7 +12,7 @@ _AFTER_CLUSTERS = frozenset(
 )
 _CLUSTER_CHILDREN = frozenset(bytes.fromhex(kind) for kind in ("e7", "a3", "a0", "ab", "a7", "af", "5854", "ec", "bf"))
 _SIMPLE_BLOCK, _BLOCK_GROUP, _BLOCK = b"\xa3", b"\xa0", b"\xa1"
-_ANYWHERE = 1 << 64
+_UNBOUNDED = 1 << 64
 _TRACK_ENTRY, _TRACK_NUMBER = b"\xae", b"\xd7"
 
 
@@ -21,17 +20,37 @@ class _Element(NamedTuple):
     """``end`` is ``None`` where a live stream leaves the size open."""
 
     kind: bytes
-    start: int
     body: int
     end: int | None
 
 
 class _Damage(Exception):
-    """The byte at which no element begins."""
+    """No element begins at ``offset``; a header there that the file cuts off would end at ``header_end``."""
+
+    def __init__(self, offset: int, header_end: int | None = None) -> None:
+        super().__init__(offset)
+        self.offset = offset
+        self.header_end = header_end
+
+
+def announced_size(file: BinaryIO, size: int) -> int:
+    """Walk the top-level elements; return the byte at which the last one ends, ``size`` where a size is left open."""
+    offset = 0
+    try:
+        while offset < size:
+            element = _element(file, offset, _UNBOUNDED)
+            if element.end is None:
+                return size
+            offset = element.end
+            if element.kind == _SEGMENT:
+                break
+    except _Damage as damage:
+        return damage.header_end or size
+    return offset
 
 
 def damaged_at(file: BinaryIO, size: int) -> int | None:
-    """Find the first place where the elements of a file stop following one another.
+    """Find the first byte at which the elements of a file stop following one another.
 
     FFmpeg looks for the next element that it knows, and loses what lies between without an error.
 
@@ -43,24 +62,24 @@ def damaged_at(file: BinaryIO, size: int) -> int | None:
         The byte; ``None`` for a file in order. Bytes after the segment are not looked at.
     """
     try:
-        for element in _children(file, 0, _ANYWHERE):  # The segment of a cut file ends beyond the file.
-            if element.kind == SEGMENT:
+        for element in _children(file, 0, _UNBOUNDED):  # The segment of a cut file ends beyond the file.
+            if element.kind == _SEGMENT:
                 _check_segment(file, element.body, size if element.end is None else element.end, size)
                 break
     except _Damage as damage:
-        return int(damage.args[0])
+        return damage.offset
     return None
 
 
-def _check_segment(file: BinaryIO, place: int, end: int, size: int) -> None:
+def _check_segment(file: BinaryIO, offset: int, end: int, size: int) -> None:
     tracks: set[int] = set()
-    while place < end:
-        element = _element(file, place, end)
+    while offset < end:
+        element = _element(file, offset, end)
         if element.kind == _CLUSTER:
-            place = _check_cluster(file, element, min(end, element.end or end), size, tracks)
+            offset = _check_cluster(file, element, min(end, element.end or end), size, tracks)
             continue
         if element.end is None or element.end > size:
-            raise _Damage(place)
+            raise _Damage(offset)
         if element.kind == _TRACKS:
             tracks = {
                 _number(file, field)
@@ -69,67 +88,71 @@ def _check_segment(file: BinaryIO, place: int, end: int, size: int) -> None:
                 for field in _children(file, entry.body, entry.end)
                 if field.kind == _TRACK_NUMBER
             }
-        place = element.end
+        offset = element.end
 
 
 def _check_cluster(file: BinaryIO, cluster: _Element, end: int, size: int, tracks: set[int]) -> int:
-    """Check a cluster's blocks; returns where it ends, which of an open one the next part of the segment tells."""
-    place = cluster.body
-    while place < end:
-        element = _element(file, place, end)
+    """Check a cluster's blocks; return where it ends: an open one at the next element that belongs to the segment."""
+    offset = cluster.body
+    while offset < end:
+        element = _element(file, offset, end)
         if cluster.end is None and element.kind in _AFTER_CLUSTERS:
-            return place
+            return offset
         if element.end is None or element.end > size or element.kind not in _CLUSTER_CHILDREN:
-            raise _Damage(place)
+            raise _Damage(offset)
         block: _Element | None = element if element.kind == _SIMPLE_BLOCK else None
         if element.kind == _BLOCK_GROUP:
             block = next((part for part in _children(file, element.body, element.end) if part.kind == _BLOCK), None)
             if block is None:
-                raise _Damage(place)
-        if block is not None and tracks and _vint(file, block.body, place) not in tracks:
-            raise _Damage(place)
-        place = element.end
-    return place
+                raise _Damage(offset)
+        if block is not None and tracks and _vint(file, block.body, offset) not in tracks:
+            raise _Damage(offset)
+        offset = element.end
+    return offset
 
 
-def _children(file: BinaryIO, place: int, end: int) -> Iterator[_Element]:
-    while place < end:
-        element = _element(file, place, end)
+def _children(file: BinaryIO, offset: int, end: int) -> Iterator[_Element]:
+    while offset < end:
+        element = _element(file, offset, end)
         yield element
         if element.end is None:
             return
-        place = element.end
+        offset = element.end
 
 
-def _element(file: BinaryIO, place: int, end: int) -> _Element:
-    """The element at a place, which must end where its parent does at the latest."""
-    file.seek(place)
+def _element(file: BinaryIO, offset: int, end: int) -> _Element:
+    """Read the header of the element at ``offset``, which must end where its parent does at the latest."""
+    file.seek(offset)
     header = file.read(12)
     id_length = _length(header[:1])
     size_length = _length(header[id_length : id_length + 1])
-    body = id_length + size_length
-    if id_length > 4 or size_length > 8 or len(header) < body:
-        raise _Damage(place)
+    header_length = id_length + size_length
+    if id_length > 4 or size_length > 8:
+        raise _Damage(offset)
+    if len(header) < header_length:
+        raise _Damage(offset, offset + header_length)
     marker = 1 << (7 * size_length)
-    length = int.from_bytes(header[id_length:body], "big") & (marker - 1)
-    open_end = length == marker - 1
-    if not open_end and place + body + length > end:
-        raise _Damage(place)
-    return _Element(header[:id_length], place, place + body, None if open_end else place + body + length)
+    length = int.from_bytes(header[id_length:header_length], "big") & (marker - 1)
+    body = offset + header_length
+    is_open = length == marker - 1
+    if not is_open and body + length > end:
+        raise _Damage(offset)
+    return _Element(header[:id_length], body, None if is_open else body + length)
 
 
 def _length(first: bytes) -> int:
-    """Length of an EBML number, told by the leading zeros of its first byte; 9 where that is no number's."""
-    return 9 - first[0].bit_length() if first else 9
+    """Length of an EBML number: the leading zeros of its first byte and 1; at least 1 where that byte is missing."""
+    return 9 - first[0].bit_length() if first else 1
 
 
-def _vint(file: BinaryIO, place: int, block: int) -> int:
-    file.seek(place)
-    digits = file.read(8)
-    length = _length(digits[:1])
+def _vint(file: BinaryIO, offset: int, block: int) -> int:
+    """Read the EBML number that a block, which begins at ``block``, has at ``offset``."""
+    file.seek(offset)
+    content = file.read(8)
+    length = _length(content[:1])
     if length > 8:
         raise _Damage(block)
-    return int.from_bytes(digits[:length], "big") & ((1 << (7 * length)) - 1)
+    return int.from_bytes(content[:length], "big") & ((1 << (7 * length)) - 1)
 
 
 def _number(file: BinaryIO, field: _Element) -> int:

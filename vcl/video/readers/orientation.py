@@ -1,4 +1,4 @@
-"""How a stored picture is to be turned and mirrored to stand upright, as cameras note it."""
+"""How a stored picture is turned and mirrored until it is upright, as cameras record it."""
 
 import math
 import struct
@@ -13,7 +13,7 @@ Pixels = TypeVar("Pixels", bound="np.generic")
 
 
 class Orientation(NamedTuple):
-    """Rows and columns are swapped first, then the order of either is turned round.
+    """Steps from a stored picture to the upright one: rows and columns are swapped first, then reversed.
 
     Args:
         swap: rows become columns.
@@ -26,26 +26,26 @@ class Orientation(NamedTuple):
     flip_columns: bool = False
 
     def upright(self, picture: NDArray[Pixels]) -> NDArray[Pixels]:
-        """Turn a picture.
+        """Turn and mirror a stored picture.
 
         Args:
             picture: ``(H, W, ...)``, any type.
 
         Returns:
-            ``(H, W, ...)`` or ``(W, H, ...)``, C-contiguous.
+            ``(H, W, ...)``, or ``(W, H, ...)`` where ``swap`` is set; C-contiguous.
         """
         turned = picture.swapaxes(0, 1) if self.swap else picture
         rows, columns = (slice(None, None, -1 if flip else 1) for flip in (self.flip_rows, self.flip_columns))
         return np.ascontiguousarray(turned[rows, columns])
 
-    def size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of a picture when it stands upright."""
+    def upright_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the upright picture, from those of the stored one."""
         return (width, height) if self.swap else (height, width)
 
 
 UPRIGHT = Orientation()
 
-_OF_EXIF = {
+_BY_EXIF_VALUE = {
     1: UPRIGHT,
     2: Orientation(flip_columns=True),
     3: Orientation(flip_rows=True, flip_columns=True),
@@ -57,13 +57,13 @@ _OF_EXIF = {
 }
 
 
-def of_exif(value: object) -> Orientation:
-    """The orientation that an EXIF tag 274 says; a value outside 1 to 8 says none."""
-    return _OF_EXIF.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
+def from_exif(value: object) -> Orientation:
+    """The orientation in EXIF tag 274; a value outside 1 to 8 counts as upright."""
+    return _BY_EXIF_VALUE.get(value, UPRIGHT) if isinstance(value, int) else UPRIGHT
 
 
-def of_display_matrix(content: bytes) -> Orientation:
-    """The orientation that a display matrix says, as FFmpeg stores it.
+def from_display_matrix(content: bytes) -> Orientation:
+    """The orientation in a display matrix, as FFmpeg stores it.
 
     Args:
         content: nine native 32-bit integers ``a b u c d v x y w``; a stored column p and row q are shown at column
@@ -78,4 +78,4 @@ def of_display_matrix(content: bytes) -> Orientation:
     if b and c and not a and not d:
         return Orientation(True, b < 0, c < 0)
     angle = f"by {math.degrees(math.atan2(b, a)):.0f} degrees" if a or b else "into nothing"
-    raise VideoError(f"the display matrix turns the picture {angle}; quarter turns and mirrors alone can be followed")
+    raise VideoError(f"the display matrix turns the picture {angle}; only quarter turns and mirrors can be followed")

@@ -1,4 +1,4 @@
-"""Raw planar video: what a frame weighs, and how many there are."""
+"""Raw planar video: bytes per frame, and number of frames."""
 
 from av.video.format import VideoFormat
 
@@ -8,7 +8,7 @@ from vcl.video.source import VideoSource
 
 
 def frame_bytes(pixel_format: str, height: int, width: int) -> int:
-    """Count the bytes of one planar frame as it lies in a raw file.
+    """Count the bytes of one planar frame in a raw file.
 
     Args:
         pixel_format: FFmpeg's name of a planar or grey format.
@@ -16,7 +16,7 @@ def frame_bytes(pixel_format: str, height: int, width: int) -> int:
         width: luma columns.
 
     Returns:
-        Bytes of all planes together.
+        Bytes of all planes together; a component of more than 8 bits takes two.
 
     Raises:
         VideoError: the format is unknown, not planar, or not of 8 to 16 bits.
@@ -49,14 +49,14 @@ def raw_frames(source: VideoSource) -> int:
     if raw.height < 1 or raw.width < 1:
         raise VideoError(f"{path}: raw height and width must be at least 1, got {raw.height}x{raw.width}")
     try:
-        one = frame_bytes(raw.pixel_format, raw.height, raw.width)
+        bytes_per_frame = frame_bytes(raw.pixel_format, raw.height, raw.width)
     except VideoError as error:
         raise VideoError(f"{path}: raw {error}") from error
-    packed = path.suffix.lower() == ".7z"
-    whole, rest = divmod(raw_member(path).size if packed else path.stat().st_size, one)
-    if whole == 0 or (rest and not source.allow_truncated):
+    is_archive = path.suffix.lower() == ".7z"
+    frames, rest = divmod(raw_member(path).size if is_archive else path.stat().st_size, bytes_per_frame)
+    if frames == 0 or (rest and not source.allow_truncated):
         raise VideoError(
-            f"{path}: a {raw.width}x{raw.height} {raw.pixel_format} file must be a whole number of frames of {one}"
-            f" bytes, found {whole} and {rest} bytes more; allow_truncated keeps the whole ones"
+            f"{path}: a {raw.width}x{raw.height} {raw.pixel_format} file must be a whole number of frames of"
+            f" {bytes_per_frame} bytes, found {frames} and {rest} bytes more; allow_truncated keeps the whole ones"
         )
-    return whole
+    return frames

@@ -1,4 +1,4 @@
-"""Which of a file's tracks is the video."""
+"""The choice of the track that is a file's video."""
 
 import logging
 from contextlib import ExitStack
@@ -18,53 +18,56 @@ from vcl.video.source import RAW_SUFFIXES, VideoSource
 
 logger = logging.getLogger(__name__)
 
-_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-_MOST_PACKETS = 500
-"""So many packets are looked at to tell a still picture from a video."""
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails
+_MAX_PACKETS = 500
+"""Packets to look at, at most, to tell a still picture from a video."""
 
 
 def open_video(source: VideoSource, stack: ExitStack, quiet: bool = True) -> tuple[InputContainer, VideoStream]:
-    """Open a video file, to be closed by ``stack``, and choose the track that is its video.
+    """Open a video file, which ``stack`` closes, and choose the track that is its video.
 
-    Cover art and, beside something that moves, still pictures are no videos. Of several videos the one is taken that
-    the file marks as default, else the first.
+    Cover art is no video, nor is a still picture beside a track that moves. Of several videos the one that the file
+    marks as default is taken, else the first.
 
     Args:
         source: a file that PyAV can read, or with ``source.raw`` a ``.yuv`` file or an archive of one.
-        stack: closes the file.
+        stack: what closes the file.
         quiet: do not warn of several videos.
+
+    Returns:
+        The open file, read from its start, and the stream in it.
 
     Raises:
         VideoError: it cannot be opened, or has no video.
     """
-    container = _opened(source, stack)
-    streams = [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
-    sound = bool(container.streams.audio)
+    container = _open(source, stack)
+    streams = [stream for stream in container.streams.video if not stream.disposition & _STILL]
+    has_sound = bool(container.streams.audio)
     if not streams or container.format.name == "tty":
         # FFmpeg would draw any .txt file as a picture of its text.
-        kinds = {"cover art": container.streams.video and container.format.name != "tty", "sound": sound}
+        kinds = {"cover art": container.streams.video and container.format.name != "tty", "sound": has_sound}
         others = " and ".join(kind for kind, exists in kinds.items() if exists)
         raise VideoError(
             f"{source.path}: a video file must have a video stream, found {f'{others} only' if others else 'none'}"
         )
-    if len(streams) == 1 and not sound:
+    if len(streams) == 1 and not has_sound:
         return container, streams[0]
-    moving = _moving(container, streams)
-    if not moving and sound:
+    moving = _moving_streams(container, streams)
+    if not moving and has_sound:
         raise VideoError(f"{source.path}: a video file must have a video stream, found a still picture and sound only")
     candidates = moving or streams
     chosen = next((stream for stream in candidates if stream.disposition & Disposition.default), candidates[0])
     if len(candidates) > 1 and not quiet:
         tracks = ", ".join(f"{s.index} ({s.codec_context.width}x{s.codec_context.height})" for s in candidates)
         logger.warning("%s: has %d videos, tracks %s; takes %d", source.path, len(candidates), tracks, chosen.index)
-    # From the start again: seeking back is not exact in every container.
-    reopened = _opened(source, stack)
+    # Opened again, since seeking back to the start is not exact in every container.
+    reopened = _open(source, stack)
     stream = reopened.streams[chosen.index]
     assert isinstance(stream, VideoStream)
     return reopened, stream
 
 
-def _opened(source: VideoSource, stack: ExitStack) -> InputContainer:
+def _open(source: VideoSource, stack: ExitStack) -> InputContainer:
     path = source.path
     options: dict[str, Any] = {}
     content: Any = str(path.absolute())
@@ -79,33 +82,34 @@ def _opened(source: VideoSource, stack: ExitStack) -> InputContainer:
     try:
         container: InputContainer = stack.enter_context(av.open(content, mode="r", **options))
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(f"{path}: {_cut(path)}cannot be opened as a video ({reason_of(error)})") from error
+        raise VideoError(f"{path}: {_cut_off(path)}cannot be opened as a video ({reason_of(error)})") from error
     return container
 
 
-def _cut(path: Path) -> str:
+def _cut_off(path: Path) -> str:
+    """The start of a sentence on what is left of a file that is cut off; empty for any other."""
     missing = missing_bytes(path)
     return f"the file is cut off: at least {missing} bytes are missing, and what is left " if missing else ""
 
 
-def _moving(container: InputContainer, streams: list[VideoStream]) -> list[VideoStream]:
+def _moving_streams(container: InputContainer, streams: list[VideoStream]) -> list[VideoStream]:
     """Those streams that have more than one frame, as far as the first packets show."""
     counts = {stream.index: 0 for stream in streams}
-    ended = False
+    has_ended = False
     try:
         for number, packet in enumerate(container.demux(streams)):
             counts[packet.stream_index] += packet.size > 0
-            if number == _MOST_PACKETS or min(counts.values()) > 1:
+            if number == _MAX_PACKETS or min(counts.values()) > 1:
                 break
         else:
-            ended = True
+            has_ended = True
     except (av.FFmpegError, EOFError):
-        pass  # Reading finds it again, and tells of it.
-    # A track that is stored behind another has not come yet: it is taken to move unless it says that it does not.
-    later = [] if ended else [index for index, count in counts.items() if count == 0]
-    return [s for s in streams if s.frames != 1 and (s.frames > 1 or counts[s.index] > 1 or s.index in later)]
+        pass  # Decoding raises it again, and refuses the file.
+    # A track stored behind another may have no packet so far: it is taken to move unless its header says otherwise.
+    unseen = [] if has_ended else [index for index, count in counts.items() if count == 0]
+    return [s for s in streams if s.frames != 1 and (s.frames > 1 or counts[s.index] > 1 or s.index in unseen)]
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says, in its own words."""
+    """The system's message where an error carries one, else the text of the error."""
     return getattr(error, "strerror", None) or str(error)

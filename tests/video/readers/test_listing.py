@@ -53,7 +53,9 @@ def test_two_files_for_one_frame_are_refused_by_every_door(tmp_path, names, firs
     frames_in(tmp_path / "roots")
     folder = folder.rename(tmp_path / "roots" / "clip")
     for door in doors(folder, tmp_path):
-        with pytest.raises(VideoError, match=rf"clip: each frame must be there once, found {first} and {second}; keep"):
+        with pytest.raises(
+            VideoError, match=rf"clip: there must be one file per frame, found {first} and {second}; keep"
+        ):
             door()
 
 

@@ -1,0 +1,54 @@
+"""Whether and how the client is started."""
+
+import pytest
+from wandb_client import ERRORS, warnings_of
+
+from vcl.config import WandbConfig
+from vcl.listeners.wandb import wandb_sink
+
+
+@pytest.mark.parametrize(("in_grid", "name", "group"), [(False, "seed0", None), (True, "pfnr/seed0", "grids")])
+def test_a_run_is_named_like_its_folder_and_a_cell_of_a_grid_by_its_choices(make_run, client, in_grid, name, group):
+    folder = make_run("grids/pfnr/seed0", done=0)
+    wandb_sink(folder, folder.config(), folder.path.parents[1] if in_grid else None)
+    assert (client.arguments["name"], client.arguments["group"]) == (name, group)
+
+
+def test_cells_of_two_methods_with_one_seed_have_different_names(make_run, client, tmp_path):
+    names = []
+    for method in ("pfnr", "wsn"):
+        folder = make_run(f"grid/{method}/0", done=0)
+        wandb_sink(folder, folder.config(), tmp_path / "grid")
+        names.append(client.arguments["name"])
+    assert names == ["pfnr/0", "wsn/0"]
+
+
+def test_disabled_opens_nothing(make_run):
+    folder = make_run(done=1, wandb=WandbConfig(mode="disabled"))
+    assert wandb_sink(folder, folder.config()) == []
+    assert not (folder.path / "wandb").exists()
+    assert not (folder.path / "wandb_id").exists()
+
+
+@pytest.mark.parametrize("source", ["environment", "netrc"])
+def test_online_with_a_key_goes_online(make_run, client, monkeypatch, tmp_path, source):
+    if source == "environment":
+        monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    else:
+        monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        (tmp_path / "netrc").write_text(f"machine wandb.example login user password {'k' * 40}\n")
+    folder = make_run(done=1, wandb=WandbConfig(mode="online"))
+    (sink,) = wandb_sink(folder, folder.config())
+    assert (client.arguments["mode"], client.arguments["resume"]) == ("online", "allow")
+    assert sink.offline_folder is None
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_client_that_does_not_start_does_not_stop_the_run(make_run, client, caplog, error):
+    client.error = error
+    folder = make_run(done=1)
+    assert wandb_sink(folder, folder.config()) == []
+    (line,) = warnings_of(caplog)
+    assert line.startswith("W&B does not start, the run goes on without it: ")
+    assert "\n" not in line

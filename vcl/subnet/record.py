@@ -1,0 +1,139 @@
+"""What one session adds to a run, and the one reader of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from vcl.layers.masked import Unit, WeightRule
+
+StateKind = Literal["shared_masked", "shared_latest", "per_session"]
+"""What a method leaves behind a session: a mask over shared weights, one dense network that the next session
+overwrites, or a dense network of its own."""
+
+KINDS = {
+    "mask": torch.uint8,
+    "weight": torch.float32,
+    "session": torch.float32,
+    "frame": torch.float32,
+    "buffer": None,
+}
+"""Kinds of tensors in a record and their types; a buffer's are the method's own affair."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shapes of a network's numbers, which a record must have.
+
+    Args:
+        weights: of the shared weights, by name.
+        session: of one session's own tensors, by name.
+        frame: of the numbers of one frame, by name.
+    """
+
+    weights: Mapping[str, Sequence[int]]
+    session: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    frame: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """What one session added; everything is on the CPU.
+
+    Args:
+        masks: by weight name, the session's mask as packed bits, uint8; empty for a dense network.
+        values: by weight name, in order of position: the weights that no earlier session uses, or all of a dense one.
+        session: the session's own tensors; of a method that keeps only its latest network, those of all sessions so
+            far, stacked.
+        frame: by name, ``(T, *shape)``: numbers of each frame of the session's video.
+        buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
+            not need it, the next session does not need what the sessions before kept.
+        units: by weight name, what one bit of its mask stands for, where that is not a single weight.
+    """
+
+    masks: Mapping[str, Tensor]
+    values: Mapping[str, Tensor]
+    session: Mapping[str, Tensor]
+    frame: Mapping[str, Tensor] = field(default_factory=dict)
+    buffer: Mapping[str, Tensor] = field(default_factory=dict)
+    units: Mapping[str, Unit] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Flat names, ``kind/name``, as they are stored."""
+        kinds = zip(KINDS, (self.masks, self.values, self.session, self.frame, self.buffer), strict=True)
+        return {f"{kind}/{name}": tensor for kind, tensors in kinds for name, tensor in tensors.items()}
+
+    @classmethod
+    def from_tensors(
+        cls,
+        tensors: Mapping[str, Tensor],
+        layout: Layout,
+        state_kind: StateKind,
+        session: int,
+        frames: int,
+        units: Mapping[str, Unit] | None = None,
+    ) -> SessionRecord:
+        """The record whose ``tensors`` these are.
+
+        How many weights it may claim depends on the sessions before, and is checked by ``Ledger.append``.
+
+        Args:
+            tensors: as they were stored.
+            layout: of the network.
+            state_kind: of the method.
+            session: its index.
+            frames: length T of its video.
+            units: of the masks, as in the class.
+
+        Raises:
+            ValueError: a tensor is missing, is of no kind that a record has, or has another type or shape.
+        """
+        kinds: dict[str, dict[str, Tensor]] = {kind: {} for kind in KINDS}
+        for path, tensor in tensors.items():
+            kind, _, name = path.partition("/")
+            if kind not in kinds or not name:
+                raise ValueError(f"{path} is none of {', '.join(f'{kind}/NAME' for kind in KINDS)}")
+            dtype = KINDS[kind] or tensor.dtype
+            if tensor.dtype != dtype:
+                raise ValueError(f"{path} must be {dtype}, got {tensor.dtype}")
+            kinds[kind][name] = tensor
+        mask_shapes = mask_shapes_of(layout.weights, units or {}) if state_kind == "shared_masked" else {}
+        stacked = (session + 1,) if state_kind == "shared_latest" else ()
+        _check_names("weight", kinds["weight"], layout.weights)
+        for kind, shapes in {
+            "mask": {name: (math.ceil(math.prod(shape) / 8),) for name, shape in mask_shapes.items()},
+            "session": {name: (*stacked, *shape) for name, shape in layout.session.items()},
+            "frame": {name: (frames, *shape) for name, shape in layout.frame.items()},
+        }.items():
+            _check_shapes(kind, kinds[kind], shapes)
+        return cls(kinds["mask"], kinds["weight"], kinds["session"], kinds["frame"], kinds["buffer"], units or {})
+
+
+def mask_shapes_of(weights: Mapping[str, Sequence[int]], units: Mapping[str, Unit]) -> dict[str, torch.Size]:
+    """Shapes of the masks of weights; raises ValueError where a unit is none or of no weight."""
+    for name, unit in units.items():
+        if name not in weights or unit not in get_args(Unit):
+            raise ValueError(f"the unit of {name} must be one of {', '.join(get_args(Unit))} of a weight, got {unit!r}")
+    return {
+        name: WeightRule(unit=units.get(name, "weight")).mask_shape(torch.Size(shape))
+        for name, shape in weights.items()
+    }
+
+
+def _check_names(kind: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]]) -> None:
+    for name in (*tensors, *expected):
+        if name not in expected or name not in tensors:
+            state = "is no tensor of the network" if name in tensors else "is missing"
+            raise ValueError(f"{kind}/{name} {state}")
+
+
+def _check_shapes(kind: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]]) -> None:
+    _check_names(kind, tensors, expected)
+    for name, shape in expected.items():
+        if tuple(tensors[name].shape) != tuple(shape):
+            raise ValueError(f"{kind}/{name} must be {tuple(shape)}, got {tuple(tensors[name].shape)}")
