@@ -220,6 +220,7 @@ def test_an_odd_size_is_no_mp4_but_an_mkv(tmp_path, tiny_config, capsys):
     assert len(list((tmp_path / "odd").iterdir())) == 2
 
 
+@pytest.mark.process
 def test_decoding_tells_at_once_and_loads_no_training_library(finished, tmp_path):
     script = "import sys, vcl.cli\nstatus = vcl.cli.main(sys.argv[1:])\n"
     script += "heavy = {'avalanche', 'wandb', 'matplotlib', 'tensorboard', 'torch._dynamo'} & set(sys.modules)\n"
