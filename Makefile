@@ -14,18 +14,20 @@ demo: $(READY)
 	$(BIN)/vcl compare --matrices $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 	$(BIN)/vcl plot $(RUNS)/demo-pfnr $(RUNS)/demo-finetune
 
+# A worker per core and a thread per worker; VCL_TEST_DEVICE=cuda trains and decodes on another device than the CPU.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
-# In random order; `pytest --randomly-seed=N` repeats it with the number that is printed.
+# The order is random: `pytest --randomly-seed=N` repeats that of the number N in the header.
 test: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" --cov
+	$(PYTEST) $(PARALLEL) -m "not slow" --cov
 
-# For the inner loop: all but what starts processes or trains many networks.
+# For the inner loop: without the tests that start processes, train many networks or draw many figures.
 quick: $(READY)
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not process"
+	$(PYTEST) $(PARALLEL) -m "not slow and not process"
 
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 	$(BIN)/python -m pytest notebooks --nbmake --nbmake-timeout=900
 
 check: $(READY)

@@ -64,6 +64,7 @@ def test_progress_is_plain_where_there_is_no_terminal(pair):
     assert 3 * 2 <= logged.count("\n") <= 2 + 3 * 14
 
 
+@pytest.mark.process
 def test_an_offline_run_says_how_to_send_it(pair, tmp_path, caplog):
     words = ["run", str(pair / "pfnr.yaml"), "train.epochs=1", "wandb.mode=offline", "--out", str(tmp_path / "a b")]
     assert main(words) == 0
@@ -75,6 +76,7 @@ def test_an_offline_run_says_how_to_send_it(pair, tmp_path, caplog):
     assert "wandb sync" not in caplog.text
 
 
+@pytest.mark.process
 def test_a_backend_of_figures_that_is_not_there_is_no_matter(pair, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://gone_inline")
     command = [sys.executable, "-m", "vcl", "compare", pair / "pfnr", "--figures", pair / "compared"]
@@ -83,6 +85,7 @@ def test_a_backend_of_figures_that_is_not_there_is_no_matter(pair, monkeypatch):
     assert list((pair / "compared").glob("*.png"))
 
 
+@pytest.mark.process
 def test_plot_draws_every_figure_of_every_run_in_a_folder_as_png_and_pdf(pair, tmp_path, capsys):
     for name in ("pfnr", "finetune"):
         shutil.copytree(pair / name, tmp_path / name)

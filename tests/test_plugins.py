@@ -157,6 +157,7 @@ def vcl(*words):
     return main(list(words))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", PLUGINS)
 def test_what_a_plugin_adds_is_run_planned_compared_drawn_and_decoded_like_every_other(here, capsys, kind):
     _, name, settings = PLUGINS[kind]
@@ -190,6 +191,7 @@ def test_plugins_of_all_kinds_go_together_and_with_a_method_of_vcl(here, capsys)
     assert "nothing forgotten: 1 of 1 earlier videos decode bit for bit as sealed" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_the_environment_names_plugins_of_every_process(here, monkeypatch):
     monkeypatch.setenv(VARIABLE, "")
     assert vcl("list", "benchmarks", "--plugin", "benchmark.py") == 0

@@ -7,6 +7,8 @@ import pytest
 
 from vcl import config as configs
 
+pytestmark = pytest.mark.process
+
 TELL = """
 import sys
 from vcl.cli import main

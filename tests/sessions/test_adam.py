@@ -58,6 +58,7 @@ assert "torch._dynamo" not in sys.modules
 """
 
 
+@pytest.mark.process
 def test_no_call_of_it_imports_the_compiler():
     asked = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=False)
     assert asked.returncode == 0, asked.stderr

@@ -113,6 +113,7 @@ for package, homes in DEFERRED.items():
 """
 
 
+@pytest.mark.process
 def test_stock_avalanche_is_whole_after_ours_was_imported():
     asked = subprocess.run([sys.executable, "-c", STOCK], capture_output=True, text=True, check=False)
     assert asked.returncode == 0, asked.stderr

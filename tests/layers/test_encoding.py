@@ -1,0 +1,30 @@
+import math
+
+import pytest
+import torch
+
+from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
+
+
+def test_waves_are_sines_and_cosines_in_turn():
+    found = PositionalEncoding(3, 2.0)(torch.tensor([0.0, 0.25]))
+    angles = [math.pi * 0.25 * 2**level for level in range(3)]
+    by_hand = [part for angle in angles for part in (math.sin(angle), math.cos(angle))]
+    assert found[0].tolist() == [0, 1, 0, 1, 0, 1]
+    assert found[1].tolist() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_highest_wave_is_exact_to_float32():
+    found = PositionalEncoding(40, 1.25)(torch.tensor([131 / 132], dtype=torch.float64))
+    assert float(found[0, -2]) == pytest.approx(math.sin(math.pi * 131 / 132 * 1.25**39), abs=1e-6)
+
+
+def test_places_of_a_thousand_sessions_are_apart_and_need_no_number_of_sessions():
+    places = session_position_open(torch.arange(1000)).sort().values
+    assert float(places[0]) > 0
+    assert float(places[-1]) < 1
+    assert float(places.diff().min()) > 0.0003
+
+
+def test_parity_place_is_the_published_fraction():
+    assert session_position_fraction(torch.tensor([0, 1, 2]), 3).tolist() == [0.25, 0.5, 0.75]
