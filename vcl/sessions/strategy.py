@@ -45,7 +45,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
             for epoch in range(train_epochs):
                 [before_training_epoch]
                 for batch in dataloader:
-                    [before_training_iteration]       # GEM and A-GEM take gradients on kept frames
+                    [before_training_iteration]       # GEM and A-GEM take gradients on buffered frames
                     zero_grad()
                     [before_forward]   forward()      # ask(model, query)
                     [after_forward]    criterion()    # loss_of(output, batch)
@@ -142,7 +142,13 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The plugins that make the method what it is."""
+        """The method's Avalanche plugins, in the order in which their hooks are called.
+
+        Args:
+            config: the method's knobs.
+            ledger: of the run; its closed sessions are complete.
+            seed: of everything that the plugins draw.
+        """
         return []
 
     @property
@@ -178,11 +184,11 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     @property
     def seconds(self) -> float:
-        """Time spent training this session, stops between left out."""
+        """Seconds of training in this session, over all processes that worked on it."""
         return self.seconds_before + time.perf_counter() - self._started
 
     def make_train_dataloader(self, **_: Any) -> None:
-        """Put the session's frames on the device."""
+        """Put the session's frames on the device, and count its passes."""
         self.step, self.seconds_before = 0, 0.0
         self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.stateful)
         frames = self.frames_to_train_on()
@@ -198,7 +204,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         return self.adapted_dataset
 
     def frames_per_pass(self, frames: AvalancheDataset) -> int:
-        """How many of them make a pass."""
+        """Frames of one pass, at most those that it draws from."""
         return len(frames)
 
     def model_adaptation(self, model: Backbone | None = None) -> Backbone:
@@ -264,7 +270,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         self._started = time.perf_counter()
         self.clock.train_exp_counter = self.session  # Stock plugins count sessions by it; a run may have gone on.
         super()._before_training_exp(**kwargs)
-        # A plugin may have gone back to the middle of the session: what is left to do, the last pass perhaps in part.
+        # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
 
     def _after_training_exp(self, **kwargs: Any) -> None:
@@ -272,7 +278,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
         record = self.seal()
         super()._after_training_exp(**kwargs)
-        buffer = {name: kept.cpu() for plugin in self.stateful for name, kept in plugin.session_state().items()}
+        buffer = {name: tensor.cpu() for plugin in self.stateful for name, tensor in plugin.session_state().items()}
         self.ledger.keep_buffer(buffer)
         self.record = replace(record, buffer=buffer)
 
