@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
 from avalanche.logging.base_logger import BaseLogger
@@ -19,13 +18,11 @@ from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, passes
 from vcl.device import autocast
 from vcl.layers import init
-from vcl.metrics.quality import to_unit
 from vcl.query import Batch, Output, Query
-from vcl.render import BATCH
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
-from vcl.sessions.sealed import load_sealed
+from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger, Subnetwork
 from vcl.subnet.record import SessionRecord, StateKind
@@ -137,7 +134,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     @classmethod
     def network(cls, config: RunConfig, sessions: int) -> Backbone:
-        """The untrained network that this method trains; dense unless a method says otherwise."""
+        """The untrained network that the method trains; dense here."""
         return backbones.of_run(config, sessions)
 
     @classmethod
@@ -308,21 +305,8 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         """The session's masks by weight name, bool, each of the shape of its scores."""
         return {name: weight.mask() for name, weight in self.model.weights().items()}
 
-    @torch.no_grad()
     def _encoded(self, network: Backbone) -> dict[str, Tensor]:
-        """Frame tensors of the session's video, ``(T, *shape)`` float32; none for most networks."""
-        if not network.frame_tensors:
-            return {}
-        clip, batches, was_training = self.clips[self.session].frames, [], network.training
-        network.eval()
-        for first in range(0, len(clip), BATCH):
-            times = range(first, min(first + BATCH, len(clip)))
-            query = Query.of_video(self.session, times, len(clip), self.device)
-            frames = to_unit(torch.from_numpy(np.array(clip[first : times.stop])).to(self.device))
-            with autocast(self.device, self.precision):
-                batches.append(network.encode(query, frames))
-        network.train(was_training)
-        return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
+        return encode_clip(network, self.clips[self.session], self.session, self.device, self.precision)
 
     def _rest_of_epoch(self, frames: int) -> Tensor:
         """The order of the current pass, less what a stopped run has done of it."""

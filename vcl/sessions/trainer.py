@@ -88,7 +88,7 @@ class Trainer:
 
         Raises:
             TrainingError: the loss is no longer finite.
-            Interrupted: the user asked to stop.
+            Interrupted: the user stopped the run.
         """
         self._strategy.train(self._stream[session], eval_streams=[])
         self._seconds = self._strategy.seconds

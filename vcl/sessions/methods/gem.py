@@ -86,12 +86,12 @@ class Agem(VideoStrategy):
 
 
 class Gem(VideoStrategy):
-    """No step may raise the loss on buffered frames of any earlier video, to first order; its work grows with the sessions.
+    """No step may raise the loss on buffered frames of any earlier video, to first order; its work grows with them.
 
     Source:
         Lopez-Paz and Ranzato, NeurIPS 2017, arXiv:1706.08840, by Avalanche; the buffer is ours, and a step looks at
-        ``method.rehearse`` buffered frames of each earlier video, not at all of them. Avalanche adds 1e-3 to the diagonal
-        of the gradients' products, which are small here: with ``method.strength`` 0 part of a conflict is left.
+        ``method.rehearse`` buffered frames of each earlier video, not at all of them. Avalanche adds 1e-3 to the
+        diagonal of the gradients' products, which are small here: with ``method.strength`` 0 part of a conflict is left.
     """
 
     @classmethod
