@@ -91,7 +91,7 @@ class Gem(VideoStrategy):
     Source:
         Lopez-Paz and Ranzato, NeurIPS 2017, arXiv:1706.08840, by Avalanche; the buffer is ours, and a step looks at
         ``method.rehearse`` buffered frames of each earlier video, not at all of them. Avalanche adds 1e-3 to the
-        diagonal of the gradients' products, which are small here: with ``method.strength`` 0 part of a conflict is left.
+        diagonal of the gradients' products, which are small: with ``method.strength`` 0 part of a conflict is left.
     """
 
     @classmethod
