@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from contract import assert_decoded_as_trained
 from on_device import DEVICE, decoder_of
 from torch import nn
 
@@ -10,13 +11,11 @@ from vcl.backbones import BACKBONES, build
 from vcl.backbones.nerv import Nerv
 from vcl.config import NervConfig
 from vcl.errors import ConfigError, RunFolderError
-from vcl.query import Query
-from vcl.render import BATCH
-from vcl.rundir import RunFolder, SessionNotes
-from vcl.sessions.experience import video_stream
+from vcl.rundir import RunFolder
 from vcl.sessions.methods import METHODS
 from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.trainer import build as build_strategy
+from vcl.subnet.ledger import Ledger
 
 TINY = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
 SMALL = {"nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6}}
@@ -36,21 +35,21 @@ def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_t
     config = backbones.resolved(
         tiny_config(method, backbone={"name": backbone, **SMALL[backbone], **operator}, train={"epochs": 4})
     )
-    stream = video_stream(clips[:2]).train_stream
-    with RunFolder.opened(tmp_path / "run", config) as folder:
-        strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE)
-        for session, clip in enumerate(clips[:2]):
-            strategy.train(stream[session], eval_streams=[])
-            notes = SessionNotes(clip.name, len(clip.frames), sessions=2, state_kind=strategy.state_kind)
-            folder.write_session(session, strategy.record.tensors(), notes)
-            count = len(clip.frames)
-            queries = Query.of_video(session, range(count), count, DEVICE).tensor()
-            network = strategy.decoding.eval()
-            with torch.no_grad():
-                trained = torch.cat([network(batch) for batch in torch.split(queries, BATCH)])
-            decoded = torch.cat(list(decoder_of(folder, session).frames(session)))
-            network.train()
-            assert torch.equal(decoded.to(DEVICE), trained)
+    strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE)
+    assert_decoded_as_trained(strategy, config, clips[:2], tmp_path / "run")
+
+
+@pytest.mark.parametrize("method", ["pfnr", "packnet", "finetune", "single", "replay", "ewc", "esmer"])
+def test_training_goes_on_with_what_a_quantiser_leaves_of_sealed_numbers(method, tiny_config, clips, tmp_path):
+    config = tiny_config(method, train={"epochs": 4})
+    kind = METHODS[method]
+    layout = kind.network(config, 2).layout()
+    ledger = Ledger(layout, kind.state_kind, lambda path, values: (256 * values).round() / 256)
+    strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE, ledger)
+    assert_decoded_as_trained(strategy, config, clips[:2], tmp_path / "run")
+    decoded = ledger.subnetwork(1)
+    for numbers in (*decoded.weights.values(), *decoded.session.values()):
+        assert torch.equal((256 * numbers).round(), 256 * numbers)
 
 
 class Biased(Nerv):

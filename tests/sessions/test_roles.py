@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import pytest
 import torch
-from on_device import DEVICE, decoder_of
+from contract import assert_decoded_as_trained
+from on_device import DEVICE
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,10 +15,8 @@ from vcl.config.backbones import BACKBONES, BackboneConfig, register_backbone
 from vcl.config.methods import METHODS as KNOBS
 from vcl.errors import ConfigError
 from vcl.query import Output, Query
-from vcl.render import BATCH, Renderer
+from vcl.render import Renderer
 from vcl.run import run_clips
-from vcl.rundir import RunFolder, SessionNotes
-from vcl.sessions.experience import video_stream
 from vcl.sessions.trainer import build
 
 
@@ -105,19 +104,8 @@ def test_a_network_with_numbers_of_every_kind_is_decoded_from_disk_as_it_was_tra
     method, everything, clips, tmp_path
 ):
     config = everything(method, train={"epochs": 4})
-    stream = video_stream(clips[:2]).train_stream
-    with RunFolder.opened(tmp_path / "run", config) as folder:
-        strategy = build(config, clips[:2], lambda event: None, DEVICE)
-        for session, clip in enumerate(clips[:2]):
-            strategy.train(stream[session], eval_streams=[])
-            notes = SessionNotes(clip.name, len(clip.frames), sessions=2, state_kind=strategy.state_kind)
-            folder.write_session(session, strategy.record.tensors(), notes)
-            network, count = strategy.decoding.eval(), len(clip.frames)
-            with torch.no_grad():
-                queries = Query.of_video(session, range(count), count, DEVICE).tensor()
-                trained = torch.cat([network(rows) for rows in torch.split(queries, BATCH)])
-            assert torch.equal(torch.cat(list(decoder_of(folder, session).frames(session))), trained)
-            network.train()
+    strategy = build(config, clips[:2], lambda event: None, DEVICE)
+    assert_decoded_as_trained(strategy, config, clips[:2], tmp_path / "run")
     assert {path.split("/")[0] for path in strategy.record.tensors()} >= {"weight", "session", "frame"}
     assert not any("encoder" in path for path in strategy.record.tensors() if not path.startswith("buffer/"))
 
