@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class SealedSessions:
     """The closed sessions of a run folder, as they stood after one of them.
 
-    What is on disk is believed where it has the hash that was taken when it was sealed.
+    Numbers on disk are accepted only if they have the hash that was taken when they were sealed.
 
     Args:
         folder: the run.
@@ -49,7 +49,7 @@ class SealedSessions:
         self._latest: tuple[int, Subnetwork, str] | None = None
 
     def subnetwork(self, session: int) -> Subnetwork:
-        """What decodes a session's video; that of the session asked for last is kept.
+        """What decodes a session's video; the last one is cached.
 
         Raises:
             RunFolderError: its numbers are not those that were sealed.
@@ -68,7 +68,7 @@ class SealedSessions:
 
     def _read(self, state: int) -> tuple[Ledger, list[SessionNotes]]:
         with torch.device("meta"):
-            # How many sessions there are changes what a network is asked with, never the shape of a weight.
+            # The number of sessions changes the input of a network, never the shape of a weight.
             layout = backbones.of_run(self.config, sessions=1).layout()
         ledger: Ledger | None = None
         notes: list[SessionNotes] = []
@@ -197,7 +197,7 @@ class Decoder:
         source = min(video, closed - 1)
         batches = self._renderer.frames(video, length, only)
         while True:
-            if self._loaded != source:  # At each batch, for another video may have been asked for meanwhile.
+            if self._loaded != source:  # Checked at each batch, as another video may be decoded in between.
                 self._renderer.load(self._sealed.subnetwork(source))
                 self._loaded = source
             started = time.perf_counter()

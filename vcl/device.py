@@ -15,7 +15,7 @@ from vcl.errors import ConfigError
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what one training step frees for the next; page faults on tensors cost a step about 5 %."""
+    """Let glibc keep memory that one training step frees for the next; page faults cost a step about 5 %."""
     with suppress(OSError, AttributeError):
         mallopt, m_trim_threshold, m_mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
         mallopt(m_trim_threshold, -1)
@@ -23,9 +23,11 @@ def keep_freed_memory() -> None:
 
 
 def prepare_device(train: TrainConfig) -> torch.device:
-    """The device of a recipe, with PyTorch told how many threads to use."""
+    """The device of a config; sets PyTorch's threads, and what makes float32 exact and repeatable on CUDA."""
     if train.threads is not None:
         torch.set_num_threads(train.threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return choose_device(train.device)
 
 
@@ -33,7 +35,7 @@ def choose_device(name: str) -> torch.device:
     """``auto`` is CUDA where there is one.
 
     Raises:
-        ConfigError: the device is not to be had.
+        ConfigError: this machine does not have the device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -46,7 +48,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def versions(device: torch.device) -> dict[str, Any]:
-    """Libraries and machine, as far as they can change a bit of a frame."""
+    """Versions of libraries, and the machine, as far as they can change a bit of a frame."""
     names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb")
     return {
         "python": platform.python_version(),
@@ -58,8 +60,8 @@ def versions(device: torch.device) -> dict[str, Any]:
     }
 
 
-def bits_of_machine(device: torch.device) -> dict[str, Any]:
-    """Of a machine and its settings, what can move the last bit of a frame."""
+def numerics(device: torch.device) -> dict[str, Any]:
+    """What can change the last bit of a decoded frame: torch, the instruction set, threads and the device."""
     return {key: value for key, value in versions(device).items() if key in ("torch", "cpu", "threads", "device")}
 
 

@@ -6,7 +6,7 @@ its traceback. A message names the thing, the rule and what was found: ``capacit
 
 
 class VclError(Exception):
-    """Something the user can put right."""
+    """Something that the user can correct."""
 
 
 class ConfigError(VclError):
@@ -18,11 +18,11 @@ class VideoError(VclError):
 
 
 class ShortVideoError(VideoError):
-    """A video with fewer frames than are asked of it.
+    """A video with fewer frames than requested.
 
     Args:
         message: the line for the user.
-        frames: how many of the frames that are asked for it has.
+        frames: how many of the requested frames it has.
     """
 
     def __init__(self, message: str, frames: int) -> None:
@@ -51,7 +51,7 @@ class ForgettingError(VclError):
 
 
 class MemoryLimitError(VclError):
-    """What was asked for does not fit into memory."""
+    """What was requested does not fit into memory."""
 
 
 class OutputError(VclError):
@@ -59,8 +59,8 @@ class OutputError(VclError):
 
 
 class OutputClosedError(OutputError):
-    """Nobody reads standard output any more, such as ``head`` that has its lines."""
+    """Standard output was closed by its reader, such as ``head``."""
 
 
 class Interrupted(VclError):
-    """The user asked a run to stop; everything needed to go on is saved."""
+    """The user stopped a run; everything needed to resume it is saved."""

@@ -18,7 +18,7 @@ from vcl import backbones
 from vcl.config import RunConfig, StreamConfig, passes
 from vcl.config.rules import require
 from vcl.datasets.stream import open_stream
-from vcl.device import bits_of_machine, prepare_device, versions
+from vcl.device import numerics, prepare_device, versions
 from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
 from vcl.rundir import Event, Listener, RunFolder, SessionNotes
@@ -33,22 +33,22 @@ _LIVE_ONLY = ("step",)
 def run(
     config: RunConfig, path: Path, listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: ()
 ) -> RunFolder:
-    """Run an experiment, or what is left of one.
+    """Run an experiment, or the rest of one that was stopped.
 
     Args:
         config: what to run.
         path: the run folder; if it exists it must belong to this config.
-        listeners: given the folder, whoever wants to watch; each gets every event after it was recorded.
+        listeners: given the folder, those who watch the run; each gets every event after it was recorded.
 
     Returns:
         The finished folder.
 
     Raises:
-        VclError: one of its children, each one line; what was finished before is kept.
+        VclError: one of its children, each one line; finished sessions are kept.
     """
     prepare_device(config.train)
     folder = RunFolder(path)
-    folder.check_config(config)  # Before the videos are decoded, which takes its time.
+    folder.check_config(config)  # Before videos are decoded, which takes time.
     _check_network(config, path)
     return run_clips(config, open_stream(config.stream, folder.appended()), path, listeners)
 
@@ -77,7 +77,7 @@ def run_clips(
         config = _with_network(config, folder)
         folder.add_versions(versions(device))
         if appended is not None:
-            check_same_frames(folder, clips[:-1])  # Nobody was quicker.
+            check_same_frames(folder, clips[:-1])  # No other process appended one meanwhile.
             folder.append(appended)
         watching = listeners(folder)
 
@@ -91,8 +91,8 @@ def run_clips(
         return folder
 
 
-def _make_room(matrix: dict[str, Any], clips: Sequence[Clip]) -> None:
-    """Add to a matrix the columns of videos that were appended; rows before have nothing there."""
+def _add_columns(matrix: dict[str, Any], clips: Sequence[Clip]) -> None:
+    """Add columns for appended videos, which are empty in earlier rows."""
     for clip in clips[len(matrix["videos"]) :]:
         matrix["videos"].append(clip.name)
         matrix["frames"].append(len(clip.frames))
@@ -103,7 +103,7 @@ def _make_room(matrix: dict[str, Any], clips: Sequence[Clip]) -> None:
 
 
 def _check_network(config: RunConfig, path: Path) -> None:
-    """Refuse what no network can be built for, before there is a folder."""
+    """Refuse a network that cannot be built or trained, before a folder is made."""
     with torch.device("meta"):
         network = backbones.of_run(RunFolder(path).resolved(config) or config, sessions=1)
     method, backbone = config.method.name, config.backbone.name
@@ -113,7 +113,7 @@ def _check_network(config: RunConfig, path: Path) -> None:
 
 
 def _with_network(config: RunConfig, folder: RunFolder) -> RunConfig:
-    """The config with the widths that the run began with; they are searched for once, and kept."""
+    """The config with the widths that the run started with; they are searched for once and stored."""
     resolved = folder.resolved(config)
     if resolved is None:
         resolved = backbones.resolved(config)
@@ -131,12 +131,12 @@ def _run_sessions(
         "size": list(config.stream.size),
         "rows": [],
     }
-    _make_room(matrix, clips)
+    _add_columns(matrix, clips)
     check_same_frames(folder, clips)
     folder.check_sessions()
     if len(matrix["rows"]) == len(clips) and folder.finished():
         return
-    told = {event["session"] for event in folder.events("row")}
+    recorded = {event["session"] for event in folder.events("row")}
     emit(
         {
             "kind": "start",
@@ -149,7 +149,7 @@ def _run_sessions(
     )
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
 
-    trainer, machine = Trainer(config, clips, folder, emit, device), bits_of_machine(device)
+    trainer, machine = Trainer(config, clips, folder, emit, device), numerics(device)
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with _stopping_gently(trainer):
@@ -161,22 +161,21 @@ def _run_sessions(
             closed = {event["session"]: event for event in folder.events("session")}
             trainer.train_from_scratch(session, closed.get(session, {}).get("passes", config.train.epochs))
         if session == len(matrix["rows"]):
-            waits = config.method.together and session + 1 < len(clips)
-            matrix["rows"].append(
-                empty_row(len(clips), session)
-                if waits
-                else {**measure_row(folder, clips, session, config.matrix, device), "machine": machine}
-            )
+            if config.method.together and session + 1 < len(clips):
+                row = empty_row(len(clips), session)
+            else:
+                row = {**measure_row(folder, clips, session, config.matrix, device), "machine": machine}
+            matrix["rows"].append(row)
             if trainer.state_kind != "shared_latest":
                 check_nothing_forgotten(matrix["rows"], names)
             folder.write_matrix(matrix)
-        if session not in told:
+        if session not in recorded:
             emit({"kind": "row", **matrix["rows"][session]})
     emit({"kind": "end", "time": time.time()})
 
 
 def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:
-    """Refuse to measure forward transfer after more passes than a session has."""
+    """Refuse ``matrix.transfer_epochs`` where a session has fewer passes."""
     k, train = config.matrix.transfer_epochs, config.train
     for session, clip in enumerate(clips):
         most = passes(train.epochs, train.batch, len(clip.frames), config.method.rehearsed_at_most(session))
@@ -204,7 +203,7 @@ def _probed_from_scratch(folder: RunFolder, session: int) -> bool:
 
 @contextmanager
 def _stopping_gently(trainer: Trainer) -> Iterator[None]:
-    """Let Ctrl-C, a polite kill and a terminal that closes wait for the end of a step and save; a second does not."""
+    """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a step and save; the second stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

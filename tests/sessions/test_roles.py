@@ -157,7 +157,7 @@ def test_what_a_network_cannot_be_asked_is_refused():
     tiny = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
     network = build_backbone(tiny, (16, 24), 1)
     network.add_session(0)
-    with pytest.raises(ConfigError, match=r"Nerv must be asked for whole frames of \(16, 24\), got \(32, 48\)"):
+    with pytest.raises(ConfigError, match=r"Nerv makes whole frames of \(16, 24\), got \(32, 48\)"):
         network.ask(Query.of_video(0, range(1), 1, size=(32, 48)))
 
 

@@ -93,13 +93,13 @@ class Backbone(nn.Module, ABC):
         return None
 
     def check_query(self, query: Query) -> None:
-        """Refuse what the network cannot be asked.
+        """Refuse a query that the network cannot answer.
 
         Raises:
-            ConfigError: a window or a size of one's own, unless a subclass allows them.
+            ConfigError: it has a window or another size, unless a subclass allows that.
         """
         if query.window is not None or query.size not in (None, self.size):
-            raise ConfigError(f"{type(self).__name__} must be asked for whole frames of {self.size}, got {query.size}")
+            raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {query.size}")
 
     def ask(self, query: Query, frames: Tensor | None = None) -> Output:
         """Decode with the numbers that the network holds.
@@ -125,7 +125,7 @@ class Backbone(nn.Module, ABC):
         return self.ask(Query.of_tensor(x)).frames
 
     def load_frames(self, stored: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Hold the frame tensors ``(T, *shape)`` of closed sessions, to be asked for those."""
+        """Hold the frame tensors ``(T, *shape)`` of closed sessions, for ``ask``."""
         if not self.frame_tensors or not stored:
             return
         device = next(self.parameters()).device
@@ -188,9 +188,9 @@ class Backbone(nn.Module, ABC):
                 continue
             count = roles[id(parameters[name])] if name in parameters else 0
             if count != 1:
-                found = "both" if count else "neither"
+                role = "both" if count else "neither"
                 rule = "store every parameter and persistent buffer either as a shared weight or as a session tensor"
-                raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {found}")
+                raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {role}")
 
     def reset_parameters(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew, and what is training-only as its modules do it."""

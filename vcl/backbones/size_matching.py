@@ -45,13 +45,13 @@ def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[Backbon
 
     def widened(stem: int) -> BackboneConfig:
         first: dict[str, Any] = {config.widths[0]: stem}
-        return replace(together, **first)
+        return replace(scaled_config, **first)
 
     smallest = scaled(0)
     if not fits(smallest):
         raise ConfigError(f"method.session_bytes must hold the smallest network of this kind, got {most_bytes}")
-    together = scaled(_largest(lambda share: fits(scaled(share)), 1000))
-    stem = getattr(together, config.widths[0])
+    scaled_config = scaled(_largest(lambda share: fits(scaled(share)), 1000))
+    stem = getattr(scaled_config, config.widths[0])
     return widened(_largest(lambda width: fits(widened(width)), stem))
 
 

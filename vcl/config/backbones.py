@@ -1,8 +1,8 @@
 """The configs of backbones, and the table of all backbones."""
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 from vcl.config.registry import ClassRegistry
 from vcl.config.rules import require
@@ -19,10 +19,22 @@ class BackboneConfig:
 
     widths: ClassVar[tuple[str, ...]] = ()
     """Knobs that make the network wider, the one of its first layers first; empty where its size cannot be matched."""
+    operator_knob: ClassVar[str] = ""
+    """Knob that says where the network has a Fourier operator, 0 for nowhere; empty where it cannot have one."""
     name: str
     """Name of the backbone."""
     initial: Literal["paper", "scaled"] = "paper"
     """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
+
+    @property
+    def operator(self) -> int:
+        """Value of ``operator_knob``; 0 where there is none."""
+        return getattr(self, self.operator_knob) if self.operator_knob else 0
+
+    def without_operator(self) -> "BackboneConfig":
+        """The same network without a Fourier operator."""
+        knobs: dict[str, Any] = {self.operator_knob: 0} if self.operator_knob else {}
+        return replace(self, **knobs)
 
     @property
     def needs_session_count(self) -> bool:
@@ -35,6 +47,7 @@ class NervConfig(BackboneConfig):
     """NeRV with a session-indexed input and, optionally, a Fourier subneural operator."""
 
     widths = ("stem_width", "channels", "lower_width")
+    operator_knob = "operator_block"
     name: str = "nerv"
     """Name of the backbone."""
     levels: int = 40

@@ -1,4 +1,4 @@
-"""Where a frame and a session lie, as the numbers a network is asked with."""
+"""Positions of frames and sessions as the numbers that a network takes."""
 
 import math
 
@@ -9,9 +9,9 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def session_position_open(session: Tensor) -> Tensor:
-    """A place in (0, 1) for every session, whatever comes after it.
+    """A position in (0, 1) for every session, independent of how many follow.
 
-    Multiples of the golden ratio modulo 1 stay as far apart as numbers can whose count is not known.
+    Multiples of the golden ratio modulo 1 stay nearly as far apart as possible, however many there are.
 
     Args:
         session: any shape, whole numbers from 0.
@@ -23,14 +23,14 @@ def session_position_open(session: Tensor) -> Tensor:
 
 
 def session_position_fraction(session: Tensor, sessions: int) -> Tensor:
-    """The published place, ``(s + 1) / (N + 1)``, which needs the final number of sessions N."""
+    """The published position, ``(s + 1) / (N + 1)``, which needs the final number of sessions N."""
     return (session.double() + 1) / (sessions + 1)
 
 
 class PositionalEncoding(nn.Module):
-    """A place in [0, 1) as sines and cosines: ``(B,)`` to ``(B, 2 * levels)``, sine and cosine in turn.
+    """A position in [0, 1) as sines and cosines: ``(B,)`` to ``(B, 2 * levels)``, sine and cosine in turn.
 
-    Level i has the angle ``place * pi * base ** i``, worked out in float64, as the highest level turns thousands of
+    Level i has the angle ``position * pi * base ** i``, computed in float64, as the highest level turns thousands of
     times.
 
     Args:
@@ -45,12 +45,12 @@ class PositionalEncoding(nn.Module):
 
     def __init__(self, levels: int, base: float) -> None:
         super().__init__()
-        # Worked out on the CPU: a power on the meta device would import torch's compiler, which takes seconds.
+        # Computed on the CPU: a power on the meta device would import torch's compiler, which takes seconds.
         level = torch.arange(levels, dtype=torch.float64, device="cpu")
         frequency = math.pi * torch.tensor(base, dtype=torch.float64, device="cpu") ** level
         self.register_buffer("frequency", frequency.to(torch.get_default_device()), persistent=False)
 
-    def forward(self, place: Tensor) -> Tensor:
-        """See the class."""
-        angle = place.double()[:, None] * self.frequency
+    def forward(self, position: Tensor) -> Tensor:
+        """Sines and cosines, float32."""
+        angle = position.double()[:, None] * self.frequency
         return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1).float()

@@ -73,12 +73,12 @@ class FourierOperator(nn.Module):
         positive = _product(spectrum[..., :rows, :], self.positive_real, self.positive_imag)
         negative = _product(spectrum[..., -rows:, :], self.negative_real, self.negative_imag)
         last = size[0] if self.spectrum == "centred" else x.shape[-2]
-        placed = positive.new_zeros(*positive.shape[:2], size[0], columns)
-        placed[..., :rows, :] = positive
-        placed[..., last - rows : last, :] = negative
+        output_spectrum = positive.new_zeros(*positive.shape[:2], size[0], columns)
+        output_spectrum[..., :rows, :] = positive
+        output_spectrum[..., last - rows : last, :] = negative
         # Rows first, then columns: the one-dimensional inverse has a single meaning where the spectrum has no
         # Hermitian symmetry, the two-dimensional one does not on every device.
-        lines = torch.fft.ifft(placed, dim=-2, norm="forward")
+        lines = torch.fft.ifft(output_spectrum, dim=-2, norm="forward")
         finer: Tensor = torch.fft.irfft(lines, n=size[1], dim=-1, norm="forward")
         return finer
 
@@ -89,7 +89,7 @@ def _product(spectrum: Tensor, real: Tensor, imag: Tensor) -> Tensor:
     Args:
         spectrum: complex ``(B, in_channels, rows, columns)``.
         real: ``(rows, columns, in_channels, out_channels)``.
-        imag: likewise.
+        imag: of the same shape.
 
     Returns:
         Complex ``(B, out_channels, rows, columns)``.

@@ -88,23 +88,23 @@ def _kth_largest(rank: Tensor, keep: int) -> tuple[Tensor, bool]:
     A CPU is served best by NumPy's partition, several times faster than ``torch.kthvalue``. Elsewhere the bits of the
     value are found one by one, each by counting: nothing is sorted, and the host never waits for the device.
     """
-    place = rank.numel() - keep
+    index = rank.numel() - keep
     if rank.device.type != "cpu":
         exact = rank.dtype == torch.float64
-        return rank.flatten().kthvalue(place + 1).values if exact else _kth_largest_by_bits(rank, keep), True
+        return rank.flatten().kthvalue(index + 1).values if exact else _kth_largest_by_bits(rank, keep), True
     parted = rank.flatten().to(rank.dtype if rank.dtype == torch.float64 else torch.float32).numpy()
-    parted = np.partition(parted, place)
-    threshold = parted[place]
-    return torch.as_tensor(threshold).to(rank.dtype), bool(place and parted[:place].max() == threshold)
+    parted = np.partition(parted, index)
+    threshold = parted[index]
+    return torch.as_tensor(threshold).to(rank.dtype), bool(index and parted[:index].max() == threshold)
 
 
 def _kth_largest_by_bits(rank: Tensor, keep: int) -> Tensor:
-    """As ``_kth_largest`` finds it, by 32 counts on the device; float32 or smaller."""
+    """The value of ``_kth_largest`` by 32 counts on the device; float32 or smaller."""
     bits = rank.float().view(torch.int32)
     # Floats are ordered as the integers of their bits are, the negative ones the other way round.
     order = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    found = torch.full((), -(2**31), dtype=torch.int32, device=rank.device)
+    threshold = torch.full((), -(2**31), dtype=torch.int32, device=rank.device)
     for step in (-(2**31), *(2**bit for bit in reversed(range(31)))):
-        tried = found + step  # The first one wraps round to 0.
-        found = torch.where((order >= tried).sum() >= keep, tried, found)
-    return torch.where(found < 0, found ^ 0x7FFFFFFF, found).view(torch.float32).to(rank.dtype)
+        candidate = threshold + step  # The first one wraps round to 0.
+        threshold = torch.where((order >= candidate).sum() >= keep, candidate, threshold)
+    return torch.where(threshold < 0, threshold ^ 0x7FFFFFFF, threshold).view(torch.float32).to(rank.dtype)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from vcl.layers.fourier import FourierOperator
 
 _ROWS = 8192
-"""Places whose features a CPU activates at once, few enough to stay in its cache."""
+"""Pixels whose features a CPU activates at once, few enough to stay in its cache."""
 
 
 class UpsampleBlock(nn.Module):
@@ -39,13 +39,13 @@ class UpsampleBlock(nn.Module):
         """Before activation, ``(B, out_channels * pending ** 2, ...)``, which a head reads without a pixel shuffle."""
         if self.operator is None:
             assert self.conv is not None
-            made: Tensor = self.conv(x)
-            return made
+            channels: Tensor = self.conv(x)
+            return channels
         finer: Tensor = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
         return finer if self.conv is None else F.pixel_shuffle(self.conv(x), self.stride) + finer
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+        """Activated channels, up-scaled."""
         finer = F.silu(self.raw(x))
         return finer if self.pending == 1 else F.pixel_shuffle(finer, self.pending)
 
@@ -58,7 +58,7 @@ def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
 
     Args:
         raw: ``(B, C * stride ** 2, H, W)`` before activation, fastest in channels-last order.
-        head: ``(B, O, C)``, one a frame.
+        head: ``(B, O, C)``, one per frame.
         stride: of the pixel shuffle.
 
     Returns:

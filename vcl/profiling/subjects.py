@@ -148,7 +148,7 @@ def with_and_without_operator(config: RunConfig) -> list[RunConfig]:
     if not isinstance(method, PfnrConfig) or not isinstance(backbone, NervConfig):
         return [config]
     wsn = WsnConfig(capacity=method.capacity, reinit=method.reinit)
-    return [replace(config, backbone=replace(backbone, operator_block=0), method=wsn), config]
+    return [replace(config, backbone=backbone.without_operator(), method=wsn), config]
 
 
 def closed_ledger(config: RunConfig, sessions: int = 1, device: torch.device | None = None) -> Ledger:

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from vcl import config as configs
-from vcl.config import RunConfig, SingleMatchedConfig
+from vcl.config import NervConfig, RunConfig, SingleMatchedConfig
 from vcl.metrics.registry import METRICS, PSNR
 from vcl.report.summary import KINDS, Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
@@ -27,7 +27,7 @@ _SIZE_TOLERANCE = 0.05
 
 _NOT_COMPARED = (
     *("stream.root", "stream.cache", "stream.videos", "stream.allow_truncated"),
-    *("train.seed", "train.threads", "train.checkpoint_seconds", "backbone.operator_block"),
+    *("train.seed", "train.threads", "train.checkpoint_seconds", f"backbone.{NervConfig.operator_knob}"),
 )
 """Settings that change no number, that the matrix shows, or that belong to the method."""
 

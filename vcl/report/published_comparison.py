@@ -66,7 +66,7 @@ _CONDITIONS = (
     Condition(
         "operator block",
         lambda source: source.operator_block,
-        lambda run: getattr(run.backbone, "operator_block", None),
+        lambda run: run.backbone.operator,
         in_name=False,
     ),
     Condition("backbone", lambda source: source.backbone, lambda run: run.backbone.name, in_name=False),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
-from vcl.atomic_file import TEMPORARY_SUFFIX, remove_drafts
 from vcl.config import RunConfig, StreamConfig
-from vcl.config.rules import shown
-from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
-from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
+from vcl.errors import ConfigError, RunFolderError
+from vcl.folder_lock import is_locked
 from vcl.rundir.events import Event, append_event, read_events
 from vcl.rundir.files import exists, explained, not_a_run, write_whole
+from vcl.rundir.opening import check_ours, take
 from vcl.rundir.records import check_appended, check_matrix, check_versions, matrix_csv
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
 
@@ -27,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_BEGUN = re.compile(rf"{re.escape(LOCK_NAME)}|\.config\.yaml\..*{re.escape(TEMPORARY_SUFFIX)}")
-"""What is in a run folder before its config is."""
 
 
 class RunFolder:
@@ -52,26 +47,17 @@ class RunFolder:
     @classmethod
     @contextlib.contextmanager
     def opened(cls, path: Path, config: RunConfig) -> Iterator[RunFolder]:
-        """Take a folder for one run: make it, or go on in it; nobody else can while this lasts.
+        """Make or continue the folder of a run, which no other process can use meanwhile.
 
-        A folder of another config in which nothing was trained yet, such as one of a network that was too large, is
-        begun anew.
+        The folder of another config in which nothing was trained, such as one whose network was too large, is started
+        again.
 
         Raises:
             RunFolderError: the folder belongs to another config (the first key that differs is named), is in use,
                 holds something else or cannot be written.
         """
         folder = cls(path)
-        with contextlib.ExitStack() as stack:
-            with explained(path):
-                folder._check_ours(config)  # Nothing is written to a folder of somebody else's.
-                path.mkdir(parents=True, exist_ok=True)
-                alone = stack.enter_context(exclusive_lock(path, RunFolderInUseError))
-                folder._check_ours(config, alone=True)
-                folder._begin(config)
-                if alone:
-                    for place in (path, path / "sessions", folder.frames):
-                        remove_drafts(place)
+        with take(folder, config):
             yield folder
 
     @classmethod
@@ -79,64 +65,32 @@ class RunFolder:
         """A folder to read.
 
         Raises:
-            RunFolderError: it is not a run folder, or cannot be looked into.
+            RunFolderError: it is not a run folder, or cannot be read.
         """
         if not exists(path / "config.yaml"):
             raise not_a_run(path)
         return cls(path)
 
     def check_config(self, config: RunConfig) -> None:
-        """Refuse to be the folder of this config as ``opened`` would, before anything is made."""
+        """Refuse a config as ``opened`` would; nothing is written."""
         with explained(self.path):
-            self._check_ours(config)
+            check_ours(self, config)
 
     def in_use(self) -> bool:
-        """Whether a process works in the folder; asking disturbs none that is about to."""
+        """Whether a process works in the folder; the check keeps none from starting."""
         return is_locked(self.path)
 
-    def _check_ours(self, config: RunConfig, alone: bool = False) -> None:
-        """Refuse a folder that holds another run, or something else.
-
-        Args:
-            config: whose folder it should be.
-            alone: whether the lock is held. If not, another run may be making the folder at this moment, and what
-                looks strange is left to be looked at again.
-        """
-        if (self.path / "config.yaml").exists():
-            different = configs.first_difference(self.config(), config)
-            if different is not None and self._trained():
-                key, stored, requested = different
-                raise RunFolderError(
-                    f"{self.path} belongs to another config: it has {key} = {shown(stored)}, "
-                    f"this run asks for {shown(requested)}; choose another folder with --out"
-                )
-        elif self.path.exists():
-            others = [item.name for item in self.path.iterdir() if not _BEGUN.fullmatch(item.name)]
-            # A run makes the lock before anything else.
-            if others and (alone or not (self.path / LOCK_NAME).exists()):
-                raise RunFolderError(f"{self.path} must be empty or a run folder, but it holds {min(others)}")
-
-    def _begin(self, config: RunConfig) -> None:
-        """Write the config, unless the folder has it."""
-        for place in (self.path / "sessions", self.frames):
-            place.mkdir(exist_ok=True)
-        if (self.path / "config.yaml").exists():
-            different = configs.first_difference(self.config(), config)
-            if different is None:
-                return
-            key, had, _ = different
-            logger.info("%s had %s = %s; nothing was trained with it, so it is begun anew", self.path, key, shown(had))
-            for name in ("events.jsonl", "resolved.yaml", "versions.json", "wandb_id"):
-                (self.path / name).unlink(missing_ok=True)
-        self._write_text("config.yaml", configs.to_yaml(config))
-
-    def _trained(self) -> bool:
-        """Whether there is anything of a run that another config may not go on from."""
+    def trained(self) -> bool:
+        """Whether anything was trained, which another config may not continue."""
         return (
             self.sessions() > 0
             or exists(self._checkpoint_path)
             or any(event["kind"] != "start" for event in self.events())
         )
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the config that the folder belongs to."""
+        self._write_text("config.yaml", configs.to_yaml(config))
 
     def config(self) -> RunConfig:
         """The config that the folder belongs to."""
@@ -146,11 +100,11 @@ class RunFolder:
             raise RunFolderError(f"{self.path} has a config that cannot be used: {error}") from error
 
     def keep_resolved(self, config: RunConfig) -> None:
-        """Keep what the network is built from, once its widths are known."""
+        """Store the config with the widths that were searched for."""
         self._write_text("resolved.yaml", configs.to_yaml(config))
 
     def resolved(self, config: RunConfig | None = None) -> RunConfig | None:
-        """What ``keep_resolved`` kept; None in the folder of an older run.
+        """What ``keep_resolved`` stored; None in the folder of an older run.
 
         Args:
             config: a run's; then also None where the folder belongs to another.
@@ -166,11 +120,11 @@ class RunFolder:
             raise RunFolderError(f"{path} cannot be used: {error}") from error
 
     def append(self, stream: StreamConfig) -> None:
-        """Take a stream of one video behind the run's own."""
+        """Add a stream of one video after the run's own."""
         self._write_text("appended.json", json.dumps([*self._appended(), _appended_entry(stream)], indent=1) + "\n")
 
     def appended(self) -> list[StreamConfig]:
-        """Streams of the videos that the run took when it was finished, one video each, in order."""
+        """Streams of appended videos, one video each, in order."""
         if not (entries := self._appended()):
             return []
         stream = self.config().stream
@@ -242,14 +196,14 @@ class RunFolder:
         return count
 
     def check_sessions(self) -> None:
-        """Refuse a folder that lacks the file of a session that was measured, or has another video's in its place."""
+        """Refuse a folder where the file of a measured session is missing or of another video."""
         matrix = self.matrix() or {"videos": [], "rows": []}
         for session, video in enumerate(matrix["videos"][: len(matrix["rows"])]):
             path = self._session_path(session)
             if not exists(path):
                 raise RunFolderError(f"{path}: session {session} ({video}) was measured, but its file is missing")
-            if (found := self.session_notes(session).video) != video:
-                raise RunFolderError(f"{path}: session {session} must be of {video}, found that of {found}")
+            if (stored := self.session_notes(session).video) != video:
+                raise RunFolderError(f"{path}: session {session} must be of {video}, found that of {stored}")
 
     def session_bytes(self, session: int) -> dict[str, int]:
         """Bytes of a session's file by kind of tensor; ``container`` is the rest of the file."""
@@ -280,11 +234,11 @@ class RunFolder:
         return matrix
 
     def frame_path(self, session: int, kind: str) -> Path:
-        """Where the middle frame of a session's video is, ``true`` or ``decoded``; older runs have none."""
+        """Path of the middle frame of a session's video, ``true`` or ``decoded``; older runs have none."""
         return self.frames / f"{session:03d}_{kind}.png"
 
     def wandb_id(self) -> str:
-        """Name of this run on Weights & Biases; made up once, so that a run that goes on stays one run there."""
+        """Name of this run on Weights & Biases; drawn once, so that a resumed run stays one run there."""
         path = self.path / "wandb_id"
         if not exists(path):
             self._write_text(path.name, uuid.uuid4().hex[:8])

@@ -1,4 +1,4 @@
-"""The training state on disk, and the way back to it."""
+"""Checkpoints of training, and resuming from them."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ from vcl.subnet.version_1 import renamed_parameter
 
 
 class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
-    """Saves the training state now and then and at the end of a session, and goes back to it.
+    """Saves the training state at intervals and at the end of each session, and restores it.
 
-    Must be the last plugin: it may replace what the others prepared, and saves what they have finished.
+    Must be the last plugin: it may replace what the others have prepared, and saves what they have finished.
 
     Args:
-        folder: where the state is kept; one state, always the latest.
+        folder: holds one checkpoint, the latest.
         seconds: time between two saves within a session; 0 saves after every step.
-        means: what has been measured of the current epoch, which is saved too.
+        means: of the current epoch, which are saved too.
     """
 
     def __init__(self, folder: RunFolder, seconds: float, means: EpochMeans) -> None:
@@ -46,25 +46,25 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
                 self._last = _place(notes)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Go back to the middle, or to the end, of this session if that is where the saved state is.
+        """Restore the state in the middle or at the end of this session, if that is what was saved.
 
         Raises:
-            RunFolderError: the state that the session starts from is not there.
+            RunFolderError: the checkpoint that the session starts from is missing or does not fit.
         """
         self._saved_at = time.monotonic()
         notes = self.folder.checkpoint_notes()
         with self._fitting():
             behind = notes is None or notes["session"] < strategy.session - 1
         if strategy.session and behind:
-            found = "none" if notes is None else f"one of session {notes['session']}"
+            latest = "none" if notes is None else f"one of session {notes['session']}"
             raise RunFolderError(
                 f"{self.folder.path} must have the checkpoint of session {strategy.session - 1} to train session "
-                f"{strategy.session}, found {found}; what is sealed can still be decoded"
+                f"{strategy.session}, found {latest}; what is sealed can still be decoded"
             )
-        kept = self._read() if notes and notes["session"] == strategy.session else None
-        if kept is None:
+        checkpoint = self._read() if notes and notes["session"] == strategy.session else None
+        if checkpoint is None:
             return
-        tensors, notes = kept
+        tensors, notes = checkpoint
         with self._fitting():
             _load_network(strategy.model, tensors)
             _load_optimizer(strategy, tensors)
@@ -75,14 +75,14 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
                 self.means.resume(tensors["means"].to(strategy.device))
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
-        """Save when it is time, or the user wants to stop; after the last step of an epoch only look at its loss."""
+        """Save if it is due or a stop was requested; after the last step of an epoch only check its loss."""
         if strategy.step % strategy.steps_per_epoch:
             self._save_if_due(strategy)
         else:
             self._check(strategy)
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """Save likewise, now that the epoch's metrics are out."""
+        """Save if it is due, now that the epoch's means have been reported."""
         self._save_if_due(strategy)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
@@ -98,7 +98,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
-        """Say in one line that what was saved is not the state of this run."""
+        """Refuse in one line a checkpoint that is not of this run."""
         try:
             yield
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -141,14 +141,14 @@ def _load_network(network: Backbone, tensors: Mapping[str, Tensor]) -> None:
 
 def _load_optimizer(strategy: Any, tensors: Mapping[str, Tensor]) -> None:
     names = {parameter: name for name, parameter in strategy.model.named_parameters()}
-    held = [parameter for group in strategy.optimizer.param_groups for parameter in group["params"]]
+    parameters = [parameter for group in strategy.optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for number, parameter in enumerate(held):
-        found = _within(f"optimizer/{names[parameter]}/", tensors)
-        if any(value.shape not in (parameter.shape, ()) for value in found.values()):
+    for number, parameter in enumerate(parameters):
+        moments = _within(f"optimizer/{names[parameter]}/", tensors)
+        if any(value.shape not in (parameter.shape, ()) for value in moments.values()):
             raise ValueError(f"the optimiser's numbers of {names[parameter]} have another shape")
-        if found:
-            state[number] = found
+        if moments:
+            state[number] = moments
     # The optimiser itself knows which of its numbers live on the device.
     strategy.optimizer.load_state_dict({**strategy.optimizer.state_dict(), "state": state})
 

@@ -1,4 +1,4 @@
-"""Avalanche metrics and loggers: what an epoch measured, as one event."""
+"""Avalanche metrics and loggers: the means of an epoch, and the events that report them."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from vcl.rundir import Listener
 
 
 class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
-    """Mean loss and mean PSNR (dB) of the frames of an epoch, each as it was when it was trained on.
+    """Mean loss and mean PSNR (dB) of the frames of an epoch, each measured in the step that trained on it.
 
     Sums stay on the device, so that no step waits for the host.
     """
@@ -27,46 +27,50 @@ class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
         self._resumed = False
 
     def resume(self, sums: Tensor) -> None:
-        """Go on in the middle of an epoch: sums of loss, PSNR and frames so far."""
+        """Continue in the middle of an epoch.
+
+        Args:
+            sums: ``(3,)`` of loss, PSNR and frames so far.
+        """
         self.sums = sums
         self._resumed = True
 
     def reset(self) -> None:
-        """Start an epoch."""
+        """Set the sums to 0."""
         self.sums = torch.zeros(3)
 
     def result(self) -> dict[str, float]:
-        """Means by name."""
+        """``loss`` and ``psnr``, means over frames."""
         loss, psnr, frames = self.sums.tolist()
         return {"loss": loss / frames, "psnr": psnr / frames}
 
     def before_training_epoch(self, strategy: Any) -> None:
-        """Start anew, unless a checkpoint brought sums to go on from."""
+        """Set the sums to 0, unless a checkpoint has just set them."""
         if not self._resumed:
             self.sums = torch.zeros(3, device=strategy.device)
         self._resumed = False
 
     @torch.no_grad()
     def after_update(self, strategy: Any) -> None:
-        """Add a step."""
+        """Add the frames of a step."""
         psnr = quality.psnr(strategy.mb_output, strategy.mb_y)
         frames = torch.full_like(psnr, 1)
         self.sums += torch.stack((strategy.loss.detach().squeeze() * len(psnr), psnr.sum(), frames.sum()))
 
     def after_training_epoch(self, strategy: Any) -> list[MetricValue]:
-        """Hand the means to the loggers."""
+        """The means, for the loggers."""
         return [MetricValue(self, name, value, strategy.step) for name, value in self.result().items()]
 
 
 class Evaluation(EvaluationPlugin):  # type: ignore[misc]
-    """Avalanche's evaluation plugin, deaf to the hooks that none of its metrics and loggers listens to.
+    """Avalanche's evaluation plugin without the hooks that none of its metrics and loggers uses.
 
-    The stock one copies the experience at every hook, eight times a step.
+    The stock one copies the experience at every hook, eight times per step.
     """
 
     def __init__(self, metrics: Sequence[Any], loggers: Sequence[BaseLogger]) -> None:
         super().__init__(*metrics, loggers=loggers, collect_all=False)
-        self._heard = {
+        self._used_hooks = {
             name
             for listener in (*self.metrics, *self.loggers)
             for name in dir(listener)
@@ -75,12 +79,12 @@ class Evaluation(EvaluationPlugin):  # type: ignore[misc]
         }
 
     def _update_metrics_and_loggers(self, strategy: Any, callback: str) -> None:
-        if callback in self._heard:
+        if callback in self._used_hooks:
             super()._update_metrics_and_loggers(strategy, callback)
 
 
 class EventLogger(BaseLogger):  # type: ignore[misc]
-    """Turns what the metrics found into events: one an epoch, and a sign of life a few times a second.
+    """Reports the means as one event per epoch, and progress as an event a few times per second.
 
     Args:
         emit: gets the events.
@@ -92,17 +96,17 @@ class EventLogger(BaseLogger):  # type: ignore[misc]
         self._last = 0.0
 
     def after_training_iteration(self, strategy: Any, _: Sequence[MetricValue]) -> None:
-        """A ``step`` event, four times a second at most."""
+        """Emit a ``step`` event, at most four times per second."""
         if time.monotonic() - self._last >= 0.25:
             self._last = time.monotonic()
-            self.emit({"kind": "step", **_where(strategy, strategy.epoch)})
+            self.emit({"kind": "step", **_progress(strategy, strategy.epoch)})
 
     def after_training_epoch(self, strategy: Any, values: Sequence[MetricValue]) -> None:
-        """An ``epoch`` event with every metric by name."""
+        """Emit an ``epoch`` event with every metric by name."""
         self.emit(
             {
                 "kind": "epoch",
-                **_where(strategy, strategy.epoch - 1),
+                **_progress(strategy, strategy.epoch - 1),
                 **{value.name: value.value for value in values},
                 "lr": strategy.optimizer.param_groups[0]["lr"],
                 "seconds": round(strategy.seconds, 3),
@@ -110,7 +114,7 @@ class EventLogger(BaseLogger):  # type: ignore[misc]
         )
 
 
-def _where(strategy: Any, epoch: int) -> dict[str, Any]:
+def _progress(strategy: Any, epoch: int) -> dict[str, Any]:
     return {
         "session": strategy.session,
         "video": strategy.clips[strategy.session].name,

@@ -1,4 +1,4 @@
-"""Videos as an Avalanche benchmark: one experience per video, without class labels and without task labels.
+"""Videos as an Avalanche benchmark: one experience per video, without class or task labels.
 
 Task labels would switch Avalanche to a loader that repeats frames of shorter videos.
 """

@@ -1,4 +1,4 @@
-"""Batches from frames that already lie in the device's memory."""
+"""Batches of frames that are resident on the device."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,14 +14,14 @@ from vcl.video.cache import Clip
 class ResidentFrames:
     """Iterates batches ``[x, y]``: ``Query.tensor`` and frames ``(B, 3, H, W)`` float32 in [0, 1].
 
-    The frames are held once, as uint8, on the device; a batch is a gather and a division there.
+    The device has all frames once, as uint8; a batch is a gather and a division there.
 
     Args:
-        dataset: made by ``video_stream``, or joined or cut from such sets.
+        dataset: of ``video_stream``, or several of those joined, or a part of one.
         clips: of the whole stream, by session.
         batch: frames per batch; the last one of an epoch may be smaller.
         order: called at the start of each pass with the number of frames; gives their order.
-        device: where the frames are held.
+        device: where the frames are.
         frames: of a whole pass; default all.
     """
 
@@ -47,7 +47,7 @@ class ResidentFrames:
         return -(-self._frames // self._batch)
 
     def __iter__(self) -> Iterator[list[Tensor]]:
-        """One pass; an order that leaves frames out gives a shorter one."""
+        """Batches of one pass, in the order that ``order`` gives."""
         order = self._order(len(self._x)).to(self._x.device)
         for first in range(0, len(order), self._batch):
             chosen = order[first : first + self._batch]

@@ -1,4 +1,4 @@
-"""Losses by name: decoded and true frames ``(B, 3, H, W)`` to one number."""
+"""Losses by name, of decoded and true frames ``(B, 3, H, W)``; each gives one number."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Quality in the middle of a session, for forward transfer."""
+"""Measuring a video in the middle of its session, for forward transfer."""
 
 from typing import Any
 
@@ -27,22 +27,22 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
         self.epochs, self.renderer, self.emit, self.scratch = epochs, renderer, emit, scratch
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """Measure at the one epoch that is asked for."""
+        """Measure after the last step of epoch ``epochs``."""
         if strategy.step != self.epochs * strategy.steps_per_epoch:
             return
         clip = strategy.clips[strategy.session]
         self.renderer.load(strategy.subnetwork())
-        total, done = 0.0, 0
+        total, measured = 0.0, 0
         for batch in self.renderer.frames(strategy.session, len(clip.frames)):
-            truth = torch.from_numpy(np.array(clip.frames[done : done + len(batch)]))
-            done += len(batch)
+            truth = torch.from_numpy(np.array(clip.frames[measured : measured + len(batch)]))
+            measured += len(batch)
             total += float(quality.psnr(quality.to_unit(to_uint8(batch).cpu()), quality.to_unit(truth)).double().sum())
         self.emit(
             {
                 "kind": "probe",
                 "session": strategy.session,
                 "epoch": self.epochs,
-                "psnr": total / done,
+                "psnr": total / measured,
                 "scratch": self.scratch,
             }
         )

@@ -1,4 +1,4 @@
-"""Training on earlier videos again: what is kept of them, and what a step takes of it."""
+"""Training on earlier videos again: buffers of their frames, and what a step takes from them."""
 
 from __future__ import annotations
 

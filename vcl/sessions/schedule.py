@@ -1,4 +1,4 @@
-"""The learning rate by fraction of a session."""
+"""The learning rate as a function of a session's progress."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ from avalanche.core import SupervisedPlugin
 
 
 def share_of_rate(progress: float, warmup: float, warmup_from: float) -> float:
-    """A straight rise, then half a cosine to 0.
+    """A linear rise, then half a cosine to 0.
 
     Args:
         progress: steps done as a share of the session's, in [0, 1).
@@ -38,7 +38,7 @@ class WarmupCosine(SupervisedPlugin):  # type: ignore[misc]
         self.lr, self.warmup, self.warmup_from = lr, warmup, warmup_from
 
     def before_update(self, strategy: Any, **_: Any) -> None:
-        """Avalanche's hook between backward and step."""
+        """Set the rate of each group of parameters."""
         progress = strategy.step / strategy.steps
         for group in strategy.optimizer.param_groups:
             share = group.get("share", 1.0)

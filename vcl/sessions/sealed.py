@@ -1,11 +1,18 @@
-"""Networks as they were sealed."""
+"""What is sealed of a session, and networks with what was sealed."""
 
 import copy
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from vcl.backbones import Backbone
+from vcl.device import autocast
+from vcl.metrics.quality import to_unit
+from vcl.query import Query
+from vcl.render import BATCH
 from vcl.subnet.ledger import Ledger
+from vcl.video.cache import Clip
 
 
 @torch.no_grad()
@@ -38,3 +45,27 @@ def teacher_snapshot(model: Backbone, ledger: Ledger) -> Backbone:
     network = copy.deepcopy(model).eval().requires_grad_(False)
     load_sealed(network, ledger)
     return network
+
+
+@torch.no_grad()
+def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.device, precision: str) -> dict[str, Tensor]:
+    """Frame tensors of a whole video, ``(T, *shape)`` float32; none for networks that have none.
+
+    Args:
+        network: encodes, in evaluation mode.
+        clip: the video.
+        session: its index.
+        device: of the network.
+        precision: as ``train.precision``.
+    """
+    if not network.frame_tensors:
+        return {}
+    length, batches, was_training = len(clip.frames), [], network.training
+    network.eval()
+    for first in range(0, length, BATCH):
+        times = range(first, min(first + BATCH, length))
+        frames = to_unit(torch.from_numpy(np.array(clip.frames[first : times.stop])).to(device))
+        with autocast(device, precision):
+            batches.append(network.encode(Query.of_video(session, times, length, device), frames))
+    network.train(was_training)
+    return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
 from avalanche.logging.base_logger import BaseLogger
@@ -19,13 +18,11 @@ from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, passes
 from vcl.device import autocast
 from vcl.layers import init
-from vcl.metrics.quality import to_unit
 from vcl.query import Batch, Output, Query
-from vcl.render import BATCH
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
-from vcl.sessions.sealed import load_sealed
+from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger, Subnetwork
 from vcl.subnet.record import SessionRecord, StateKind
@@ -45,7 +42,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
             for epoch in range(train_epochs):
                 [before_training_epoch]
                 for batch in dataloader:
-                    [before_training_iteration]       # GEM and A-GEM take gradients on kept frames
+                    [before_training_iteration]       # GEM and A-GEM take gradients on buffered frames
                     zero_grad()
                     [before_forward]   forward()      # ask(model, query)
                     [after_forward]    criterion()    # loss_of(output, batch)
@@ -137,12 +134,18 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     @classmethod
     def network(cls, config: RunConfig, sessions: int) -> Backbone:
-        """The untrained network that this method trains; dense unless a method says otherwise."""
+        """The untrained network that the method trains; dense here."""
         return backbones.of_run(config, sessions)
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The plugins that make the method what it is."""
+        """The method's Avalanche plugins, in the order in which their hooks are called.
+
+        Args:
+            config: the method's knobs.
+            ledger: of the run; its closed sessions are complete.
+            seed: of everything that the plugins draw.
+        """
         return []
 
     @property
@@ -178,11 +181,11 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     @property
     def seconds(self) -> float:
-        """Time spent training this session, stops between left out."""
+        """Seconds of training in this session, over all processes that worked on it."""
         return self.seconds_before + time.perf_counter() - self._started
 
     def make_train_dataloader(self, **_: Any) -> None:
-        """Put the session's frames on the device."""
+        """Put the session's frames on the device, and count its passes."""
         self.step, self.seconds_before = 0, 0.0
         self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.stateful)
         frames = self.frames_to_train_on()
@@ -198,7 +201,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         return self.adapted_dataset
 
     def frames_per_pass(self, frames: AvalancheDataset) -> int:
-        """How many of them make a pass."""
+        """Frames of one pass, at most those that it draws from."""
         return len(frames)
 
     def model_adaptation(self, model: Backbone | None = None) -> Backbone:
@@ -264,7 +267,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         self._started = time.perf_counter()
         self.clock.train_exp_counter = self.session  # Stock plugins count sessions by it; a run may have gone on.
         super()._before_training_exp(**kwargs)
-        # A plugin may have gone back to the middle of the session: what is left to do, the last pass perhaps in part.
+        # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
 
     def _after_training_exp(self, **kwargs: Any) -> None:
@@ -272,7 +275,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
         record = self.seal()
         super()._after_training_exp(**kwargs)
-        buffer = {name: kept.cpu() for plugin in self.stateful for name, kept in plugin.session_state().items()}
+        buffer = {name: tensor.cpu() for plugin in self.stateful for name, tensor in plugin.session_state().items()}
         self.ledger.keep_buffer(buffer)
         self.record = replace(record, buffer=buffer)
 
@@ -302,21 +305,8 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         """The session's masks by weight name, bool, each of the shape of its scores."""
         return {name: weight.mask() for name, weight in self.model.weights().items()}
 
-    @torch.no_grad()
     def _encoded(self, network: Backbone) -> dict[str, Tensor]:
-        """Frame tensors of the session's video, ``(T, *shape)`` float32; none for most networks."""
-        if not network.frame_tensors:
-            return {}
-        clip, batches, was_training = self.clips[self.session].frames, [], network.training
-        network.eval()
-        for first in range(0, len(clip), BATCH):
-            times = range(first, min(first + BATCH, len(clip)))
-            query = Query.of_video(self.session, times, len(clip), self.device)
-            frames = to_unit(torch.from_numpy(np.array(clip[first : times.stop])).to(self.device))
-            with autocast(self.device, self.precision):
-                batches.append(network.encode(query, frames))
-        network.train(was_training)
-        return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
+        return encode_clip(network, self.clips[self.session], self.session, self.device, self.precision)
 
     def _rest_of_epoch(self, frames: int) -> Tensor:
         """The order of the current pass, less what a stopped run has done of it."""

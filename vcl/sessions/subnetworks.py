@@ -1,4 +1,4 @@
-"""Plugins that say which weights a session trains: its own subnetwork, or a network drawn anew."""
+"""Plugins for what a session trains: its own subnetwork, or a new network."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from vcl.subnet.ledger import Ledger
 
 
 class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
-    """Each session learns which weights it uses; weights of closed sessions do not move.
+    """Each session learns which weights it uses; weights that closed sessions use do not change.
 
     Fits any strategy whose model is a ``Backbone`` with a capacity. Closing a session, by ``ledger.seal``, is up to
-    the strategy: ours does, and in a script of one's own it is the line after ``train``.
+    the strategy: ours does it; in a script of your own it is the line after ``train``.
 
     Args:
         ledger: records of closed sessions.
@@ -46,7 +46,7 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
 
 
 class FreshNetwork(SupervisedPlugin):  # type: ignore[misc]
-    """Draws the whole network anew at the start of each session, so that every video has its own."""
+    """Draws all weights anew at the start of each session, so that every video has a network of its own."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()

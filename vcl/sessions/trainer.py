@@ -1,4 +1,4 @@
-"""A config as a strategy with its plugins, metrics and logger."""
+"""From a config to a strategy with its plugins, metrics and logger, and the sessions of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,12 +28,12 @@ from vcl.video.cache import Clip
 
 
 class Trainer:
-    """Trains the sessions of a run, and goes on where the run folder says that it was.
+    """Trains the sessions of a run, resuming from what is in its folder.
 
     Args:
         config: the run's.
         clips: the stream, by session.
-        folder: where the training state is kept.
+        folder: the run, with its sealed sessions and its checkpoint.
         emit: gets the events.
         device: where to train.
     """
@@ -70,12 +70,12 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Training time of the latest session."""
+        """Training time of the latest session, in seconds."""
         return self._seconds
 
     @property
     def trained_on(self) -> int:
-        """Frames that the latest session trained on, each counted every time."""
+        """Frames that the latest session trained on, each counted as often as it was."""
         return self._strategy.trained_on
 
     @property
@@ -84,11 +84,11 @@ class Trainer:
         return self._strategy.passes
 
     def train(self, session: int) -> SessionRecord:
-        """Train a session, or the rest of it, and close it.
+        """Train a session, or the rest of one that was stopped, and close it.
 
         Raises:
             TrainingError: the loss is no longer finite.
-            Interrupted: the user asked to stop.
+            Interrupted: the user stopped the run.
         """
         self._strategy.train(self._stream[session], eval_streams=[])
         self._seconds = self._strategy.seconds
@@ -98,11 +98,11 @@ class Trainer:
     def train_from_scratch(self, session: int, passes: int) -> None:
         """Train another network on one session alone, for the first epochs, and emit what the probe measures.
 
-        It is of the same kind, and learns by itself: what a method does with earlier videos has no place in it.
+        The network is of the same kind; what the method does with earlier videos is left out.
 
         Args:
             session: which.
-            passes: of the method's own session, so that both follow one schedule.
+            passes: of the method's own session, so that both follow the same schedule.
         """
         k, method = self._config.matrix.transfer_epochs, self._config.method
         alone = method if isinstance(method, WsnConfig | SingleConfig) else FinetuneConfig()
@@ -111,10 +111,10 @@ class Trainer:
                 self._config,
                 method=alone,
                 train=replace(self._config.train, epochs=passes),
-                matrix=replace(self._config.matrix, verify="decode"),  # Another method may not be able to do less.
+                matrix=replace(self._config.matrix, verify="decode"),  # The other method may not allow ``hash``.
             ),
             self._clips,
-            _nowhere,
+            _ignore,
             self._device,
             plugins=self._probes(True),
             stop_after=k,
@@ -178,13 +178,14 @@ def build(
 
 
 def _grouped(parameters: list[Tensor], network: Backbone, train: TrainConfig) -> list[Any]:
-    """Scores apart from everything else, where they have a rate of their own."""
+    """Parameters in two groups, scores apart, where scores have a learning rate of their own."""
     if train.score_rate == 1:
         return parameters
     scores = {id(weight.score) for weight in network.weights().values()}
-    apart = [[p for p in parameters if (id(p) in scores) is own] for own in (False, True)]
-    return [{"params": apart[0]}, *([{"params": apart[1], "share": train.score_rate}] if apart[1] else [])]
+    others = [parameter for parameter in parameters if id(parameter) not in scores]
+    ranked = [parameter for parameter in parameters if id(parameter) in scores]
+    return [{"params": others}, *([{"params": ranked, "share": train.score_rate}] if ranked else [])]
 
 
-def _nowhere(_: dict[str, Any]) -> None:
-    """A listener for what nobody needs to know."""
+def _ignore(_: dict[str, Any]) -> None:
+    """A listener that ignores every event."""

@@ -1,4 +1,4 @@
-"""Keeps sealed weights as they are, whatever the optimiser does."""
+"""Restores sealed weights, whatever the optimiser does."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ class Gate:
 
     Args:
         weights: of the network in training, by name.
-        ledger: whose sealed weights are kept; read once, at the start of a session.
+        ledger: has the sealed weights; read once, at the start of a session.
     """
 
     def __init__(self, weights: Mapping[str, MaskedWeight], ledger: Ledger) -> None:

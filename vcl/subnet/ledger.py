@@ -58,7 +58,7 @@ class Share:
 class Ledger:
     """The records of all closed sessions, in order.
 
-    Masks are kept one bit per unit, and the weights once, however many sessions there are.
+    It has masks at one bit per unit, and the weights once, however many sessions there are.
 
     Args:
         layout: shapes of the network's numbers; a mapping of the shared weights' alone will do.
@@ -172,7 +172,7 @@ class Ledger:
 
     @property
     def buffer(self) -> Mapping[str, Tensor]:
-        """What the latest closed session kept for the next."""
+        """What the latest closed session stored for the next."""
         return self._records[-1].buffer if self._records else {}
 
     def sealed(self, name: str) -> Tensor:

@@ -52,7 +52,7 @@ class SessionRecord:
             far, stacked.
         frame: by name, ``(T, *shape)``: numbers of each frame of the session's video.
         buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
-            not need it, the next session does not need what the sessions before kept.
+            not need it, and the next session needs only the latest.
         units: by weight name, what one bit of its mask stands for, where that is not a single weight.
     """
 

@@ -20,7 +20,7 @@ class MethodConfig:
     together: ClassVar[bool] = False
     """Whether all videos are learned at once, in the last session."""
     excludes: ClassVar[tuple[str, ...]] = ()
-    """Settings of other sections that do not go with the method, such as ``backbone.operator_block``. They are left out
+    """Settings of other sections that do not go with the method, such as those of a Fourier operator. They are left out
     of a file's where the command line replaces its method by this one."""
     name: str
     """Name of the method."""

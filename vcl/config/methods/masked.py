@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from vcl.config.backbones import NervConfig
 from vcl.config.methods.base import MethodConfig
 from vcl.config.rules import require
 
 if TYPE_CHECKING:
     from vcl.config.run import RunConfig
+
+_OPERATOR = f"backbone.{NervConfig.operator_knob}"
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class WsnConfig(MethodConfig):
     """Winning subnetworks: one learned mask per session, no Fourier operator."""
 
     forgets = False
-    excludes: ClassVar[tuple[str, ...]] = ("backbone.operator_block",)
+    excludes: ClassVar[tuple[str, ...]] = (_OPERATOR,)
     name: str = "wsn"
     """Name of the method."""
     capacity: float = 0.3
@@ -32,8 +35,8 @@ class WsnConfig(MethodConfig):
 
     def check(self, run: RunConfig) -> None:
         """Refuse a Fourier operator, which would make this PFNR."""
-        block = getattr(run.backbone, "operator_block", 0)
-        require(block == 0, "backbone.operator_block", "be 0 for wsn (with an operator the method is pfnr)", block)
+        operator = run.backbone.operator
+        require(operator == 0, _OPERATOR, "be 0 for wsn (with an operator the method is pfnr)", operator)
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class PfnrConfig(WsnConfig):
 
     def check(self, run: RunConfig) -> None:
         """Refuse a backbone without a Fourier operator."""
-        block = getattr(run.backbone, "operator_block", 0)
-        require(block >= 1, "backbone.operator_block", "name a block for pfnr (without one the method is wsn)", block)
+        operator = run.backbone.operator
+        require(operator >= 1, _OPERATOR, "name a block for pfnr (without one the method is wsn)", operator)
 
 
 @dataclass(frozen=True)

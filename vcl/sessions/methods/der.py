@@ -16,7 +16,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class DerPlugin(Reservoir):
-    """Keeps what the network made of frames when their session ended, and pulls later networks towards it."""
+    """Buffers the network's outputs at the end of each session, and pulls later networks towards them."""
 
     config: DerConfig
 
@@ -27,7 +27,7 @@ class DerPlugin(Reservoir):
         return added if self.config.truth else {name: tensor for name, tensor in added.items() if name != "frame"}
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """Squared distance to the kept outputs, and the run's loss where true frames are kept."""
+        """Squared distance to the buffered outputs, and the run's loss where true frames are buffered."""
         output = strategy.ask(strategy.model, self.query(chosen))
         loss = self.config.strength * F.mse_loss(output.frames, to_unit(self.buffer["output"][chosen]))
         if self.config.truth:
@@ -36,10 +36,10 @@ class DerPlugin(Reservoir):
 
 
 class Der(VideoStrategy):
-    """The network's own outputs are kept in the place of frames, in as many bytes.
+    """The network's own outputs are buffered instead of frames, in as many bytes.
 
     Source:
-        Buzzega et al., NeurIPS 2020, arXiv:2004.07211. Differs: outputs are frames, kept as uint8 and not as logits,
+        Buzzega et al., NeurIPS 2020, arXiv:2004.07211. Differs: outputs are frames, stored as uint8 and not as logits,
         and taken when a session ends, as those of its first passes would teach blur.
     """
 

@@ -24,7 +24,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class EsmerPlugin(Reservoir):
-    """A slow teacher that weighs what is new by how much it surprises, and chooses what is kept."""
+    """A slow teacher, whose loss on a frame decides how much the frame counts and whether it enters the buffer."""
 
     config: EsmerConfig
 

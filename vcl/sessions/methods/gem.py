@@ -17,7 +17,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class AgemPlugin(Buffered, AGEMPlugin):  # type: ignore[misc]
-    """Takes out of a gradient what would raise the loss of some kept frames."""
+    """Removes from a gradient what would raise the loss on some buffered frames."""
 
     def __init__(self, config: AgemConfig, seed: int = 0) -> None:
         super().__init__(config, seed, patterns_per_experience=config.buffer, sample_size=config.rehearse)
@@ -29,14 +29,14 @@ class AgemPlugin(Buffered, AGEMPlugin):  # type: ignore[misc]
         self.buffers = [self.buffer] if self.buffer else []
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        """Take the gradient on kept frames."""
+        """Compute the gradient on buffered frames."""
         if self.buffers:
             chosen = self.choose(strategy)
             self._sample = self.buffer["query"][chosen], self.truth(chosen), chosen
         AGEMPlugin.before_training_iteration(self, strategy, **kwargs)
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Add nothing: kept frames limit the gradient and are not trained on."""
+        """Add nothing: buffered frames limit the gradient and are not trained on."""
 
     def sample_from_memory(self) -> tuple[Tensor, ...]:
         """Queries, frames and, where Avalanche expects tasks, the indices."""
@@ -44,7 +44,7 @@ class AgemPlugin(Buffered, AGEMPlugin):  # type: ignore[misc]
 
 
 class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
-    """Takes out of a gradient what would raise the loss of kept frames of any earlier video."""
+    """Removes from a gradient what would raise the loss on buffered frames of any earlier video."""
 
     def __init__(self, config: GemConfig, seed: int = 0) -> None:
         super().__init__(config, seed, patterns_per_experience=config.buffer, memory_strength=config.strength)
@@ -54,7 +54,7 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
         return sum(min(self.config.rehearse, len(self._of(earlier))) for earlier in range(session))
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        """Take a gradient for each earlier video."""
+        """Compute a gradient for each earlier video."""
         for earlier in range(strategy.session):
             own = self._of(earlier)
             source = init.generator(self.seed, "rehearse", strategy.session, strategy.step, earlier)
@@ -64,14 +64,14 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
         GEMPlugin.before_training_iteration(self, strategy, **kwargs)
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Add nothing: kept frames limit the gradient and are not trained on."""
+        """Add nothing: buffered frames limit the gradient and are not trained on."""
 
     def _of(self, session: int) -> Tensor:
         return torch.nonzero(self.buffer["query"][:, 0] == session).flatten()
 
 
 class Agem(VideoStrategy):
-    """No step may raise the mean loss of kept frames, to first order.
+    """No step may raise the mean loss on buffered frames, to first order.
 
     Source:
         Chaudhry et al., ICLR 2019, arXiv:1812.00420, by Avalanche; the buffer is ours. The optimiser is Adam, whose
@@ -86,12 +86,12 @@ class Agem(VideoStrategy):
 
 
 class Gem(VideoStrategy):
-    """No step may raise the loss of kept frames of any earlier video, to first order; its work grows with the sessions.
+    """No step may raise the loss on buffered frames of any earlier video, to first order; its work grows with them.
 
     Source:
         Lopez-Paz and Ranzato, NeurIPS 2017, arXiv:1706.08840, by Avalanche; the buffer is ours, and a step looks at
-        ``method.rehearse`` kept frames of each earlier video, not at all of them. Avalanche adds 1e-3 to the diagonal
-        of the gradients' products, which are small here: with ``method.strength`` 0 part of a conflict is left.
+        ``method.rehearse`` buffered frames of each earlier video, not at all of them. Avalanche adds 1e-3 to the
+        diagonal of the gradients' products, which are small here: with ``method.strength`` 0 part of a conflict is left.
     """
 
     @classmethod

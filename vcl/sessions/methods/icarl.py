@@ -18,7 +18,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class IcarlPlugin(Buffered):
-    """Keeps frames whose decoded mean comes closest to the video's, and distils the network as it was on them."""
+    """Buffers frames whose decoded mean is closest to the video's, and distils the earlier network on them."""
 
     config: IcarlConfig
 
@@ -41,7 +41,7 @@ class IcarlPlugin(Buffered):
         return herded(outputs, self.config.buffer)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
-        """The run's loss towards the exemplars, and towards what the earlier network made of them."""
+        """The run's loss towards the exemplars, and towards the outputs of the earlier network."""
         batch, share = self.batch(chosen), self.config.distill
         output = strategy.ask(strategy.model, batch.query)
         with torch.no_grad():
@@ -77,7 +77,7 @@ def herded(outputs: Tensor, most: int) -> Tensor:
 
 
 def _products(rows: Tensor) -> np.ndarray:
-    """Inner products of all pairs, by blocks, so that few rows at a time are held as float."""
+    """Inner products of all pairs, by blocks, so that few rows at a time are float."""
     blocks = [
         torch.cat([one.float().div_(255) @ other.float().div_(255).mT for other in torch.split(rows, 16)], dim=1)
         for one in torch.split(rows, 16)

@@ -17,7 +17,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class LwfPlugin(Rehearsal):
-    """Decodes earlier videos with the network as it was when the session before ended, and trains on that."""
+    """Decodes earlier videos with the network of the previous session, and trains on the result."""
 
     config: LwfConfig
 

@@ -19,7 +19,7 @@ class Pfnr(Wsn):
 
     @classmethod
     def network(cls, config: RunConfig, sessions: int) -> Backbone:
-        """With scores on every shared weight, the operator's ranked by value where that is asked for."""
+        """With scores on every shared weight, the operator's ranked by value if ``signed_operator_scores``."""
         method = config.method
         assert isinstance(method, PfnrConfig)
         rule = WeightRule(method.capacity, method.unit)

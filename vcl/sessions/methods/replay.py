@@ -13,7 +13,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class ReplayPlugin(Reservoir):
-    """Trains on true frames of earlier videos, kept evenly or by a reservoir."""
+    """Trains on true frames of earlier videos, in a balanced buffer or a reservoir."""
 
     config: ReplayConfig
 
@@ -33,8 +33,8 @@ class Replay(VideoStrategy):
     """Frames of earlier videos are trained on beside the session's own.
 
     Source:
-        Chaudhry et al., arXiv:1902.10486. Differs: a step takes one frame or a few, as many as are asked for; a session
-        makes fewer steps for it; what is kept changes between sessions only.
+        Chaudhry et al., arXiv:1902.10486. Differs: a step takes ``method.rehearse`` frames, and a session
+        makes fewer steps in turn; the buffer changes between sessions only.
     """
 
     @classmethod
