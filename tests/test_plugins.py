@@ -69,9 +69,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from vcl.backbones import Backbone
+from vcl.backbones import Backbone, SessionTensor
 from vcl.config import BackboneConfig, register_backbone
-from vcl.layers.masked import MaskedLinear
+from vcl.query import Output
 
 
 @dataclass(frozen=True)
@@ -89,23 +89,20 @@ class MlpConfig(BackboneConfig):
 class Mlp(Backbone):
     config_class = MlpConfig
 
-    def __init__(self, config, size, *options):
-        super().__init__(config, size, *options)
-        _, capacity, _ = (*options, None, None)[:3]
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
         self.width = config.width
-        self.fc1 = MaskedLinear(2, config.width, capacity)
-        self.fc2 = MaskedLinear(config.width, config.width * size[0] * size[1], capacity)
-        self.heads = nn.ParameterList()
+        self.fc1 = nn.Linear(2, config.width, bias=False)
+        self.fc2 = nn.Linear(config.width, config.width * size[0] * size[1], bias=False)
 
     @property
-    def head_shape(self):
-        return 3, self.width
+    def session_tensors(self):
+        return {"head": SessionTensor((3, self.width))}
 
-    def features(self, x):
-        return self.fc2(self.fc1(x.float()).sin()).view(len(x), self.width, *self.size)
-
-    def finish(self, features, head):
-        return torch.einsum("bchw,boc->bohw", features, head).sigmoid()
+    def decode(self, query, session, frame):
+        x = torch.stack((query.fraction, query.session), dim=1).float()
+        features = self.fc2(self.fc1(x).sin()).view(len(x), self.width, *self.size)
+        return Output(torch.einsum("bchw,boc->bohw", features, session["head"]).sigmoid())
 '''
 
 BENCHMARK = """

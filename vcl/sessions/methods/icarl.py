@@ -86,7 +86,7 @@ def _products(rows: Tensor) -> np.ndarray:
 
 
 class Icarl(VideoStrategy):
-    """IcarlPlugin of earlier videos, and distillation.
+    """Exemplars of earlier videos, and distillation.
 
     Source:
         Rebuffi et al., CVPR 2017, arXiv:1611.07725. It is a method for classifiers; of its parts, herding works on
