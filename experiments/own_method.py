@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from vcl.config import MethodConfig, register_method
-from vcl.sessions.strategy import StatefulPlugin, VideoStrategy
+from vcl.sessions.stateful import StatefulPlugin
+from vcl.sessions.strategy import VideoStrategy
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class AnchorPlugin(StatefulPlugin):
     def after_training_exp(self, strategy, **_):
         self.anchor = {name: weight.value.detach().clone() for name, weight in strategy.model.weights().items()}
 
-    def memory(self):  # Stored with the session, and counted in its bytes.
+    def session_state(self):  # Stored with the session, and counted in its bytes.
         return self.anchor
 
-    def recall(self, memory, session):  # Called when a stopped run goes on in a new process.
-        self.anchor = dict(memory)
+    def load_session_state(self, state, session):  # Called when a stopped run goes on in a new process.
+        self.anchor = dict(state)
 
 
 @register_method

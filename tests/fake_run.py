@@ -17,21 +17,21 @@ TOGETHER = [[None] * 3, [None] * 3, [28.0, 31.0, 35.0]]
 
 def epoch(session, number, epochs=2, steps=8, psnr=20.0, loss=0.1):
     step = steps * (number + 1) // epochs
-    place = {"session": session, "epoch": number, "epochs": epochs, "step": step, "steps": steps}
-    return {"kind": "epoch", **place, "loss": loss, "psnr": psnr, "lr": 5e-4, "seconds": 10.0 * (number + 1)}
+    progress = {"session": session, "epoch": number, "epochs": epochs, "step": step, "steps": steps}
+    return {"kind": "epoch", **progress, "loss": loss, "psnr": psnr, "lr": 5e-4, "seconds": 10.0 * (number + 1)}
 
 
 def closed(session, video, layers=True, seconds=25.0):
     # c = 0.3 of 1000 weights; three sessions that share 90, as independent masks would.
     share = {"name": "stem.0", "total": 1000, "used": 300, "reused": 90 * (session > 0)}
     share |= {"new": 300 - share["reused"], "free": (700, 490, 280)[min(session, 2)]}
-    told = [share, {**share, "name": "blocks.1.operator.low"}] if layers else []
+    shares = [share, {**share, "name": "blocks.1.operator.low"}] if layers else []
     return {
         "kind": "session",
         "session": session,
         "video": video,
         "seconds": seconds,
-        "layers": told,
+        "layers": shares,
         "state_sha256": "ab",
     }
 

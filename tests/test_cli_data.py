@@ -1,4 +1,4 @@
-"""``vcl data`` through the front door."""
+"""``vcl data``, by its command line."""
 
 import json
 import shlex
@@ -30,53 +30,53 @@ def test_list_shows_benchmarks_and_the_videos_of_one(capsys):
     assert rows["uvg17"].split()[1:3] == ["17", "9132"]
     assert rows["folder"].split()[1:3] == ["any", "any"]
     assert main(["data", "list", "uvg8"]) == 0
-    shown = capsys.readouterr().out
-    assert "ReadySteadyGo* or ReadySetGo*" in shown
-    assert "Source: UVG" in shown
+    table = capsys.readouterr().out
+    assert "ReadySteadyGo* or ReadySetGo*" in table
+    assert "Source: UVG" in table
 
 
 def test_prepare_verify_and_run_what_was_prepared(downloads, capsys):
     assert main(["data", "prepare", "folder", "--source", "downloads", "--out", "out", "--size", "16x16"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "out: 2 videos, 10 frames"
-    settings = shlex.split(said[1].partition(": ")[2])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "out: 2 videos, 10 frames"
+    settings = shlex.split(lines[1].partition(": ")[2])
     assert settings == ["stream.benchmark=folder", "stream.root=out", "stream.size=[16,16]"]
     assert main(["data", "verify", "out"]) == 0
     assert capsys.readouterr().out == "out: 2 videos as prepared\n"
     small = ["backbone.strides=[2,2]", "backbone.channels=4", "backbone.stem_width=8", "backbone.lower_width=4"]
-    (downloads.parent / "own.yaml").write_text("train: {epochs: 1}\nwandb: {mode: disabled}\n")
-    assert main(["run", "own.yaml", "--out", "run", "--quiet", *settings, *small]) == 0
+    (downloads.parent / "short.yaml").write_text("train: {epochs: 1}\nwandb: {mode: disabled}\n")
+    assert main(["run", "short.yaml", "--out", "run", "--quiet", *settings, *small]) == 0
     matrix = json.loads((downloads.parent / "run" / "matrix.json").read_text())
     assert (matrix["videos"], matrix["frames"]) == (["cat", "dog"], [5, 5])
 
 
 def test_a_part_is_prepared_and_the_settings_name_it(downloads, capsys):
-    words = ["--source", "downloads", "--out", "out", "--size", "12x16", "--frames", "2", "--stride", "2"]
-    assert main(["data", "prepare", "folder", *words, "--videos", "dog"]) == 0
-    said = capsys.readouterr().out
-    assert "out: 1 video, 2 frames" in said
-    assert said.endswith("'stream.size=[12,16]' 'stream.videos=[dog]'\n")
+    options = ["--source", "downloads", "--out", "out", "--size", "12x16", "--frames", "2", "--stride", "2"]
+    assert main(["data", "prepare", "folder", *options, "--videos", "dog"]) == 0
+    output = capsys.readouterr().out
+    assert "out: 1 video, 2 frames" in output
+    assert output.endswith("'stream.size=[12,16]' 'stream.videos=[dog]'\n")
 
 
 @pytest.mark.parametrize(
     "name", ["01", "on", "Null", "a,b", "x[1]", "a: b", "a #b", "1e3", "12:30", 'a"b', "é", "a b", "- a"]
 )
-def test_the_settings_that_are_printed_are_read_as_they_are_meant(name, downloads, capsys):
+def test_the_printed_settings_name_the_folder_and_its_videos(name, downloads, capsys):
     (downloads / "cat.npy").rename(downloads / f"{name}.npy")
-    words = ["--source", "downloads", f"--out={name}", "--size", "16x16", "--videos", "dog", f"{name}.npy"]
-    assert main(["data", "prepare", "folder", *words]) == 0
+    options = ["--source", "downloads", f"--out={name}", "--size", "16x16", "--videos", "dog", f"{name}.npy"]
+    assert main(["data", "prepare", "folder", *options]) == 0
     settings = shlex.split(capsys.readouterr().out.splitlines()[1].partition(": ")[2])
     stream = configs.load(None, settings).stream
     assert (stream.root, stream.videos) == (name, ("dog", name))
     assert [clip.name for clip in open_stream(stream)] == ["dog", name]
 
 
-def test_the_presets_of_the_help_are_those_there_are():
+def test_the_help_lists_every_preset():
     assert set(data._PRESETS) == set(PRESETS)
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["prepare", "folder", "--size", "180"], "--size must be a height and a width such as 180x320, got 180"),
         (["prepare", "folder", "--frames", "0"], "frames must be at least 1"),
@@ -87,9 +87,9 @@ def test_the_presets_of_the_help_are_those_there_are():
         (["verify", "downloads"], "must be a prepared folder, found no prepared.json in it"),
     ],
 )
-def test_mistakes_are_said_and_end_with_2(downloads, capsys, words, message):
-    places = ["--source", "downloads", "--out", "out"] if words[0] == "prepare" else []
-    assert main(["data", words[0], *places, *words[1:]]) == 2
+def test_mistakes_are_one_message_and_end_with_2(downloads, capsys, arguments, message):
+    folders = ["--source", "downloads", "--out", "out"] if arguments[0] == "prepare" else []
+    assert main(["data", arguments[0], *folders, *arguments[1:]]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -18,6 +18,7 @@ def here(tmp_path, monkeypatch, tiny_config):
     config = tiny_config("finetune")
     (tmp_path / "mine.yaml").write_text(configs.to_yaml(config))
     (tmp_path / "mine.grid.yaml").write_text("config: mine.yaml\naxes: {seed: {a: [train.seed=0]}}\n")
+    (tmp_path / "own.py").write_text("print('loaded')\n")
     (tmp_path / "clips" / "dog").mkdir(parents=True)
     (tmp_path / "clips" / "dog" / "0.png").write_bytes(b"x")
     np.save(tmp_path / "clips" / "camel.npy", np.zeros((5, 3, 32, 48), np.uint8))
@@ -42,6 +43,24 @@ RUN_OWN = "videos of your own go behind a config: vcl run experiments/demo/pfnr.
         (["config", "clips/camel.npy"], f"got clips/camel.npy, a video; {RUN_OWN} {CAMEL} stream.frames=null"),
         (["grid", "clips"], f"grid must be a YAML file, got clips, a folder; {RUN_OWN} {CLIPS} stream.frames=null"),
         (["run", "runs/first"], "got runs/first, a run folder; its config is runs/first/config.yaml"),
+        (
+            ["run", "own.py"],
+            "config must be a YAML file, got own.py, a Python file; a plugin is given by --plugin own.py",
+        ),
+        (
+            ["grid", "own.py"],
+            "grid must be a YAML file, got own.py, a Python file; a plugin is given by --plugin own.py",
+        ),
+        (["run", "mine.yaml", "--plugin", "ovn.py"], "{here}/ovn.py, no such file; did you mean {here}/own.py?"),
+        (
+            ["run", "mine.yaml", "--plugin", "mine.yaml"],
+            "a plugin must be a Python file, got {here}/mine.yaml; a manifest of your own is given as "
+            "stream.benchmark={here}/mine.yaml",
+        ),
+        (
+            ["run", "mine.yaml", "--plugin", "own.py"],
+            "own.py must register a method, a backbone or a benchmark, got none",
+        ),
         (["run", "mine.yml"], "got mine.yml, no such file; did you mean mine.yaml?"),
         (["run", "mine.grid.yaml"], "must hold settings, got a grid; run it with: vcl grid mine.grid.yaml"),
         (["grid", "mine.yaml"], "; it is a config, run it with: vcl run mine.yaml"),
@@ -113,7 +132,7 @@ def test_a_folder_of_another_config_is_refused_before_a_video_is_looked_at(here,
         (
             ["data", "prepare", "folder", "--source", "clips", "--out", "out"],
             "vcl.datasets.prepare.prepare",
-            "vcl: stopped; what is saved is kept; the same command goes on from there\n",
+            "vcl: stopped, and progress is saved; the same command resumes it\n",
         ),
     ],
 )
@@ -132,4 +151,4 @@ def test_what_a_stopped_run_says_of_itself_is_kept(here, capsys, monkeypatch):
 
     monkeypatch.setattr("vcl.datasets.prepare.prepare", stopped)
     assert main(["data", "prepare", "folder", "--source", "clips", "--out", "out"]) == 130
-    assert capsys.readouterr().err == "vcl: stopped in session 1; the same command goes on from there\n"
+    assert capsys.readouterr().err == "vcl: stopped in session 1; the same command resumes it\n"

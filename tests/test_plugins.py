@@ -13,6 +13,8 @@ import yaml
 from fake_run import a_matrix, fill
 
 from vcl import config as configs
+from vcl.backbones import BACKBONES as NETWORKS
+from vcl.backbones import Backbone
 from vcl.cli import main
 from vcl.config import BackboneConfig, registry
 from vcl.config.backbones import BACKBONES
@@ -23,6 +25,8 @@ from vcl.datasets.resolve import benchmark_names, manifest_of
 from vcl.errors import ConfigError
 from vcl.report.summary import summarise
 from vcl.rundir import RunFolder
+from vcl.sessions.methods import METHODS as STRATEGIES
+from vcl.sessions.strategy import VideoStrategy
 
 METHOD = '''
 from dataclasses import dataclass
@@ -275,6 +279,12 @@ def test_a_backbone_without_widths_is_not_matched_to_another_s_bytes(here, capsy
     (here / "backbone.py").write_text(BACKBONE.replace('widths = ("width",)', "widths = ()"))
     assert vcl("config", "run.yaml", "--plugin", "backbone.py", "backbone.name=mlp", "method.name=single_matched") == 2
     assert "method.name must not be single_matched for mlp, which has no widths" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("table", "base"), [(STRATEGIES, VideoStrategy), (NETWORKS, Backbone)])
+def test_every_method_and_backbone_of_vcl_names_a_class_that_can_be_imported(table, base):
+    assert table
+    assert all(issubclass(table[name], base) for name in table)
 
 
 @dataclass(frozen=True)

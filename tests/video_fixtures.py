@@ -115,3 +115,15 @@ def benchmark(tmp_path):
         "sizes: [[24, 32]]\nvideos: [{name: bee, files: [HoneyBee], frames: 4, rate: 50}, {name: dog, frames: 4}]"
     )
     return str(path)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Write a manifest, ``own.yaml``, and return its path as text."""
+
+    def write(text):
+        path = tmp_path / "own.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write

@@ -157,8 +157,13 @@ class Decoder:
         """Of each closed session, its video's name and number of frames."""
         return self._sealed.notes
 
+    @property
+    def decodes_ahead(self) -> bool:
+        """Whether videos still to come can be decoded, which have no frame tensors yet."""
+        return not self._sealed.ledger.layout.frame
+
     def sha256(self, video: int) -> str:
-        """Hash of the numbers that decode a video: masked weights and head.
+        """Hash of the numbers that decode a video: masked weights, session and frame tensors.
 
         Raises:
             RunFolderError: they are not those that were sealed.
@@ -185,7 +190,7 @@ class Decoder:
         closed = len(self.videos)
         if 0 <= video < closed:
             length = self.videos[video].frames
-        if video < 0 or length is None:
+        if video < 0 or length is None or (video >= closed and not self.decodes_ahead):
             raise VideoError(f"video must lie in 0..{closed - 1}, or have a length, got {video}")
         if only is not None and (only.start < 0 or only.stop > length):
             raise VideoError(f"frames of video {video} must lie in 0..{length - 1}, got {only.start}..{only.stop - 1}")

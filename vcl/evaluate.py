@@ -63,7 +63,7 @@ def measure_row(
             if config.verify == "decode" or video == state or state == len(clips) - 1:
                 picture_path = partial(folder.frame_path, video) if video == state or together else None
                 cell.update(measure_video(decoder.frames(video), clip, picture_path))
-        elif config.upper:
+        elif config.upper and decoder.decodes_ahead:
             cell.update(measure_video(decoder.frames(video, length=len(clip.frames)), clip), sha256=None)
         for key in (*METRICS, *_HASHES):
             row[key].append(cell.get(key))
@@ -77,7 +77,7 @@ def empty_row(videos: int, state: int) -> dict[str, Any]:
 
 
 def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
-    """Check that a stream has the videos and frames with which a run was started.
+    """Check that a stream begins with the videos and frames that a run had when it was started last.
 
     Raises:
         RunFolderError: other videos, or other frames under the same names; names the first.
@@ -85,10 +85,10 @@ def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
     starts = folder.events("start")
     if not starts:
         return
-    before, now = starts[0]["videos"], [clip.name for clip in clips]
-    if before != now:
+    before, now = starts[-1]["videos"], [clip.name for clip in clips]
+    if before != now[: len(before)]:
         raise RunFolderError(f"{folder.path} began with the videos {', '.join(before)}, but there are {', '.join(now)}")
-    for clip, began_with in zip(clips, starts[0]["sha256"], strict=True):
+    for clip, began_with in zip(clips, starts[-1]["sha256"], strict=False):
         if clip.sha256 != began_with:
             raise RunFolderError(
                 f"{folder.path} began with other frames of {clip.name}: their SHA-256 was {began_with[:12]} and is "

@@ -1,7 +1,7 @@
-"""Running a grid of runs, each a run folder, one after another; what a grid is stands in ``vcl.grid_file``.
+"""Running the cells of a grid, each a run folder; ``vcl.grid_file`` says what a grid is.
 
-Who runs the cells is left open: ``run_grid`` takes them one after another and leaves out those that another process has
-in hand, so that any number of processes may work on one grid.
+``run_grid`` runs cells one after another and skips those that another process is running, so that any number of
+processes may share a grid.
 """
 
 from __future__ import annotations
@@ -25,54 +25,55 @@ __all__ = ["Cell", "Listeners", "read_grid", "run_cell", "run_grid"]
 log = logging.getLogger(__name__)
 
 _WAIT = 2.0
-"""Seconds between two looks at cells that other processes have in hand."""
+"""Seconds between two attempts at cells that other processes are running."""
 
 Listeners = Callable[[RunFolder, RunConfig], AbstractContextManager[Sequence[Listener]]]
-"""Given a cell's folder and config, whoever wants to watch while it runs."""
+"""A cell's folder and config to its listeners, which are closed when it has run."""
 
 
 def run_grid(cells: Sequence[Cell], out: Path, listeners: Listeners) -> list[str]:
-    """Run what is not done yet, a line a cell; one that fails is told of and passed over.
+    """Run all cells that are not finished, and log one line per cell; those after a failed cell still run.
 
     Args:
         cells: in the order to run them.
         out: the grid's folder.
-        listeners: watch each cell.
+        listeners: makes the listeners of each cell.
 
     Returns:
         Names of cells that failed.
 
     Raises:
-        Interrupted: the user asked to stop; the same call goes on.
+        Interrupted: the user stopped it; the same call resumes it.
     """
-    left, failed = list(cells), list[str]()
-    while left:
-        later = []
-        for cell in left:
+    remaining, failed = list(cells), list[str]()
+    while remaining:
+        waiting = []
+        for cell in remaining:
             try:
                 if cell.bytes_of in failed:
-                    raise VclError(f"{cell.bytes_of}, whose bytes it is to have, failed")
-                told = run_cell(cell, out, listeners)
+                    raise VclError(f"{cell.bytes_of}, whose bytes it must match, failed")
+                result = run_cell(cell, out, listeners)
             except Interrupted:
                 raise
             except VclError as error:
                 failed.append(cell.name)
-                told = f"failed: {error}"
-            if told is None:
-                later.append(cell)
+                result = f"failed: {error}"
+            if result is None:
+                waiting.append(cell)
             else:
-                log.info("[%d/%d] %s: %s", cells.index(cell) + 1, len(cells), cell.name, told)
-        if len(later) == len(left):
+                log.info("[%d/%d] %s: %s", cells.index(cell) + 1, len(cells), cell.name, result)
+        if len(waiting) == len(remaining):
             time.sleep(_WAIT)
-        left = later
+        remaining = waiting
     return failed
 
 
 def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
-    """Run one cell, or what is left of it.
+    """Run one cell, or the rest of it.
 
     Returns:
-        What to tell of it; None if it has to wait, because another process has it or makes the cell it depends on.
+        Its result in one line; None if it must wait because another process is running it, or because the cell whose
+        bytes it must match is not finished.
 
     Raises:
         VclError: the run fails.
@@ -81,15 +82,16 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
         return None
     config, path = cell.config(out), out / cell.name
     if RunFolder(path).in_use():
-        return None  # Before the stream is opened, which takes its time.
-    before = RunFolder(path).finished()
+        return None  # Before the stream is opened, which takes time.
+    finished_before = RunFolder(path).finished()
     with ExitStack() as stack:
         try:
             with memory_explained():
                 folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
         except RunFolderInUseError:
             return None
-    found = summarise(folder)
-    quality = "" if found.psnr is None else f"{found.psnr:.2f} dB, "
-    change = "" if found.backward_transfer is None else f"backward transfer {found.backward_transfer:.2f} dB, "
-    return f"{quality}{change}{found.stored_bytes:,} bytes, {found.seconds:.0f} s{' (done before)' if before else ''}"
+    summary = summarise(folder)
+    quality = "" if summary.psnr is None else f"{summary.psnr:.2f} dB, "
+    change = "" if summary.backward_transfer is None else f"backward transfer {summary.backward_transfer:.2f} dB, "
+    note = " (finished before)" if finished_before else ""
+    return f"{quality}{change}{summary.stored_bytes:,} bytes, {summary.seconds:.0f} s{note}"

@@ -1,9 +1,9 @@
-"""What a grid of runs is, read from its file: every combination of choices, each a run.
+"""A grid of runs, read from its file: one run per combination of choices.
 
 ::
 
-    config: base.yaml          # beside this file; what all runs share
-    axes:                      # one choice of each axis makes a run, in AXIS_CHOICE/AXIS_CHOICE
+    config: base.yaml          # shared by all runs; the path is relative to this file
+    axes:                      # a run takes one choice of each axis; its folder is CHOICE/CHOICE
       method:
         wsn: [method.name=wsn]
         pfnr: [method.name=pfnr, backbone.operator_block=2]
@@ -12,8 +12,8 @@
         "0": [train.seed=0]
         "1": [train.seed=1]
 
-A choice is a list of settings, as on the command line. ``bytes_of`` names another choice of the same axis: its run is
-made first, and this one gets ``method.session_bytes``, so that both store the same.
+A choice is a list of settings, as on the command line. ``bytes_of`` names another choice of the same axis, whose run is
+made first; this one then gets a ``method.session_bytes`` with which it stores as many bytes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Cell:
     """One run of a grid.
 
     Args:
-        name: its choices, joined by ``/``; also the place of its folder.
+        name: its choices, joined by ``/``; also the path of its folder within the grid's.
         base: the YAML file that all cells share.
-        settings: of its choices, later axes last.
-        bytes_of: name of the cell whose stored bytes this one is to have, or None.
+        settings: those of its choices, in the order of the axes.
+        bytes_of: name of the cell whose stored bytes this one must match, or None.
     """
 
     name: str
@@ -50,31 +50,34 @@ class Cell:
     bytes_of: str | None = None
 
     def config(self, out: Path) -> RunConfig:
-        """What to run.
+        """The config of its run.
+
+        Args:
+            out: the grid's folder.
 
         Raises:
             ConfigError: a setting is wrong.
-            VclError: the cell whose bytes are asked for has nothing to show.
+            VclError: the cell whose bytes it must match has no result.
         """
-        words = list(self.settings)
+        settings = list(self.settings)
         if self.bytes_of is not None:
-            from vcl.report.summary import summarise  # These load torch, which reading a grid does without.
+            from vcl.report.summary import summarise  # These load torch, which is not needed to read a grid.
             from vcl.rundir import RunFolder
 
-            found = summarise(RunFolder.existing(out / self.bytes_of))
-            words.append(f"method.session_bytes={found.stored_bytes // len(found.videos)}")
-        return configs.load(self.base, words)
+            matched = summarise(RunFolder.existing(out / self.bytes_of))
+            settings.append(f"method.session_bytes={matched.stored_bytes // len(matched.videos)}")
+        return configs.load(self.base, settings)
 
 
 def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
-    """The cells of a grid, the last axis fastest.
+    """The cells of a grid in order; the last axis changes fastest.
 
     Args:
         path: a YAML file, see above.
-        settings: for every cell; they win over its own.
+        settings: of every cell; they override those of its choices.
 
     Raises:
-        ConfigError: the file is no grid, or a cell's config is wrong; names the cell.
+        ConfigError: the file is no grid, or the config of a cell is wrong; names the cell.
     """
     base, axes = _content(path)
     cells = []
@@ -85,8 +88,8 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
             for axis, choice in enumerate(chosen)
             if choice.bytes_of is not None
         ]
-        words = [word for choice in chosen for word in choice.settings]
-        cells.append(Cell("/".join(names), base, (*words, *settings), matched[0] if matched else None))
+        chosen_settings = [setting for choice in chosen for setting in choice.settings]
+        cells.append(Cell("/".join(names), base, (*chosen_settings, *settings), matched[0] if matched else None))
     _check(path, cells)
     return cells
 
@@ -99,22 +102,22 @@ class _Choice:
 
 
 def _content(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The config that a grid's runs share, and its axes."""
+    """The path of the config that a grid's runs share, and its axes."""
     try:
         values = read_yaml(path)
     except YamlError as error:
         raise ConfigError(f"grid {path} {error}") from error
     if not isinstance(values, dict) or set(values) != {"config", "axes"}:
         extra = [key for key in values if key not in ("config", "axes")] if isinstance(values, dict) else []
-        found = f", got {', '.join(map(shown, extra))}" if extra else ""
-        config = any(key in (item.name for item in fields(RunConfig)) for key in extra)
-        hint = f"; it is a config, run it with: vcl run {quote(str(path))}" if config else ""
-        raise ConfigError(f"grid {path} must hold config and axes, and nothing else{found}{hint}")
+        keys = f", got {', '.join(map(shown, extra))}" if extra else ""
+        is_config = any(key in (section.name for section in fields(RunConfig)) for key in extra)
+        hint = f"; it is a config, run it with: vcl run {quote(str(path))}" if is_config else ""
+        raise ConfigError(f"grid {path} must hold config and axes, and nothing else{keys}{hint}")
     base, axes = values["config"], values["axes"]
     if not isinstance(base, str) or is_null(base):
         raise ConfigError(f"grid {path}: config must be the path of a YAML file, got {shown(base)}")
     if not isinstance(axes, dict) or not axes:
-        raise ConfigError(f"grid {path} must hold config and axes, and axes a choice or more, got {shown(axes)}")
+        raise ConfigError(f"grid {path}: axes must hold one axis or more, got {shown(axes)}")
     return path.parent / base, axes
 
 
@@ -134,22 +137,22 @@ def _choice(where: str, name: str, value: object) -> _Choice:
     extra = [key for key in content if key not in ("settings", "bytes_of")]
     if extra:
         raise ConfigError(f"{where} must hold settings and bytes_of, and nothing else, got {shown(extra[0])}")
-    if not isinstance(settings, list) or not all(isinstance(word, str) for word in settings):
+    if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
         raise ConfigError(f"{where} must be a list of key=value settings, got {shown(settings)}")
     if "bytes_of" in content and (not isinstance(bytes_of, str) or is_null(bytes_of)):
-        raise ConfigError(f"{where}: bytes_of must name a choice of its own axis, got {shown(bytes_of)}")
+        raise ConfigError(f"{where}: bytes_of must name a choice of the same axis, got {shown(bytes_of)}")
     return _Choice(name, tuple(map(str, settings)), None if bytes_of is None else str(bytes_of))
 
 
 def _check(path: Path, cells: Sequence[Cell]) -> None:
-    """Refuse cells that could not run."""
-    sizes_of_their_own = {cell.name for cell in cells if cell.bytes_of is None}
+    """Refuse a grid with a cell that cannot run."""
+    unmatched = {cell.name for cell in cells if cell.bytes_of is None}
     for cell in cells:
-        if cell.bytes_of is not None and cell.bytes_of not in sizes_of_their_own:
-            rule = "name a choice of its own axis that is not matched itself"
+        if cell.bytes_of is not None and cell.bytes_of not in unmatched:
+            rule = "name a choice of the same axis that has no bytes_of itself"
             raise ConfigError(f"grid {path}: bytes_of must {rule}, got {cell.bytes_of}")
-        words = (*cell.settings, *(["method.session_bytes=1"] if cell.bytes_of else []))
+        settings = (*cell.settings, *(["method.session_bytes=1"] if cell.bytes_of else []))
         try:
-            configs.load(cell.base, words, quiet=True)
+            configs.load(cell.base, settings, quiet=True)
         except ConfigError as error:
             raise ConfigError(f"grid {path}, {cell.name}: {error}") from error

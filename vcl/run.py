@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from vcl import backbones
-from vcl.config import RunConfig, passes
+from vcl.config import RunConfig, StreamConfig, passes
 from vcl.config.rules import require
 from vcl.datasets.stream import open_stream
 from vcl.device import bits_of_machine, prepare_device, versions
+from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
 from vcl.rundir import Event, Listener, RunFolder, SessionNotes
 from vcl.video.cache import Clip
@@ -46,9 +47,10 @@ def run(
         VclError: one of its children, each one line; what was finished before is kept.
     """
     prepare_device(config.train)
-    RunFolder(path).check_config(config)  # Before the videos are decoded, which takes its time.
+    folder = RunFolder(path)
+    folder.check_config(config)  # Before the videos are decoded, which takes its time.
     _check_network(config, path)
-    return run_clips(config, open_stream(config.stream), path, listeners)
+    return run_clips(config, open_stream(config.stream, folder.appended()), path, listeners)
 
 
 def run_clips(
@@ -56,14 +58,27 @@ def run_clips(
     clips: Sequence[Clip],
     path: Path,
     listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: (),
+    appended: StreamConfig | None = None,
 ) -> RunFolder:
-    """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size."""
+    """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size.
+
+    Args:
+        config: what to run.
+        clips: by session.
+        path: as in ``run``.
+        listeners: as in ``run``.
+        appended: the stream of the last of the clips, where the run did not have it before.
+    """
     device = prepare_device(config.train)
+    config.method.check_sessions(len(clips))
     _check_transfer(config, clips)
     _check_network(config, path)
     with RunFolder.opened(path, config) as folder:
         config = _with_network(config, folder)
         folder.add_versions(versions(device))
+        if appended is not None:
+            check_same_frames(folder, clips[:-1])  # Nobody was quicker.
+            folder.append(appended)
         watching = listeners(folder)
 
         def emit(event: Event) -> None:
@@ -76,10 +91,25 @@ def run_clips(
         return folder
 
 
+def _make_room(matrix: dict[str, Any], clips: Sequence[Clip]) -> None:
+    """Add to a matrix the columns of videos that were appended; rows before have nothing there."""
+    for clip in clips[len(matrix["videos"]) :]:
+        matrix["videos"].append(clip.name)
+        matrix["frames"].append(len(clip.frames))
+        for row in matrix["rows"]:
+            for cells in row.values():
+                if isinstance(cells, list):
+                    cells.append(None)
+
+
 def _check_network(config: RunConfig, path: Path) -> None:
     """Refuse what no network can be built for, before there is a folder."""
     with torch.device("meta"):
-        backbones.of_run(RunFolder(path).resolved(config) or config, sessions=1)
+        network = backbones.of_run(RunFolder(path).resolved(config) or config, sessions=1)
+    method, backbone = config.method.name, config.backbone.name
+    if network.frame_tensors and config.method.revisits:
+        # Their codes would be those of an encoder that has moved on.
+        raise ConfigError(f"{method} cannot train {backbone}, whose frames have numbers of their own")
 
 
 def _with_network(config: RunConfig, folder: RunFolder) -> RunConfig:
@@ -101,6 +131,7 @@ def _run_sessions(
         "size": list(config.stream.size),
         "rows": [],
     }
+    _make_room(matrix, clips)
     check_same_frames(folder, clips)
     folder.check_sessions()
     if len(matrix["rows"]) == len(clips) and folder.finished():

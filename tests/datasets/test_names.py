@@ -81,23 +81,19 @@ def test_a_root_that_is_not_utf_8_is_refused_in_one_printable_line(tmp_path, wri
 @pytest.mark.parametrize(
     "where", ["videos: [{{name: a, path: {0}}}]", "videos: [{{name: a, aliases: [{0}]}}]", "folders: [{0}]"]
 )
-def test_a_manifest_keeps_to_its_root(tmp_path, path, where):
-    own = tmp_path / "own.yaml"
-    own.write_text(where.format(path))
+def test_a_manifest_keeps_to_its_root(manifest, path, where):
     with pytest.raises(
         VideoError, match=r"own\.yaml.*: a path must stay inside the root, without \.\. and not absolute"
     ):
-        manifest_of(str(own))
+        manifest_of(manifest(where.format(path)))
 
 
-def test_a_link_inside_the_root_may_lead_anywhere(tmp_path, write_folder, clip):
+def test_a_link_inside_the_root_may_lead_anywhere(tmp_path, manifest, write_folder, clip):
     target = write_folder("elsewhere", clip[:1])
     root = tmp_path / "root"
     root.mkdir()
     (root / "a").symlink_to(target)
-    own = tmp_path / "own.yaml"
-    own.write_text("videos: [{name: a}]")
-    assert resolve(str(own), root)[0].path == root / "a"
+    assert resolve(manifest("videos: [{name: a}]"), root)[0].path == root / "a"
 
 
 @pytest.mark.parametrize("videos", [(), ("after ",)])
@@ -110,11 +106,9 @@ def test_a_plan_refuses_a_name_as_a_run_does(tmp_path, write_folder, clip, video
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/absolute", "a\\b", ".hidden"])
-def test_a_name_that_would_lie_elsewhere_is_refused(source, tmp_path, name):
-    own = tmp_path / "own.yaml"
-    own.write_text(f"videos: [{{name: '{name}', path: x}}]")
+def test_a_name_that_would_lie_elsewhere_is_refused(source, manifest, tmp_path, name):
     with pytest.raises(VideoError, match=r"a name must be that of one file, got .*, which (holds a slash|is hidden)"):
-        prepare(str(own), source, tmp_path / "out", SMALL)
+        prepare(manifest(f"videos: [{{name: '{name}', path: x}}]"), source, tmp_path / "out", SMALL)
     video = {"frames": 1, "sha256": "0" * 64, "stamp": "", "source": "", "source_sha256": "", "source_stamp": ""}
     record = {"version": 1, "transform": {"height": 1, "width": 1}}
     (source / "prepared.json").write_text(

@@ -95,16 +95,15 @@ def test_a_prepared_video_is_skipped_until_its_source_changes(source, bee, tmp_p
     assert set(seen) == {"dog"}
 
 
-def test_a_corrected_layout_is_prepared_anew(source, tmp_path):
+def test_a_corrected_layout_is_prepared_anew(source, tmp_path, manifest):
     (source / "bee.yuv").write_bytes(planes(4)[3])
-    own = tmp_path / "own.yaml"
     out = tmp_path / "out"
     for width in (32, 64):  # The second is as many bytes per frame: height 12.
-        own.write_text(f"videos: [{{name: bee, path: bee.yuv, raw: {{height: {768 // width}, width: {width}}}}}]")
-        video = prepare(str(own), source, out, SMALL)["bee"]
+        path = manifest(f"videos: [{{name: bee, path: bee.yuv, raw: {{height: {768 // width}, width: {width}}}}}]")
+        video = prepare(path, source, out, SMALL)["bee"]
         assert video.source_size == (768 // width, width)
         assert read_prepared(out).videos == {"bee": video}
-        prepare(str(own), source, out, SMALL, progress=lambda *_: pytest.fail("is prepared already"))
+        prepare(path, source, out, SMALL, progress=lambda *_: pytest.fail("is prepared already"))
 
 
 def test_a_killed_preparation_leaves_whole_arrays_and_goes_on(source, bee, tmp_path, benchmark, write_folder, clip):
@@ -239,15 +238,16 @@ def test_a_video_shorter_than_the_range_is_taken_whole(source, bee, tmp_path, be
 
 
 @pytest.mark.parametrize(("limit", "frames"), [(4, 4), (10, 10), (99, 10)])
-def test_a_compressed_video_shorter_than_the_range_is_taken_whole(source, tmp_path, write_video, clip, limit, frames):
+def test_a_compressed_video_shorter_than_the_range_is_taken_whole(
+    source, tmp_path, manifest, write_video, clip, limit, frames
+):
     write_video("downloads/clip.mkv", clip)
     video = prepare("folder", source, tmp_path / "out", Transform(12, 16, frames=limit))["clip"]
     assert video.frames == frames == len(np.load(tmp_path / "out" / "clip.npy"))
-    own = tmp_path / "own.yaml"
-    own.write_text("videos: [{name: clip, path: clip.mkv, frames: 11}]")
+    path = manifest("videos: [{name: clip, path: clip.mkv, frames: 11}]")
     if limit > 10:
         with pytest.raises(VideoError, match=r"clip: the benchmark says 11 frames but the clip .* has 10"):
-            prepare(str(own), source, tmp_path / "own", Transform(12, 16, frames=limit))
+            prepare(path, source, tmp_path / "other", Transform(12, 16, frames=limit))
 
 
 def test_presets_have_the_sizes_of_the_literature_and_its_crops():

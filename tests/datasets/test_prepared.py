@@ -86,6 +86,8 @@ def test_verification_names_what_is_missing_changed_or_not_recorded(source, tmp_
         '{"version": 2}',
         '{"version": 1, "videos": {}}',
         '{"version": 1, "videos": {"a": {"source_size": [1e999, 2]}}}',
+        '{"version": 1, "videos": {"a": {"frames": "4", "sha256": "00", "stamp": "", "source": "", "source_sha256": "",'
+        ' "source_stamp": "", "source_size": [4, 4], "rate": null}}, "transform": {"height": 4, "width": 4}}',
         "[" * 9999,
     ],
 )
@@ -93,3 +95,19 @@ def test_a_damaged_record_is_refused(tmp_path, content):
     (tmp_path / "prepared.json").write_text(content)
     with pytest.raises(VideoError, match=r"prepared\.json: the record of a prepared folder cannot be read"):
         read_prepared(tmp_path)
+
+
+def test_an_array_that_is_damaged_or_of_another_length_fails_the_verification_and_is_not_mapped(
+    source, tmp_path, benchmark
+):
+    (source / "HoneyBee_32x24_420_8bit.yuv").write_bytes(planes(4)[3])
+    out = tmp_path / "out"
+    prepare(benchmark, source, out, SMALL, videos=["bee"])
+    array = np.load(out / "bee.npy")
+    np.save(out / "bee.npy", array[:3])
+    assert dict(verify(out)) == {"bee": "bee.npy must be (4, 3, 12, 16), found (3, 3, 12, 16)"}
+    (prepared,) = resolve(benchmark, out, ["bee"])
+    with pytest.raises(VideoError, match=r"bee\.npy: must be 4 frames as prepared\.json says, found \(3, 3, 12, 16\)"):
+        prepared_clip(prepared, SMALL)
+    (out / "bee.npy").write_bytes(b"no array")
+    assert "bee.npy: the array of frames cannot be read" in dict(verify(out))["bee"]

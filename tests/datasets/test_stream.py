@@ -1,10 +1,10 @@
-"""A stream: all of its videos, in the order of sessions."""
+"""The stream of a config: all of its videos, in the order of sessions."""
 
 from dataclasses import replace
 
-import av
 import numpy as np
 import pytest
+from video_fixtures import encode
 
 import vcl.video.cache
 from vcl.config import StreamConfig
@@ -70,22 +70,21 @@ def test_a_root_or_a_cache_in_the_home_of_nobody_is_refused():
 
 
 def videos_of(tmp_path, lengths):
-    """A root of MOV files (``a`` to ``z``) of these lengths in frames."""
+    """A stream of MOV files (``a`` to ``z``) of these lengths in frames."""
     root = tmp_path / "root"
     root.mkdir()
     for name, length in lengths.items():
-        with av.open(str(root / f"{name}.mov"), "w") as container:
-            stream = container.add_stream("png", rate=25)
-            stream.height, stream.width, stream.pix_fmt = 16, 16, "rgb24"
-            for level in range(length):
-                frame = np.full((16, 16, 3), level, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-            container.mux(stream.encode())
+        frames = np.broadcast_to(np.arange(length, dtype=np.uint8)[:, None, None, None], (length, 16, 16, 3)).copy()
+        encode(root / f"{name}.mov", frames, "png", "rgb24")
     return StreamConfig("folder", str(root), size=(16, 16), frames=4, cache=str(tmp_path / "cache"))
 
 
+def opened(config):
+    return {clip.name: clip for clip in open_stream(config)}
+
+
 @pytest.mark.parametrize("door", [open_stream, frame_counts])
-def test_all_short_videos_are_told_of_at_once_with_the_remedy(tmp_path, door):
+def test_all_short_videos_are_named_at_once_with_the_remedy(tmp_path, door):
     config = videos_of(tmp_path, {"a": 3, "b": 5, "c": 2})
     with pytest.raises(VideoError) as refusal:
         door(config)
@@ -100,10 +99,6 @@ def test_all_short_videos_are_told_of_at_once_with_the_remedy(tmp_path, door):
     assert [len(clip.frames) for clip in opened(replace(config, frames=None)).values()] == [3, 5, 2]
 
 
-def opened(config):
-    return {clip.name: clip for clip in open_stream(config)}
-
-
 def test_one_short_video_is_one_line(tmp_path):
     with pytest.raises(
         VideoError, match=r"^a: asked for frames 0\.\.3 but .* has 3; stream\.frames=null takes .*$"
@@ -112,7 +107,7 @@ def test_one_short_video_is_one_line(tmp_path):
     assert "\n" not in str(no.value)
 
 
-def test_what_can_be_seen_without_decoding_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
+def test_faults_that_show_without_decoding_are_raised_before_anything_is_decoded(tmp_path, monkeypatch):
     config = videos_of(tmp_path, {"a": 4, "b": 4, "c": 4})
     root = tmp_path / "root"
     (root / "a.mov").write_bytes(b"no video")
@@ -146,7 +141,7 @@ def test_more_than_ten_faults_are_counted(tmp_path):
     assert (lines[0], len(lines), lines[-1]) == ("13 videos of the stream cannot be used:", 12, "and 3 more")
 
 
-def test_a_cache_that_cannot_be_written_is_told_of_once(tmp_path):
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path):
     config = videos_of(tmp_path, {"a": 5, "b": 5})
     (tmp_path / "cache").touch()
     with pytest.raises(CacheError, match=r"^.*/cache: the clip cache must be writable .*$"):

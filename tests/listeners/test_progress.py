@@ -79,7 +79,7 @@ def test_a_resumed_run_says_so(pipe, caplog):
     caplog.set_level(logging.INFO, "vcl")
     with Progress(pipe) as progress:
         progress(start(resumed=True))
-    assert caplog.messages == ["going on: 3 sessions: bear, camel, swan"]
+    assert caplog.messages == ["resumed, 3 sessions: bear, camel, swan"]
 
 
 @pytest.mark.parametrize(("epochs", "lines"), [(1, 1), (3, 3), (10, 10), (25, 10), (150, 10)])
@@ -99,8 +99,8 @@ def test_that_rehearsal_makes_fewer_epochs_for_the_same_work_is_said_once_a_run(
     with Progress(pipe, epochs=4) as progress:
         for session, epochs in enumerate((4, 2, 2)):
             progress(epoch(session, 0, epochs=epochs))
-    told = [line for line in caplog.messages if "same work" in line]
-    assert told == ["session 1 makes 2 of 4 epochs, for the same work: its steps also train on earlier videos"]
+    lines = [line for line in caplog.messages if "same work" in line]
+    assert lines == ["session 1 makes 2 of 4 epochs, for the same work: its steps also train on earlier videos"]
 
 
 def test_a_run_that_is_to_be_quiet_says_nothing_of_fewer_epochs(pipe, caplog):

@@ -7,20 +7,20 @@ from vcl.config import WandbConfig
 from vcl.listeners.wandb import wandb_sink
 
 
-@pytest.mark.parametrize(("in_grid", "name", "group"), [(False, "seed0", None), (True, "pfnr/seed0", "grids")])
-def test_a_run_is_named_like_its_folder_and_a_cell_of_a_grid_by_its_choices(make_run, client, in_grid, name, group):
+@pytest.mark.parametrize(("in_grid", "name", "group"), [(False, "seed0", None), (True, "grids/pfnr/seed0", "grids")])
+def test_a_run_is_named_like_its_folder_and_a_cell_by_its_grid_and_its_choices(make_run, client, in_grid, name, group):
     folder = make_run("grids/pfnr/seed0", done=0)
     wandb_sink(folder, folder.config(), folder.path.parents[1] if in_grid else None)
     assert (client.arguments["name"], client.arguments["group"]) == (name, group)
 
 
-def test_cells_of_two_methods_with_one_seed_have_different_names(make_run, client, tmp_path):
+def test_no_two_cells_of_any_grids_have_one_name(make_run, client, tmp_path):
     names = []
-    for method in ("pfnr", "wsn"):
-        folder = make_run(f"grid/{method}/0", done=0)
-        wandb_sink(folder, folder.config(), tmp_path / "grid")
+    for grid, cell in (("methods", "pfnr/0"), ("methods", "wsn/0"), ("seeds", "0"), ("more_seeds", "0")):
+        folder = make_run(f"{grid}/{cell}", done=0)
+        wandb_sink(folder, folder.config(), tmp_path / grid)
         names.append(client.arguments["name"])
-    assert names == ["pfnr/0", "wsn/0"]
+    assert names == ["methods/pfnr/0", "methods/wsn/0", "seeds/0", "more_seeds/0"]
 
 
 def test_disabled_opens_nothing(make_run):

@@ -101,9 +101,9 @@ def test_ms_ssim_is_that_of_pytorch_msssim_and_comes_with_the_same_ssim(size, no
 def test_a_value_of_flat_frames_with_a_single_wrong_pixel_is_that_of_pytorch_msssim():
     decoded, truth = flat(0.5, (170, 181)), flat(0.5, (170, 181))
     decoded[0, 1, 80, 90] = 0.9
-    found = [value.item() for value in similarity(decoded, truth)]
+    values = [value.item() for value in similarity(decoded, truth)]
     reference = pytorch_msssim.ssim, pytorch_msssim.ms_ssim
-    assert found == pytest.approx([float(of(decoded, truth, data_range=1)) for of in reference], abs=1e-6)
+    assert values == pytest.approx([float(of(decoded, truth, data_range=1)) for of in reference], abs=1e-6)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 400])
@@ -144,10 +144,10 @@ def test_a_frame_has_the_same_values_alone_and_in_a_batch():
 def test_a_batch_of_stored_pixels_is_measured_by_every_metric():
     decoded, truth = (frames.mul(255).to(torch.uint8) for frames in noisy((2, 3, 170, 161)))
     pair = to_unit(decoded), to_unit(truth)
-    found = measure(decoded, truth)
-    assert list(found) == ["psnr", "ssim", "ms_ssim"]
+    values = measure(decoded, truth)
+    assert list(values) == ["psnr", "ssim", "ms_ssim"]
     for name, metric in (("psnr", psnr), ("ssim", ssim), ("ms_ssim", ms_ssim)):
-        assert torch.equal(found[name], metric(*pair))
+        assert torch.equal(values[name], metric(*pair))
     assert measure(decoded[..., :160], truth[..., :160])["ms_ssim"] is None
 
 
@@ -164,9 +164,9 @@ def test_ms_ssim_to_train_with_and_its_gradient_are_those_of_pytorch_msssim(shap
 def assert_same_gradient(shape, ours, theirs):
     decoded, truth = noisy(shape)
     mine, other = decoded.clone().requires_grad_(), decoded.clone().requires_grad_()
-    found, expected = ours(mine, truth), theirs(other, truth, data_range=1)
-    assert float(found.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
-    found.backward()
+    value, expected = ours(mine, truth), theirs(other, truth, data_range=1)
+    assert float(value.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    value.backward()
     expected.backward()
     assert float((mine.grad - other.grad).norm() / other.grad.norm()) < 1e-3
 
@@ -185,8 +185,8 @@ def test_ms_ssim_to_train_with_has_a_finite_gradient_where_frames_are_opposites(
 def test_a_gpu_measures_as_a_cpu_does():
     decoded, truth = noisy((2, 3, 300, 333))
     on_gpu = similarity(decoded.cuda(), truth.cuda())
-    for found, expected in zip(on_gpu, similarity(decoded, truth), strict=True):
-        assert found.tolist() == pytest.approx(expected.tolist(), abs=2e-6)
+    for on_gpu_value, expected in zip(on_gpu, similarity(decoded, truth), strict=True):
+        assert on_gpu_value.tolist() == pytest.approx(expected.tolist(), abs=2e-6)
 
 
 def test_frames_in_channels_last_order_give_the_same_similarity():

@@ -84,9 +84,13 @@ def test_every_turn_trains_the_same_session_from_the_same_state(tiny_config):
     assert len(closed_ledger(config, 3)) == 3
 
 
-def test_a_run_that_cannot_start_is_told_of(tiny_config, stream):
-    with pytest.raises(VclError, match="it said: vcl: "):
-        run_benchmark("loader", tiny_config(stream={**stream, "root": "/nowhere"}), 1)
+def test_a_run_that_cannot_start_is_reported_with_what_it_said(tiny_config, monkeypatch, tmp_path):
+    command = tmp_path / "python"
+    command.write_text("#!/bin/sh\necho 'vcl: the videos are missing' >&2\nexit 2\n")
+    command.chmod(0o755)
+    monkeypatch.setattr("vcl.profiling.loader.sys.executable", str(command))
+    with pytest.raises(VclError, match="must start to be timed, but it said: vcl: the videos are missing"):
+        run_benchmark("loader", tiny_config(), 1)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
@@ -123,11 +127,11 @@ def test_operations_and_bytes_are_counted_forward_and_backward_and_views_are_not
         (one @ two).t().sum().backward()
         one.grad = None
 
-    found = take_turns({"product": timed(work)}, 3)["product"]
-    assert len(found.wall) == len(found.cpu) == 3
-    assert found.flop == 2 * (2 * 8 * 16 * 4)
+    measured = take_turns({"product": timed(work)}, 3)["product"]
+    assert len(measured.wall) == len(measured.cpu) == 3
+    assert measured.flop == 2 * (2 * 8 * 16 * 4)
     least = 4 * (8 * 16 + 16 * 4 + 8 * 4) * 2
-    assert least <= found.bytes < 2 * least
+    assert least <= measured.bytes < 2 * least
 
 
 def test_subjects_take_turns_and_every_second_round_goes_backwards():
@@ -150,22 +154,22 @@ def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             other.copy_(mine.view(other.shape))
         x = torch.tensor([[0.25, 0.0]], dtype=torch.float64)
-        place, turn = ours.waves(x[:, 0]), ours.waves((x[:, 1] + 1) * (5**0.5 - 1) / 2)
-        torch.testing.assert_close(ours(x), theirs(torch.cat((place, turn), dim=1)))
+        time, session = ours.waves(x[:, 0]), ours.waves((x[:, 1] + 1) * (5**0.5 - 1) / 2)
+        torch.testing.assert_close(ours(x), theirs(torch.cat((time, session), dim=1)))
     assert embedding.shape == (config.train.batch, 4 * config.backbone.levels)
 
 
 def test_a_peak_is_a_rate():
-    found = peak(torch.device("cpu"), torch.float32)
-    assert 0 < found.flop_per_second < math.inf
-    assert 0 < found.bytes_per_second < math.inf
+    rates = peak(torch.device("cpu"), torch.float32)
+    assert 0 < rates.flop_per_second < math.inf
+    assert 0 < rates.bytes_per_second < math.inf
 
 
 def test_videos_are_cut_into_clips_of_one_length():
     clips = [Clip(name, np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1), "") for name, n in (("a", 7), ("b", 5))]
-    found = cut(clips, 4)
-    assert [clip.name for clip in found] == ["a-0", "a-2", "a-4", "b-0"]
-    assert [clip.frames.flatten().tolist() for clip in found] == [[0, 1], [2, 3], [4, 5], [0, 1]]
+    pieces = cut(clips, 4)
+    assert [clip.name for clip in pieces] == ["a-0", "a-2", "a-4", "b-0"]
+    assert [clip.frames.flatten().tolist() for clip in pieces] == [[0, 1], [2, 3], [4, 5], [0, 1]]
 
 
 def test_one_session_is_nothing_to_compare(tiny_config, stream):

@@ -20,26 +20,26 @@ def cells(text):
 def test_runs_stand_side_by_side_with_all_that_matters(masked, dense):
     masked.record(probe(1, 25.0, False))
     masked.record(probe(1, 24.0, True))
-    found = cells(compare_runs([masked, dense]).to_markdown())
+    table = cells(compare_runs([masked, dense]).to_markdown())
     sizes = [summarise(folder).stored_bytes for folder in (masked, dense)]
-    assert found["run"] == ["run", "dense"]
-    assert found["method"] == ["wsn", "finetune"]
-    assert found["capacity"] == ["0.3", "n/a"]
-    assert found["sessions"] == ["3", "3"]
-    assert found["PSNR (dB)"] == ["31.33", "31.33"]
-    assert found["SSIM"] == ["0.7833", "0.7833"]
-    assert found["MS-SSIM"] == ["n/a", "n/a"]
-    assert found["backward transfer (dB)"] == ["-1.50", "-1.50"]
-    assert found["forgetting (dB)"] == ["1.50", "1.50"]
-    assert found["forward transfer (dB)"] == ["1.00", "n/a"]
-    assert found["stored bytes"] == [f"{size:,}" for size in sizes]
-    assert found["weights"] == ["900", "200"]
-    assert found["masks"] == ["39", "0"]
-    assert found["per session"] == ["108", "108"]
-    assert found["bits per pixel"] == [f"{8 * size / (3 * 4 * 18 * 32):.4f}" for size in sizes]
-    assert found["training (s)"] == ["75", "75"]
-    assert found["0 bear"] == ["28.00", "28.00"]
-    assert found["2 swan"] == ["35.00", "35.00"]
+    assert table["run"] == ["run", "dense"]
+    assert table["method"] == ["wsn", "finetune"]
+    assert table["capacity"] == ["0.3", "n/a"]
+    assert table["sessions"] == ["3", "3"]
+    assert table["PSNR (dB)"] == ["31.33", "31.33"]
+    assert table["SSIM"] == ["0.7833", "0.7833"]
+    assert table["MS-SSIM"] == ["n/a", "n/a"]
+    assert table["backward transfer (dB)"] == ["-1.50", "-1.50"]
+    assert table["forgetting (dB)"] == ["1.50", "1.50"]
+    assert table["forward transfer (dB)"] == ["1.00", "n/a"]
+    assert table["stored bytes"] == [f"{size:,}" for size in sizes]
+    assert table["weights"] == ["900", "200"]
+    assert table["masks"] == ["39", "0"]
+    assert table["per session"] == ["108", "108"]
+    assert table["bits per pixel"] == [f"{8 * size / (3 * 4 * 18 * 32):.4f}" for size in sizes]
+    assert table["training (s)"] == ["75", "75"]
+    assert table["0 bear"] == ["28.00", "28.00"]
+    assert table["2 swan"] == ["35.00", "35.00"]
 
 
 def test_runs_of_one_stream_need_no_note(masked, dense):
@@ -73,9 +73,9 @@ def test_runs_of_other_sizes_and_videos_are_compared_with_a_note(masked, make_ru
         "the runs differ in stream.size: run 18x32, large 180x320",
         "the runs differ in videos: run bear camel swan, large bear cat swan",
     )
-    found = cells(table.to_markdown())
-    assert found["MS-SSIM"] == ["n/a", "0.8246"]
-    assert "session 1" in found
+    table_cells = cells(table.to_markdown())
+    assert table_cells["MS-SSIM"] == ["n/a", "0.8246"]
+    assert "session 1" in table_cells
     assert table.to_text().endswith("note: " + table.notes[1])
     assert table.to_markdown().endswith("- " + table.notes[1])
 
@@ -118,6 +118,6 @@ def test_runs_are_drawn_side_by_side(masked, dense, make_run, tmp_path):
         f"{name}.{kind}" for name in ("psnr_by_session", "psnr_by_bytes", "forgetting") for kind in ("png", "pdf")
     }
     with pytest.raises(
-        VclError, match="must have done the same videos in the same order, got bear camel swan and bear cat swan"
+        VclError, match="must have learned the same videos in the same order, got bear camel swan and bear cat swan"
     ):
         plot_comparison([masked, make_run("other", names=("bear", "cat", "swan"))], tmp_path / "figures")

@@ -24,8 +24,8 @@ def texts(axes):
 
 def ground(axes, s, j):
     """The face colour of a cell, None where nothing is drawn."""
-    found = [p for p in axes.patches if isinstance(p, Rectangle) and p.get_xy() == (j, s) and p.get_width() == 1]
-    colours = [p.get_facecolor() for p in found if p.get_facecolor()[3] > 0]
+    patches = [p for p in axes.patches if isinstance(p, Rectangle) and p.get_xy() == (j, s) and p.get_width() == 1]
+    colours = [p.get_facecolor() for p in patches if p.get_facecolor()[3] > 0]
     return colours[0][:3] if colours else None
 
 
@@ -122,8 +122,8 @@ def test_what_the_house_font_lacks_comes_from_another_installed_font(caplog):
     figure = matrix_figure(a_matrix(names=["\u2313 \u2312", "camel", "swan"]))
     ((house, other),) = {tuple(text.get_fontfamily()) for text in figure.findobj(Text)}
     assert house == "DejaVu Sans"
-    found = FT2Font(findfont(FontProperties(family=[other])))
-    assert all(found.get_char_index(ord(c)) for c in "\u2313\u2312")
+    font = FT2Font(findfont(FontProperties(family=[other])))
+    assert all(font.get_char_index(ord(c)) for c in "\u2313\u2312")
     assert figure_bytes(figure, "pdf")
     assert caplog.records == []
 

@@ -14,12 +14,12 @@ def shown(error, size=(18, 32), label="bear"):
 
 
 def test_the_middle_frame_of_every_video_is_decoded_from_one_state(masked, videos):
-    found = latest_frames(masked, 2)
-    assert [frame.label for frame in found] == ["bear", "camel", "swan"]
-    for video, frame in enumerate(found):
-        assert torch.equal(frame.truth, torch.from_numpy(videos[video].frames[2].copy()) / 255)
+    panels = latest_frames(masked, 2)
+    assert [panel.label for panel in panels] == ["bear", "camel", "swan"]
+    for video, panel in enumerate(panels):
+        assert torch.equal(panel.truth, torch.from_numpy(videos[video].frames[2].copy()) / 255)
     # The stand-in decodes darker by 0.05 a session since a video's own, rounded to the levels of a screen.
-    assert [round(frame.error.mean().item() * 255) for frame in found] == [38, 25, 13]
+    assert [round(panel.error.mean().item() * 255) for panel in panels] == [38, 25, 13]
 
 
 def test_decoded_frames_are_rounded_as_they_are_for_the_matrix(masked, videos):
@@ -28,15 +28,15 @@ def test_decoded_frames_are_rounded_as_they_are_for_the_matrix(masked, videos):
 
 
 def test_the_first_video_is_shown_as_it_was_and_as_it_is(masked, videos):
-    was, now = first_video(masked, 2, latest_frames(masked, 2)[0])
-    assert (was.label, now.label) == ("after its own session", "after session 2")
-    assert was.psnr > now.psnr + 5
-    assert torch.equal(was.truth, now.truth)
+    first, now = first_video(masked, 2, latest_frames(masked, 2)[0])
+    assert (first.label, now.label) == ("after its own session", "after session 2")
+    assert first.psnr > now.psnr + 5
+    assert torch.equal(first.truth, now.truth)
 
 
 @pytest.fixture
-def kept(masked, videos, monkeypatch):
-    """A run that kept its middle frames; opening the videos again fails."""
+def saved(masked, videos, monkeypatch):
+    """A run that saved its middle frames; opening the videos again fails."""
     for session, clip in enumerate(videos):
         write_png(masked.frame_path(session, "true"), clip.frames[T // 2])
         write_png(masked.frame_path(session, "decoded"), np.full((3, *SIZE), 10 + session, np.uint8))
@@ -48,34 +48,34 @@ def kept(masked, videos, monkeypatch):
     return masked
 
 
-def test_true_frames_are_those_that_the_run_kept(kept, videos):
-    found = latest_frames(kept, 2)
-    assert [frame.label for frame in found] == ["bear", "camel", "swan"]
-    for video, frame in enumerate(found):
-        assert torch.equal(frame.truth, torch.from_numpy(videos[video].frames[2].copy()) / 255)
-    assert [round(frame.error.mean().item() * 255) for frame in found] == [38, 25, 13]
+def test_true_frames_are_those_that_the_run_saved(saved, videos):
+    panels = latest_frames(saved, 2)
+    assert [panel.label for panel in panels] == ["bear", "camel", "swan"]
+    for video, panel in enumerate(panels):
+        assert torch.equal(panel.truth, torch.from_numpy(videos[video].frames[2].copy()) / 255)
+    assert [round(panel.error.mean().item() * 255) for panel in panels] == [38, 25, 13]
 
 
-def test_a_video_after_its_own_session_is_the_frame_that_the_run_kept(kept):
-    was, now = first_video(kept, 2, latest_frames(kept, 2)[0])
-    assert was.decoded.mul(255).unique().tolist() == [10]
-    assert now.error.mean() < was.error.mean()
-    assert saved_frame(kept, 1, "camel").decoded.mul(255).unique().tolist() == [11]
+def test_a_video_after_its_own_session_is_the_frame_that_the_run_saved(saved):
+    first, now = first_video(saved, 2, latest_frames(saved, 2)[0])
+    assert first.decoded.mul(255).unique().tolist() == [10]
+    assert now.error.mean() < first.error.mean()
+    assert saved_frame(saved, 1, "camel").decoded.mul(255).unique().tolist() == [11]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
-def test_a_saved_frame_that_is_damaged_is_named(kept, content):
-    kept.frame_path(1, "true").write_bytes(content)
+def test_a_saved_frame_that_is_damaged_is_named(saved, content):
+    saved.frame_path(1, "true").write_bytes(content)
     with pytest.raises(VideoError, match=r"001_true\.png: the PNG cannot be read"):
-        latest_frames(kept, 2)
+        latest_frames(saved, 2)
 
 
-def test_a_saved_frame_of_another_size_is_named(kept):
-    write_png(kept.frame_path(1, "true"), np.zeros((3, 4, 4), np.uint8))
+def test_a_saved_frame_of_another_size_is_named(saved):
+    write_png(saved.frame_path(1, "true"), np.zeros((3, 4, 4), np.uint8))
     with pytest.raises(
         VideoError, match=r"001_true\.png must have the size of the run's frames, \(18, 32\), got \(4, 4\)"
     ):
-        latest_frames(kept, 2)
+        latest_frames(saved, 2)
 
 
 @pytest.mark.parametrize(("error", "gain"), [(0.001, 50), (0.03, 20), (0.09, 10), (0.15, 5), (0.3, 2), (0.6, 1)])

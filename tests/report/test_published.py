@@ -20,9 +20,9 @@ def test_every_mean_is_that_of_its_videos_where_these_are_known(published):
     """Without exception: means of the lists with copied numbers were taken after these were copied."""
     agreed = []
     for number in published:
-        own = {other.video: other.psnr for other in published if other.source == number.source}
-        if number.video == MEAN and set(number.videos) <= set(own):
-            assert fmean(own[video] for video in number.videos) == pytest.approx(number.psnr, abs=0.00501)
+        by_video = {other.video: other.psnr for other in published if other.source == number.source}
+        if number.video == MEAN and set(number.videos) <= set(by_video):
+            assert fmean(by_video[video] for video in number.videos) == pytest.approx(number.psnr, abs=0.00501)
             agreed.append((number.source.paper.split()[0], number.source.method))
     assert agreed == [*(("PFNR", method) for method in ("single", "joint", "wsn", "wsn", "pfnr")), ("SNeRV", "single")]
 
@@ -32,11 +32,13 @@ def test_the_numbers_of_the_pfnr_paper_are_whole(published):
     for number in published:
         if number.source.stream == "uvg17":
             lists.setdefault(number.source, {})[number.video] = number
-    whole = [found for found in lists.values() if len(found) > 1]
+    whole = [by_video for by_video in lists.values() if len(by_video) > 1]
     assert len(whole) == 5
-    assert all(list(found) == [*found[MEAN].videos, MEAN] and len(found) == 18 for found in whole)
+    assert all(list(by_video) == [*by_video[MEAN].videos, MEAN] and len(by_video) == 18 for by_video in whole)
     sweep = {
-        (source.reinit, source.capacity): found[MEAN].psnr for source, found in lists.items() if source.method == "wsn"
+        (source.reinit, source.capacity): by_video[MEAN].psnr
+        for source, by_video in lists.items()
+        if source.method == "wsn"
     }
     assert [sweep[False, capacity] for capacity in (0.1, 0.3, 0.5, 0.7)] == [25.91, 26.80, 26.77, 26.20]
     assert [sweep[True, capacity] for capacity in (0.1, 0.3, 0.5, 0.7)] == [27.72, 28.98, 28.93, 27.45]
@@ -60,7 +62,7 @@ def test_sources_of_one_run_have_names_that_differ(published):
     names = {}
     for source in dict.fromkeys(number.source for number in published):
         names.setdefault((source.stream, source.method), []).append(SourceComparison(source, (), ()).name)
-    assert all(len(set(found)) == len(found) for found in names.values())
+    assert all(len(set(names_of_stream)) == len(names_of_stream) for names_of_stream in names.values())
 
 
 @pytest.mark.parametrize(

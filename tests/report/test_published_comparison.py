@@ -50,8 +50,8 @@ def test_all_reasons_are_listed(published_runs):
     runs = published_runs(
         PfnrConfig(capacity=0.5, reinit=False), train={"epochs": 25}, backbone=NervConfig(operator_block=1)
     )
-    found = reasons(runs, differing(method="pfnr", operator_block=2))
-    assert found == (
+    reason_list = reasons(runs, differing(method="pfnr", operator_block=2))
+    assert reason_list == (
         "epochs 150, ours 25",
         "capacity 0.3, ours 0.5",
         "re-init yes, ours no",
@@ -114,13 +114,13 @@ def test_a_run_that_is_not_finished_says_so(published_runs):
 
 
 def test_sources_with_the_fewest_reasons_come_first(published_runs):
-    found = compare_with_published(published_runs(), [*differing(epochs=300), *numbers()]).sources["run"]
-    assert [len(each.reasons) for each in found] == [0, 1]
+    comparisons = compare_with_published(published_runs(), [*differing(epochs=300), *numbers()]).sources["run"]
+    assert [len(each.reasons) for each in comparisons] == [0, 1]
 
 
 def test_seeds_are_compared_as_their_mean(published_runs):
-    found = compare_with_published(published_runs(runs=("seed0", "seed1")), numbers()).sources
-    ((each,),) = found.values()
+    sources = compare_with_published(published_runs(runs=("seed0", "seed1")), numbers()).sources
+    ((each,),) = sources.values()
     assert [ours for _, ours in each.pairs] == [28.5, 31.5, 35.5, pytest.approx(94 / 3 + 0.5)]
 
 

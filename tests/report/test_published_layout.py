@@ -13,10 +13,10 @@ from vcl.report.published_comparison import compare_with_published
 
 @pytest.mark.parametrize("changes", [{"stream": "uvg8"}, {"method": "pfnr"}])
 def test_other_streams_and_methods_do_not_concern_a_run(published_runs, changes):
-    found = compare_with_published(published_runs(), differing(**changes))
-    assert found.to_text() == "run: no published number is known for wsn on uvg17"
-    assert found.to_markdown() == found.to_text()
-    assert found.to_csv().count("\n") == 0
+    comparison = compare_with_published(published_runs(), differing(**changes))
+    assert comparison.to_text() == "run: no published number is known for wsn on uvg17"
+    assert comparison.to_markdown() == comparison.to_text()
+    assert comparison.to_csv().count("\n") == 0
 
 
 def test_the_text_has_a_table_and_a_line_for_each_source(published_runs):

@@ -25,16 +25,16 @@ DENSE = {"weight": 200, "mask": 0, "session": 108}
 
 
 def test_a_run_is_summed_up_by_its_last_row(masked):
-    found = summarise(masked)
-    assert (found.run, found.method, found.capacity) == ("run", "wsn", 0.3)
-    assert found.videos == ("bear", "camel", "swan")
-    assert found.psnr == pytest.approx(94 / 3)
-    assert found.averages == {"psnr": pytest.approx(94 / 3), "ssim": pytest.approx(94 / 3 / 40), "ms_ssim": None}
-    assert found.backward_transfer == pytest.approx(-1.5)
-    assert found.forgetting == pytest.approx(1.5)
-    assert found.forward_transfer is None
-    assert found.last == (28.0, 31.0, 35.0)
-    assert found.seconds == 75
+    summary = summarise(masked)
+    assert (summary.run, summary.method, summary.capacity) == ("run", "wsn", 0.3)
+    assert summary.videos == ("bear", "camel", "swan")
+    assert summary.psnr == pytest.approx(94 / 3)
+    assert summary.averages == {"psnr": pytest.approx(94 / 3), "ssim": pytest.approx(94 / 3 / 40), "ms_ssim": None}
+    assert summary.backward_transfer == pytest.approx(-1.5)
+    assert summary.forgetting == pytest.approx(1.5)
+    assert summary.forward_transfer is None
+    assert summary.last == (28.0, 31.0, 35.0)
+    assert summary.seconds == 75
 
 
 def test_masks_need_every_session_s_bytes(masked):

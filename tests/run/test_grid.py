@@ -49,7 +49,7 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
 @pytest.mark.parametrize(
     ("axes", "line"),
     [
-        ({}, "must hold config and axes"),
+        ({}, "axes must hold one axis or more, got {}"),
         (
             {"method": {"wsn": "method.name=wsn"}},
             "axes.method.wsn must be a list of key=value settings, got method.name",
@@ -70,7 +70,7 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
         ),
         (
             {"method": {"wsn": {"settings": [], "bytes_of": "what"}}},
-            "bytes_of must name a choice of its own axis that is not matched itself, got what",
+            "bytes_of must name a choice of the same axis that has no bytes_of itself, got what",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_grid_without_the_path_of_a_config_is_refused(tmp_path):
     ("text", "line"),
     [
         ("config: a.yaml\naxes: {}\nseeds: 3\n", "must hold config and axes, and nothing else, got seeds"),
-        ("config: a.yaml\naxes: {}\n", "must hold config and axes, and axes a choice or more"),
+        ("config: a.yaml\naxes: {}\n", "axes must hold one axis or more, got {}"),
         ("axes:\n  seed: {a: []}\n  seed: {b: []}\n", "line 3: the key 'seed' is there twice, first in line 2"),
         ("axes:\n  seed:\n    a: []\n    a: [x=1]\n", "line 4: the key 'a' is there twice, first in line 3"),
         ("", "must hold config and axes, and nothing else$"),
@@ -146,7 +146,7 @@ def test_a_grid_runs_what_is_left_and_goes_on_after_a_stop(grid, tmp_path, caplo
         "[3/4] finetune/0",
         "[4/4] finetune/1",
     ]
-    assert ["done before" in line for line in caplog.messages] == [True, True, False, False]
+    assert ["finished before" in line for line in caplog.messages] == [True, True, False, False]
     assert before == [(out / name / "events.jsonl").read_bytes() for name in ("wsn/0", "wsn/1")]
 
 

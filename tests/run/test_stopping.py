@@ -118,7 +118,7 @@ def assert_stopped(ending):
     status, errors = ending
     assert status == 130
     assert errors.strip().splitlines()[-1].startswith("vcl: stopped in session ")
-    assert errors.strip().endswith("the same command goes on from there")
+    assert errors.strip().endswith("the same command resumes it")
 
 
 def test_another_config_in_the_same_folder_is_refused_in_one_line(command, undisturbed):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from vcl.layers.masked import MaskedWeight
+from vcl.layers.masked import MaskedWeight, WeightRule
 from vcl.subnet.gate import Gate
 from vcl.subnet.ledger import Ledger, Share
 from vcl.subnet.record import Layout, SessionRecord
@@ -131,3 +131,69 @@ def test_no_optimiser_moves_a_sealed_weight(make):
         gate.restore()
     assert weight.value.detach()[bits([1, 0, 1], [0, 0, 0])["layer"]].tolist() == [1, 1]
     assert float(weight.value.detach()[0, 1]) < 1
+
+
+@pytest.mark.parametrize("state_kind", ["shared_masked", "shared_latest", "per_session"])
+def test_what_a_quantiser_makes_of_numbers_is_what_is_sealed_and_decoded(state_kind):
+    paths = []
+
+    def halves(path, values):
+        paths.append(path)
+        return (2 * values).round() / 2
+
+    layout = Layout(SHAPES, {"head": (1, 2)}, {"code": (1,)})
+    ledger = Ledger(layout, state_kind, halves)
+    weights = {"layer": torch.tensor([[0.3, -0.6, 0.9], [1.2, 1.4, 1.6]])}
+    head = HEAD + 0.1
+    own = {"head": torch.stack([head]) if state_kind == "shared_latest" else head}
+    record = ledger.seal(weights, bits([1, 1, 1], [1, 1, 1]), own, {"code": torch.tensor([[0.7], [0.1]])})
+    assert set(paths) == {"weight/layer", "session/head", "frame/code"}
+    decoded = ledger.subnetwork(0)
+    assert decoded.weights["layer"].tolist() == [[0.5, -0.5, 1.0], [1.0, 1.5, 1.5]]
+    assert decoded.session["head"].tolist() == [[1.0, 2.0]]
+    assert decoded.frame["code"].tolist() == [[0.5], [0.0]]
+    again = Ledger(layout, state_kind)
+    again.append(SessionRecord.from_tensors(record.tensors(), layout, state_kind, session=0, frames=2))
+    assert again.subnetwork(0).sha256() == decoded.sha256()
+
+
+@pytest.mark.parametrize(
+    ("quantiser", "rule"),
+    [
+        (lambda path, values: values / 2, "must change nothing in its own result, got another session/head"),
+        (lambda path, values: values.double(), "must keep the shape and type of weight/layer, got"),
+        (lambda path, values: values[:1], "must keep the shape and type of weight/layer, got"),
+    ],
+)
+def test_a_quantiser_that_could_not_be_trusted_is_refused_and_nothing_is_sealed(quantiser, rule):
+    ledger = Ledger(SHAPES, "per_session", quantiser)
+    with pytest.raises(ValueError, match=rule):
+        ledger.seal({"layer": torch.zeros(2, 3)}, {}, OWN)
+    assert len(ledger) == 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "mask", "decoded"),
+    [
+        ("kernel", [[True, False], [False, True]], [[1, 1, 0, 0], [0, 0, 1, 1]]),
+        ("channel", [True, False], [[1, 1, 1, 1], [0, 0, 0, 0]]),
+    ],
+)
+def test_one_bit_of_a_mask_may_stand_for_a_kernel_or_a_channel(unit, mask, decoded):
+    shapes = {"conv": torch.Size((2, 2, 1, 2))}
+    mask_shape = WeightRule(unit=unit).mask_shape(shapes["conv"])
+    ledger = Ledger(shapes, "shared_masked")
+    record = ledger.seal({"conv": torch.ones(2, 2, 1, 2)}, {"conv": torch.tensor(mask).view(mask_shape)}, OWN)
+    assert record.units == {"conv": unit}
+    assert record.masks["conv"].numel() == 1
+    assert ledger.subnetwork(0).weights["conv"].flatten(1).tolist() == decoded
+    assert ledger.shares() == [Share("conv", total=8, used=4, reused=0, new=4, free=4)]
+    again = Ledger(shapes, "shared_masked")
+    layout = Layout(shapes, {"head": (1, 2)})
+    again.append(SessionRecord.from_tensors(record.tensors(), layout, "shared_masked", 0, 1, record.units))
+    assert again.subnetwork(0).sha256() == ledger.subnetwork(0).sha256()
+
+
+def test_a_mask_of_no_known_unit_is_refused():
+    with pytest.raises(ValueError, match=r"the mask of layer must have the shape of its scores, got \(3,\)"):
+        Ledger(SHAPES, "shared_masked").seal({"layer": torch.ones(2, 3)}, {"layer": torch.ones(3).bool()}, OWN)

@@ -1,4 +1,4 @@
-"""Clips on disk."""
+"""The clip cache."""
 
 import errno
 import hashlib
@@ -100,10 +100,10 @@ def test_every_transform_and_raw_layout_has_its_own_file(write_video, clip, cach
     assert len(clips_in(cache_dir)) == 6
 
 
-def test_a_truncated_clip_that_was_allowed_is_not_served_to_who_does_not_allow_it(write_video, clip, cut, cache_dir):
+def test_a_truncated_clip_is_served_only_where_truncation_is_allowed(write_video, clip, cut, cache_dir):
     short = cut(write_video("clip.mkv", clip), 0.5)
-    kept = load_clip(VideoSource("cut", short, allow_truncated=True), SAME, cache_dir).frames
-    assert np.array_equal(kept, clip[: len(kept)].transpose(0, 3, 1, 2))
+    whole_frames = load_clip(VideoSource("cut", short, allow_truncated=True), SAME, cache_dir).frames
+    assert np.array_equal(whole_frames, clip[: len(whole_frames)].transpose(0, 3, 1, 2))
     with pytest.raises(VideoError, match="cut off or damaged"):
         load_clip(VideoSource("cut", short), SAME, cache_dir)
 
@@ -178,8 +178,8 @@ def pausing(*args):
 cache.transformed_frames = pausing
 cache.load_clip(VideoSource("noise", Path({str(folder)!r})), Transform(24, 32), Path({str(cache_dir)!r}))
 """
-    words = [sys.executable, "-c", code]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
         assert living.stdout.readline() == b"one frame\n"
         (draft,) = cache_dir.glob(".*.part")
         load_clip(VideoSource("noise", folder), SAME, cache_dir)
@@ -192,7 +192,7 @@ cache.load_clip(VideoSource("noise", Path({str(folder)!r})), Transform(24, 32), 
 
 
 @pytest.mark.parametrize("damage", [b"", b"not an array", b"\x93NUMPY\x01\x00\x04\x00[[[[", None])
-def test_a_damaged_cache_file_is_made_again(write_folder, clip, cache_dir, caplog, damage):
+def test_a_damaged_cache_file_is_decoded_again(write_folder, clip, cache_dir, caplog, damage):
     source = VideoSource("noise", write_folder("clip", clip))
     load_clip(source, SAME, cache_dir)
     (path,) = clips_in(cache_dir)
@@ -201,7 +201,7 @@ def test_a_damaged_cache_file_is_made_again(write_folder, clip, cache_dir, caplo
     assert "is decoded again" in caplog.text
 
 
-def test_a_cache_file_of_another_shape_is_made_again(write_folder, clip, cache_dir, caplog):
+def test_a_cache_file_of_another_shape_is_decoded_again(write_folder, clip, cache_dir, caplog):
     source = VideoSource("noise", write_folder("clip", clip))
     load_clip(source, SAME, cache_dir)
     (path,) = clips_in(cache_dir)

@@ -1,4 +1,4 @@
-"""Float frames -> uint8, and out."""
+"""Float frames -> uint8, and PNG files."""
 
 import subprocess
 import sys
@@ -58,6 +58,7 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
         write_png(tmp_path / "none" / "frame.png", np.zeros((3, 4, 4), np.uint8))
 
 
-def test_the_room_loads_torch_for_pixels_only():
-    code = "import sys, vcl.video, vcl.datasets.resolve, vcl.video.cache; sys.exit('torch' in sys.modules)"
+def test_reading_caching_and_preparing_load_no_torch():
+    """It takes seconds, and more memory than the frames."""
+    code = "import sys, vcl.cli.data, vcl.datasets.prepare, vcl.listeners.progress; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

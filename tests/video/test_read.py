@@ -1,5 +1,6 @@
 """The frames of a range, whatever the source; arrays."""
 
+import errno
 import logging
 import struct
 
@@ -9,7 +10,9 @@ from video_fixtures import frames_of
 
 import vcl.video.readers.container
 from vcl.errors import VideoError
+from vcl.video.probe import probe
 from vcl.video.read import frame_array
+from vcl.video.source import VideoSource
 
 
 def test_one_frame_is_a_video(write_video, write_folder, clip):
@@ -72,3 +75,32 @@ def test_an_array_file_with_a_damaged_header_is_refused(source, header):
     with pytest.raises(VideoError, match=r"a\.npy: the array of frames cannot be read \(.+\)$") as refusal:
         frame_array(source / "a.npy")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 4, 4, 3), np.uint8),
+        np.zeros((2, 3, 4, 4), np.uint16),
+        np.zeros((3, 4, 4), np.uint8),
+        np.zeros((0, 3, 4, 4), np.uint8),
+        np.asfortranarray(np.zeros((2, 3, 4, 4), np.uint8)),
+    ],
+)
+def test_an_array_of_another_shape_type_or_order_is_refused(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(VideoError, match=r"a\.npy: an array of frames must be \(T, 3, H, W\) uint8 in C order, found "):
+        frame_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.yuv"])
+def test_a_video_that_may_not_be_read_is_one_line(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"x")
+
+    def refuse(*_, **__):  # Root, who runs tests in containers, may read everything.
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    for door in (lambda: frames_of(tmp_path / name), lambda: probe(VideoSource("clip", tmp_path / name))):
+        with pytest.raises(VideoError, match=rf"{name}: .*cannot be read \(.*Permission denied"):
+            door()

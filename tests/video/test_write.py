@@ -1,4 +1,4 @@
-"""Decoded frames -> files and folders, read back by other means."""
+"""Decoded frames -> files and folders, read back by PyAV and Pillow."""
 
 import resource
 from fractions import Fraction
@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from video_fixtures import frames_of
 
 from vcl.errors import VideoError
 from vcl.video import encode
-from vcl.video.read import read_frames
-from vcl.video.source import VideoSource
 from vcl.video.write import check_file, check_folder, write_frames, write_video
 
 # White, yellow, cyan, green, magenta, red, blue and black at 100 %, and their 8-bit levels in limited range as the
@@ -47,16 +46,16 @@ def planes_of(path):
     """Y, Cb and Cr of the first frame in the middle of each bar, as they are stored."""
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
-        found = []
+        levels = []
         for plane, part in zip(frame.planes, frame.format.components, strict=True):
             rows = np.frombuffer(plane, np.uint8).reshape(part.height, plane.line_size)
             width = part.width // 8
-            found.append(rows[part.height // 2, width // 2 : part.width : width])
-    return np.stack(found, axis=1).astype(int)
+            levels.append(rows[part.height // 2, width // 2 : part.width : width])
+    return np.stack(levels, axis=1).astype(int)
 
 
 def read_back(path):
-    return np.stack(list(read_frames(VideoSource("clip", path)))).transpose(0, 3, 1, 2)
+    return frames_of(path).transpose(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".npy"])
@@ -68,7 +67,7 @@ def test_mkv_and_npy_keep_every_pixel(tmp_path, suffix, frames, height, width):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_png_images_keep_every_pixel_and_count_from_where_they_are_told(tmp_path):
+def test_png_images_keep_every_pixel_and_are_numbered_from_the_first(tmp_path):
     clip = noise(3, 5, 7)
     assert write_frames(tmp_path / "frames", batches(clip), first=9) == 3
     images = sorted((tmp_path / "frames").iterdir())
@@ -114,10 +113,10 @@ def test_every_grey_stays_grey(tmp_path):
 
 def test_chroma_lies_at_the_left_column_and_between_two_rows():
     rows, columns = np.mgrid[0:6, 0:8].astype(np.int32)
-    found = encode._subsampled(10 * rows + columns)
+    chroma = encode._subsampled(10 * rows + columns) / 8
     expected = 10 * (np.arange(0, 6, 2)[:, None] + 0.5) + np.arange(0, 8, 2)
-    assert np.array_equal(found[:, 1:] / 8, expected[:, 1:])
-    assert np.array_equal(found[:, 0] / 8, expected[:, 0] + 0.25)  # The first column has itself to its left.
+    assert np.array_equal(chroma[:, 1:], expected[:, 1:])
+    assert np.array_equal(chroma[:, 0], expected[:, 0] + 0.25)  # The first column has itself to its left.
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -137,7 +136,7 @@ def test_a_video_plays_at_the_rate_and_has_every_frame(tmp_path, suffix, rate):
         assert sum(1 for _ in container.decode(video=0)) == 12
 
 
-def test_a_batch_is_asked_for_when_those_before_it_are_written(tmp_path):
+def test_a_batch_is_decoded_when_those_before_it_are_written(tmp_path):
     def watched():
         for number, batch in enumerate(batches(noise(6, 4, 4))):
             assert len(list(tmp_path.rglob("*.png"))) == 2 * number
@@ -158,12 +157,12 @@ def test_what_is_stopped_leaves_nothing_and_takes_nothing_away(tmp_path, name):
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
-    there = tmp_path / name
-    there.write_bytes(b"before") if there.suffix else there.mkdir()
+    existing = tmp_path / name
+    existing.write_bytes(b"before") if existing.suffix else existing.mkdir()
     with pytest.raises(KeyboardInterrupt):
-        write(there)
-    assert list(tmp_path.rglob("*")) == [there]
-    assert there.is_dir() or there.read_bytes() == b"before"
+        write(existing)
+    assert list(tmp_path.rglob("*")) == [existing]
+    assert existing.is_dir() or existing.read_bytes() == b"before"
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.y4m", "clip.npy", "frames"])
@@ -236,7 +235,7 @@ def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_folder_without_permission_is_told_of_before(tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_refused_before_frames_are_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # Root, who runs tests in containers, may do everything.
     for check in (lambda: check_file(tmp_path / "clip.mkv"), lambda: check_folder(tmp_path)):
         with pytest.raises(VideoError, match="must be writable"):

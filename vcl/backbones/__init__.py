@@ -27,7 +27,7 @@ def build(
     """An untrained network, without session tensors; its weights are drawn by ``reset_parameters``.
 
     Args:
-        config: its knobs; the name chooses the class.
+        config: its knobs; the name chooses its class.
         size: height and width of a frame, pixels.
         sessions: videos in the stream, for networks whose input depends on it.
         rule: how sessions share the weights; by default the network is dense.
@@ -44,10 +44,10 @@ def build(
 
 
 def of_run(config: RunConfig, sessions: int) -> Backbone:
-    """The dense network that a run's videos are decoded with; as ``build`` gives it.
+    """The dense network that decodes the videos of a run, as ``build`` makes it.
 
     Raises:
-        ConfigError: the network cannot make frames of this size, or none is as small as the method asks for.
+        ConfigError: the network cannot make frames of this size, or none is as small as the method needs.
     """
     return build(resolved(config).backbone, config.stream.size, sessions)
 
@@ -56,7 +56,7 @@ def resolved(config: RunConfig) -> RunConfig:
     """The config with every width known: ``single_matched`` becomes ``single`` with the widths that fit.
 
     Raises:
-        ConfigError: no network is as small as the method asks for.
+        ConfigError: no network is as small as the method needs.
     """
     if not isinstance(config.method, SingleMatchedConfig):
         return config
@@ -66,7 +66,7 @@ def resolved(config: RunConfig) -> RunConfig:
 
 @lru_cache
 def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int) -> BackboneConfig:
-    """Widths are searched for, which takes seconds at the size of the paper."""
+    """The backbone with the widths that fit; the search takes seconds at the size of the paper."""
     return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
 
 

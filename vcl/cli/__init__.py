@@ -1,4 +1,4 @@
-"""The ``vcl`` command. Each subcommand imports what it needs when it runs, so that help comes at once."""
+"""The ``vcl`` command. A subcommand imports what it needs when it runs, so that help is printed at once."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from vcl.errors import Interrupted, OutputClosedError, VclError
 from vcl.memory import memory_explained
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 
     Args:
-        words: the command line, without the program; default is the real one.
+        argv: the words of the command line after ``vcl``; by default those of this process.
 
     Returns:
-        Exit status: 0, 2 after an error that vcl raised on purpose, 130 when the user stopped it, 141 when nobody read
-        its output any more.
+        Exit status: 0, 2 after an error that vcl raised on purpose, 130 after Ctrl-C, 141 when the reader of its output
+        is gone.
     """
-    # Threads that wait by spinning hold up every other process; it must be set before torch starts its threads.
+    # Threads that wait by spinning slow down every other process; it must be set before torch starts its threads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults a step.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # Large tensors on large pages: fewer page faults per step.
     prepare_streams()
-    # Figures are written to files: no display is needed, and what a notebook left behind here could not be loaded.
+    # Figures are written to files and need no display; a notebook's backend, inherited from it, would not load here.
     os.environ["MPLBACKEND"] = "agg"
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # Where it keeps its cache is no matter.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # It warns about the folder of its cache.
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("vcl").setLevel(logging.INFO)
     try:
-        _run(words)
+        _run(argv)
     except Interrupted as stop:
-        remark(f"{stop}; the same command goes on from there")
+        remark(f"{stop}; the same command resumes it")
         return 130
     except KeyboardInterrupt:
         remark("stopped")
         return 130
     except OutputClosedError:
-        return 141  # As a program that the system ends for it: 128 and SIGPIPE.
+        return 141  # 128 + SIGPIPE, as of a program that the signal ends.
     except VclError as error:
         remark(str(error))
         return 2
@@ -60,31 +60,31 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(words: Sequence[str] | None) -> None:
+def _run(argv: Sequence[str] | None) -> None:
     arguments = argparse.Namespace()
     try:
-        arguments = _parse(words)
+        arguments = _parse(argv)
         with memory_explained(), _plugins(arguments):
             arguments.do(arguments)
     except KeyboardInterrupt:
         if "goes_on" in arguments:
-            raise Interrupted("stopped; what is saved is kept") from None
+            raise Interrupted("stopped, and progress is saved") from None
         raise
     finally:
-        write_output("")  # Help, too, may meet a closed pipe or a full disk.
+        write_output("")  # A closed pipe or a full disk may also show when help is printed.
 
 
 def _plugins(arguments: argparse.Namespace) -> AbstractContextManager[None]:
-    """Make known what plugins register, to a subcommand that may name it."""
-    if "plugin" not in arguments:
+    """Plugins are loaded while a subcommand runs that has the option."""
+    if not hasattr(arguments, "plugin"):
         return nullcontext()
     from vcl.config.plugins import plugins_loaded
 
     return plugins_loaded(arguments.plugin)
 
 
-def _parse(words: Sequence[str] | None) -> argparse.Namespace:
-    return parse(_parser(), words)
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    return parse(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

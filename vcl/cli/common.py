@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, TypeAlias
 
 from vcl.cli.parser import complete_setting
@@ -78,7 +79,7 @@ def check_yaml_path(path: Path, what: str) -> None:
         what: config or grid.
 
     Raises:
-        ConfigError: the path is a folder or a video, or does not exist while a file with a similar name does.
+        ConfigError: it is a folder, a video or a Python file, or there is only a file with nearly this name.
     """
     from vcl.config.rules import shown
 
@@ -90,6 +91,8 @@ def check_yaml_path(path: Path, what: str) -> None:
             kind = "a folder" if path.is_dir() else "a video"
             hint = f"; videos of your own go behind a config: vcl run experiments/demo/pfnr.yaml {run_settings(path)}"
             hint += " stream.frames=null"
+        elif path.suffix == ".py" and path.is_file():
+            kind, hint = "a Python file", f"; a plugin is given by --plugin {quote(str(path))}"
         elif not path.exists():
             hint = did_you_mean(str(path), [str(file) for file in path.parent.glob("*.y*ml")])
             kind = "no such file" if hint else ""

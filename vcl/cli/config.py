@@ -1,4 +1,4 @@
-"""``vcl config`` and ``vcl list``: what can be set, and what there is to choose from."""
+"""``vcl config`` and ``vcl list``: settings, and the names that can be chosen."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def add_config_commands(commands: Commands) -> None:
-    """Give ``vcl`` the subcommands that show its settings and its tables."""
+    """Add the subcommands that show settings and names."""
     config = commands.add_parser(
         "config",
-        help="list every setting with its type, default and meaning, or show what a config file comes to",
-        description="List every setting with its type, default and meaning; or print the whole config, defaults "
-        "included, that a YAML file and settings come to.",
+        help="list every setting with its type, default and meaning, or print a whole config",
+        description="List every setting with its type, default and meaning. With a YAML file, print the config that "
+        "it and the settings give, defaults included.",
         epilog="Examples: vcl config train    vcl config pfnr    vcl config experiments/demo/pfnr.yaml train.epochs=20",
     )
     config.add_argument(
         "what", nargs="?", metavar="WHAT", help="a section, a method, a backbone or a YAML file (default: everything)"
     )
-    add_settings(config, "with a YAML file: key=value, which wins over the file")
+    add_settings(config, "with a YAML file: key=value, which overrides the file")
     config.set_defaults(do=_config)
 
     listing = commands.add_parser("list", help="list methods, backbones, benchmarks or losses")
@@ -56,7 +56,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
-    """Section, heading and dataclass of what is asked for: all, a section, or one method or backbone."""
+    """Section, heading and dataclass of a section, a method or a backbone; None stands for all."""
     from vcl.config.store import every_kind, installed_kinds
 
     known = every_kind()

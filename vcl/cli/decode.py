@@ -109,7 +109,7 @@ def _write_videos(arguments: argparse.Namespace) -> None:
     if form != "png":
         check_size(out if is_file else out / f"{videos[0].name}.{form}", *config.stream.size)
     timed = form not in _WITHOUT_RATE
-    rates = [_rate(arguments.rate, config.stream, video.name) if timed else RATE for video in videos]
+    rates = [_rate(arguments.rate, folder.stream_of(video.name), video.name) if timed else RATE for video in videos]
 
     folder.check_sessions()
 
@@ -150,7 +150,7 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
     notes = [folder.session_notes(session) for session in range(folder.sessions())]
     if not notes:
         raise RunFolderError(f"{folder.path} has no finished session yet, so there is nothing to decode")
-    to_come = [name for event in folder.events("start")[:1] for name in event["videos"][len(notes) :]]
+    to_come = [name for event in folder.events("start")[-1:] for name in event["videos"][len(notes) :]]
     names = [*(note.video for note in notes), *to_come]
     state = len(notes) - 1
     if arguments.after is not None:

@@ -1,4 +1,4 @@
-"""argparse with hints, settings anywhere and, where it is installed, completion by argcomplete."""
+"""argparse with hints, settings anywhere on the line and, where it is installed, completion by argcomplete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vcl.wording import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what a mistyped choice may have meant."""
+    """Suggests what a mistyped choice may have meant."""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -22,14 +22,14 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"there is no {value!r}{hint}")
 
 
-def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argparse.Namespace:
-    """Settings may stand anywhere, which argparse alone allows only before the first option.
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse a command line with settings anywhere, which argparse alone allows only before the first option.
 
     Raises:
         VclError: a setting is written as an option.
     """
     _complete(parser)
-    arguments, rest = parser.parse_known_args(words)
+    arguments, rest = parser.parse_known_args(argv)
     for word in rest if hasattr(arguments, "setting") else ():
         if re.match(r"--?\w+\.\w+", word):
             key, _, value = word.lstrip("-").partition("=")
@@ -42,7 +42,7 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argpa
 
 
 def _complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell and exit, where it asks what a word may become."""
+    """Print completions and exit, where the shell asks for them."""
     if "_ARGCOMPLETE" in os.environ:
         try:
             import argcomplete
@@ -52,7 +52,7 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 
 def complete_setting(prefix: str, **_: object) -> list[str]:
-    """Settings that begin so, ``=`` included."""
+    """Settings that begin with a prefix, with ``=`` at their ends."""
     from dataclasses import fields
 
     from vcl.config.store import every_kind

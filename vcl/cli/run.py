@@ -1,4 +1,4 @@
-"""``vcl run``, ``plan`` and ``grid``."""
+"""``vcl run``, ``append``, ``plan`` and ``grid``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import (
     Commands,
     add_config,
+    add_plugins,
     add_settings,
     check_yaml_path,
     load_config,
@@ -33,8 +34,9 @@ log = logging.getLogger(__name__)
 
 
 def add_run_commands(commands: Commands) -> None:
-    """Give ``vcl`` the subcommands that run experiments, or say what a run will take."""
+    """Add the subcommands that run experiments or estimate what a run needs."""
     _add_run(commands)
+    _add_append(commands)
     _add_plan(commands)
     _add_grid(commands)
 
@@ -44,7 +46,7 @@ def _add_run(commands: Commands) -> None:
         "run",
         help="train on a stream of videos, one after the other, and measure the session matrix",
         description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
-        "disk and measured. A run that was stopped, however it was stopped, goes on when the same command is given.",
+        "disk and measured. The same command resumes a run, however it was stopped.",
         epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try. Settings used most: "
         "stream.benchmark, stream.root, stream.videos, stream.size, stream.frames, method.name, method.capacity, "
         "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, wandb.mode. 'vcl config' lists "
@@ -52,23 +54,40 @@ def _add_run(commands: Commands) -> None:
     )
     add_config(run)
     run.add_argument(
-        "--out", type=path_word, metavar="DIR", help="the run folder (default: runs/ and the config's name)"
+        "--out", type=path_word, metavar="DIR", help="the run folder (default: runs/NAME, after the config)"
     )
-    run.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
+    run.add_argument("--quiet", action="store_true", help="print no progress, and no matrix at the end")
     run.set_defaults(do=_run, goes_on=True)
+
+
+def _add_append(commands: Commands) -> None:
+    append = commands.add_parser(
+        "append",
+        help="train a finished run on one more video, as its next session",
+        description="Train a finished run on one more video, as its next session. The videos before keep every bit. "
+        "An appending that was stopped, however it was stopped, goes on when the same command is given.",
+        epilog="Example: vcl append runs/first holiday.mp4",
+    )
+    append.add_argument("run", type=path_word, metavar="RUN", help="a run folder")
+    append.add_argument(
+        "video", metavar="VIDEO", help="a video file, a folder of frames, or the name of a video in the run's benchmark"
+    )
+    add_plugins(append)
+    append.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
+    append.set_defaults(do=_append, goes_on=True)
 
 
 def _add_plan(commands: Commands) -> None:
     plan = commands.add_parser(
         "plan",
-        help="say what a run will take before it is run: parameters, bytes, memory, disk, hours",
-        description="Say what a run will take on this machine: parameters, work, stored bytes, memory, disk and hours. "
-        "Times come from two short sessions on noise: half a minute for small frames, minutes for large ones. The "
-        "videos need not be here where their lengths are known. Warns of what does not fit.",
+        help="estimate what a run needs: parameters, bytes, memory, disk, hours",
+        description="Estimate what a run needs on this machine: parameters, work, stored bytes, memory, disk, hours. "
+        "Times are measured in two short sessions on noise, which take half a minute for small frames and minutes for "
+        "large ones. The videos may be missing if their lengths are known. Warns of what does not fit.",
         epilog="Example: vcl plan experiments/demo/pfnr.yaml train.epochs=20 --out runs/try",
     )
     add_config(plan)
-    plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder to be (default: as vcl run has it)")
+    plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder (default: as in vcl run)")
     plan.add_argument("--json", action="store_true", help="print JSON")
     plan.set_defaults(do=_plan)
 
@@ -77,14 +96,14 @@ def _add_grid(commands: Commands) -> None:
     grid = commands.add_parser(
         "grid",
         help="run a grid of methods, settings, seeds and streams, each a run folder",
-        description="Run every cell of a grid, one after another; what is done is skipped. A grid that was stopped "
-        "goes on when the same command is given, and the same command in a second process takes a share of the cells.",
+        description="Run every cell of a grid, one after another, except those that are finished. The same command "
+        "resumes a stopped grid; in a second process, it takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
     grid.add_argument("grid", type=path_word, help="a YAML file; vcl/grid_file.py says what it holds")
-    add_settings(grid, "key=value for every cell; wins over the file")
+    add_settings(grid, "key=value for every cell; overrides the file")
     grid.add_argument(
-        "--out", type=path_word, metavar="DIR", help="the grid's folder (default: runs/ and the grid's name)"
+        "--out", type=path_word, metavar="DIR", help="the grid's folder (default: runs/NAME, after the grid)"
     )
     grid.set_defaults(do=_grid, goes_on=True)
 
@@ -100,24 +119,45 @@ def _run(arguments: argparse.Namespace) -> None:
     # Before torch is loaded, which takes seconds.
     log.info("%s on %s, frames of %d x %d, into %s", config.method.name, config.stream.benchmark, width, height, path)
 
-    from vcl.device import keep_freed_memory
-    from vcl.listeners.progress import Progress
-    from vcl.report.terminal import matrix_text
     from vcl.run import run
     from vcl.rundir import RunFolder
 
-    keep_freed_memory()
     finished_before = RunFolder(path).finished()
-    with Progress(quiet=arguments.quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
+    _train(config, path, partial(run, config, path), arguments.quiet)
+    if finished_before and not arguments.quiet:
+        tell("This run was finished before; nothing was trained.")
+
+
+def _append(arguments: argparse.Namespace) -> None:
+    _refuse_launchers()
+
+    from vcl.rundir import RunFolder
+
+    config = RunFolder.existing(arguments.run).config()
+    if arguments.quiet:
+        logging.getLogger("vcl").setLevel(logging.WARNING)
+    log.info("%s, with the session of %s", arguments.run, arguments.video)  # Before torch is loaded.
+
+    from vcl.append import append
+
+    _train(config, arguments.run, partial(append, arguments.run, arguments.video), arguments.quiet)
+
+
+def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool) -> None:
+    """Train with a progress bar and whoever else listens; then show the matrix."""
+    from vcl.device import keep_freed_memory
+    from vcl.listeners.progress import Progress
+    from vcl.report.terminal import matrix_text
+
+    keep_freed_memory()
+    with Progress(quiet=quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
-            return [progress, *stack.enter_context(_sinks(folder, config, quiet=arguments.quiet))]
+            return [progress, *stack.enter_context(_sinks(folder, config, quiet=quiet))]
 
-        folder = run(config, path, listeners)
-    if not arguments.quiet:
+        folder = train(listeners=listeners)
+    if not quiet:
         tell(matrix_text(folder, width=terminal_width()))
-        if finished_before:
-            tell("This run had come to its end before; nothing was trained.")
         word = quote(str(path))
         tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
 
@@ -127,8 +167,8 @@ def _plan(arguments: argparse.Namespace) -> None:
 
     from vcl.plan import plan
 
-    found = plan(config, arguments.out or Path("runs", arguments.config.stem))
-    tell(json.dumps(found.to_json(), indent=1) if arguments.json else found.to_text())
+    estimate = plan(config, arguments.out or Path("runs", arguments.config.stem))
+    tell(json.dumps(estimate.to_json(), indent=1) if arguments.json else estimate.to_text())
 
 
 def _grid(arguments: argparse.Namespace) -> None:
@@ -145,21 +185,21 @@ def _grid(arguments: argparse.Namespace) -> None:
     keep_freed_memory()
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
     failed = run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
-    tell(f"Runs: {out}   Side by side: vcl compare {out}")
+    tell(f"Runs: {out}   Comparison: vcl compare {out}")
     if failed:
         raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
 
 
 def _refuse_launchers() -> None:
-    """Refuse to be one of several processes that should train together, as torchrun starts them.
+    """Refuse a launcher such as torchrun, which starts several processes to train together.
 
     Raises:
-        VclError: there are others.
+        VclError: there are several.
     """
-    world = os.environ.get("WORLD_SIZE", "")
-    if world.isdecimal() and int(world) > 1:
+    world_size = os.environ.get("WORLD_SIZE", "")
+    if world_size.isdecimal() and int(world_size) > 1:
         raise VclError(
-            f"a run is one process and trains on one device, got WORLD_SIZE = {world}; start vcl without torchrun "
+            f"a run is one process and trains on one device, got WORLD_SIZE = {world_size}; start vcl without torchrun "
             "(several processes of vcl grid, each started by itself, share its cells)"
         )
 
@@ -168,7 +208,7 @@ def _refuse_launchers() -> None:
 def _sinks(
     folder: RunFolder, config: RunConfig, grid: Path | None = None, quiet: bool = False
 ) -> Iterator[Sequence[Listener]]:
-    """Who gets a run's events beside the one who waits for it."""
+    """Listeners that send a run's events elsewhere, closed at the end."""
     from vcl.listeners.wandb import wandb_sink
 
     sinks = wandb_sink(folder, config, grid)

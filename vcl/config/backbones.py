@@ -24,6 +24,11 @@ class BackboneConfig:
     initial: Literal["paper", "scaled"] = "paper"
     """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
 
+    @property
+    def needs_session_count(self) -> bool:
+        """Whether the network's input depends on the number of videos, so that no run can take another."""
+        return False
+
 
 @dataclass(frozen=True)
 class NervConfig(BackboneConfig):
@@ -57,6 +62,11 @@ class NervConfig(BackboneConfig):
     they were."""
     session_embedding: Literal["open", "fraction"] = "open"
     """Position of a session: independent of the number of sessions, or (as in the paper's code) (s + 1) / (N + 1)."""
+
+    @property
+    def needs_session_count(self) -> bool:
+        """With the parity embedding, (s + 1) / (N + 1)."""
+        return self.session_embedding == "fraction"
 
     def __post_init__(self) -> None:
         for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):

@@ -1,6 +1,7 @@
 """The stream of videos that a config describes."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from vcl.video.read import check_length
 from vcl.video.transform import Transform
 
 
-def open_stream(config: StreamConfig) -> list[Clip]:
+def open_stream(config: StreamConfig, appended: Sequence[StreamConfig] = ()) -> list[Clip]:
     """All clips in the order of their sessions, decoded now unless they are prepared or in the cache.
 
     All videos are probed before the first is decoded. One that proves damaged or too short while it is decoded does not
@@ -25,6 +26,7 @@ def open_stream(config: StreamConfig) -> list[Clip]:
 
     Args:
         config: the ``stream`` section of a run's config.
+        appended: streams of one video each that the run took later.
 
     Raises:
         ConfigError: the root or the cache lies in a home that does not exist.
@@ -52,7 +54,8 @@ def open_stream(config: StreamConfig) -> list[Clip]:
             with faults.collected():
                 clips[source.name] = load_clip(source, transform, cache_folder(config.cache))
     faults.raise_any()
-    return ordered([clips[source.name] for source in sources], config)
+    clips_in_order = ordered([clips[source.name] for source in sources], config)
+    return [*clips_in_order, *(clip for stream in appended for clip in open_stream(stream))]
 
 
 def root_of(config: StreamConfig) -> Path | None:

@@ -129,8 +129,8 @@ class _Lines:
             log.info("%s: %s in %s", _named(self._session, self._names), steps, epochs)
         if kind == "start":
             self._names = event["videos"]
-            going_on = "going on: " if event["resumed"] else ""
-            log.info("%s%s: %s", going_on, _counted(len(self._names), "session"), ", ".join(self._names))
+            resumed = "resumed, " if event["resumed"] else ""
+            log.info("%s%s: %s", resumed, _counted(len(self._names), "session"), ", ".join(self._names))
         elif kind == "epoch" and _worth_a_line(event["epoch"], event["epochs"]):
             log.info(
                 "%s: epoch %d of %d, %s, loss %.4g, %.0f s",

@@ -54,7 +54,7 @@ def wandb_sink(folder: RunFolder, config: RunConfig, grid: Path | None = None) -
         folder: the run.
         config: its config; ``wandb.mode`` online becomes offline where there is no API key.
         grid: folder of the grid that the run is a cell of. Its name becomes the group on W&B, and the run is named by
-            its path within, ``pfnr/seed0``; a run outside a grid is named like its folder.
+            its path from there on, ``methods/pfnr/0``; a run outside a grid is named like its folder.
 
     Returns:
         The listener, or an empty list where the mode is disabled or W&B does not start.
@@ -191,8 +191,8 @@ class WandbListener:
 def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "online"], grid: Path | None) -> wandb.Run:
     import wandb
 
-    name = folder.path.resolve().name if grid is None else folder.path.relative_to(grid).as_posix()
-
+    group = None if grid is None else printable(grid.resolve().name)
+    name = printable(folder.path.resolve().name if grid is None else folder.path.relative_to(grid).as_posix())
     # Only the run's numbers: no console output, code, machine, packages or system load.
     settings: dict[str, Any] = {
         "silent": True,
@@ -209,8 +209,8 @@ def _start(folder: RunFolder, config: RunConfig, mode: Literal["offline", "onlin
     run = wandb.init(
         project=config.wandb.project,
         tags=config.wandb.tags,
-        name=printable(name),
-        group=None if grid is None else printable(grid.resolve().name),
+        name=name if group is None else f"{group}/{name}",
+        group=group,
         id=folder.wandb_id(),
         dir=folder.path,
         config=configs.to_dict(config),

@@ -4,6 +4,7 @@
 
     config.yaml              the whole config, defaults included
     resolved.yaml            the same with every width of the network known
+    appended.json            videos that the run took when it was finished, by ``vcl append``
     versions.json            libraries and machine of every start of the run
     events.jsonl             what happened, a line each; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row a session
@@ -18,7 +19,8 @@ Every file but the events appears whole or not at all. The events are only ever 
 went on may tell of an epoch twice, and the later line holds.
 """
 
-from vcl.rundir.folder import Event, Listener, RunFolder
+from vcl.rundir.events import Event, Listener
+from vcl.rundir.folder import RunFolder
 from vcl.rundir.search import run_folders
 from vcl.rundir.tensors import SessionNotes
 

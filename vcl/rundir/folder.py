@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
 from vcl.atomic_file import TEMPORARY_SUFFIX, remove_drafts
-from vcl.config import RunConfig
+from vcl.config import RunConfig, StreamConfig
 from vcl.config.rules import shown
 from vcl.errors import ConfigError, RunFolderError, RunFolderInUseError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock, is_locked
+from vcl.rundir.events import Event, append_event, read_events
 from vcl.rundir.files import exists, explained, not_a_run, write_whole
-from vcl.rundir.records import check_event, check_matrix, check_versions, matrix_csv
+from vcl.rundir.records import check_appended, check_matrix, check_versions, matrix_csv
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
 
 logger = logging.getLogger(__name__)
@@ -27,21 +28,8 @@ logger = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from torch import Tensor
 
-Event = dict[str, Any]
-"""A line of ``events.jsonl``: ``kind`` and whatever that kind tells."""
-
-Listener = Callable[[Event], None]
-"""Whoever watches a run: it gets each event after the run folder has it."""
-
 _BEGUN = re.compile(rf"{re.escape(LOCK_NAME)}|\.config\.yaml\..*{re.escape(TEMPORARY_SUFFIX)}")
 """What is in a run folder before its config is."""
-
-_KEYS_OF_KIND = {
-    "epoch": ("session", "epoch"),
-    "session": ("session",),
-    "row": ("session",),
-    "probe": ("session", "scratch"),
-}
 
 
 class RunFolder:
@@ -177,6 +165,28 @@ class RunFolder:
         except ConfigError as error:
             raise RunFolderError(f"{path} cannot be used: {error}") from error
 
+    def append(self, stream: StreamConfig) -> None:
+        """Take a stream of one video behind the run's own."""
+        self._write_text("appended.json", json.dumps([*self._appended(), _appended_entry(stream)], indent=1) + "\n")
+
+    def appended(self) -> list[StreamConfig]:
+        """Streams of the videos that the run took when it was finished, one video each, in order."""
+        if not (entries := self._appended()):
+            return []
+        stream = self.config().stream
+        return [
+            replace(stream, benchmark=entry["benchmark"], root=entry["root"], videos=(entry["video"],), order="given")
+            for entry in entries
+        ]
+
+    def stream_of(self, video: str) -> StreamConfig:
+        """The stream that one of the run's videos came with."""
+        config = self.config().stream
+        return next((stream for stream in self.appended() if stream.videos == (video,)), config)
+
+    def _appended(self) -> list[dict[str, Any]]:
+        return self._read_json("appended.json", check_appended) or []
+
     def add_versions(self, versions: Mapping[str, Any]) -> None:
         """Keep the libraries and the machine of this start, unless the last start had the same."""
         starts = self.versions()
@@ -189,41 +199,19 @@ class RunFolder:
 
     def record(self, event: Event) -> None:
         """Append an event; it is in the file when this returns."""
-        line = json.dumps(event, allow_nan=False).encode() + b"\n"
-        with explained(self.path), self.events_path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())  # What is written after it, such as a session, may not outlive it.
+        append_event(self.events_path, event)
 
     def events(self, kind: str | None = None) -> list[Event]:
-        """All events in order, or those of one kind; of an event told twice the later telling, at its own place.
+        """All events in order, or those of one kind; of an event that was repeated the last, at the place of the first.
 
         A line that a kill cut off is left out.
         """
-        if not exists(self.events_path):
-            return []
-        with explained(self.events_path):
-            lines = self.events_path.read_bytes().splitlines()
-        last: dict[object, Event] = {}
-        for number, line in enumerate(lines, 1):
-            try:
-                event = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            with explained(f"{self.events_path}, line {number},"):
-                check_event(event)
-            if kind is None or event["kind"] == kind:
-                names = _KEYS_OF_KIND.get(event["kind"])
-                last[number if names is None else (event["kind"], *(event.get(name) for name in names))] = event
-        return list(last.values())
+        return read_events(self.events_path, kind)
 
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
-        return bool(self.events("end"))
+        """Whether the run has come to its end, and taken no other video since."""
+        kinds = [event["kind"] for event in self.events() if event["kind"] in ("start", "end")]
+        return kinds[-1:] == ["end"]
 
     def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: SessionNotes) -> None:
         """Store what a session added.
@@ -318,3 +306,7 @@ class RunFolder:
             content = json.loads(path.read_bytes())
             check(content)
             return content
+
+
+def _appended_entry(stream: StreamConfig) -> dict[str, Any]:
+    return {"video": stream.videos[0], "benchmark": stream.benchmark, "root": stream.root}

@@ -66,6 +66,16 @@ def check_versions(starts: Any) -> None:
         raise ValueError("it must be a list of objects")
 
 
+def check_appended(videos: Any) -> None:
+    """Refuse what ``appended.json`` cannot hold."""
+    text: _Check = ("text", lambda value: isinstance(value, str))
+    root: _Check = ("text or null", lambda value: value is None or isinstance(value, str))
+    if not isinstance(videos, list):
+        raise ValueError("it must be a list of videos")
+    for number, video in enumerate(videos):
+        _require(video, {"video": text, "benchmark": text, "root": root}, f"video {number}")
+
+
 def check_matrix(matrix: Any) -> None:
     """Check the content of ``matrix.json``; raises ValueError."""
     size: _Check = ("height and width", lambda value: _is_list_of(value, 2, _is_count))

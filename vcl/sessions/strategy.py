@@ -287,6 +287,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
             }
         record = self.ledger.seal(**learned, frame=self._encoded(network))
         load_sealed(network, self.ledger)
+        self.model.load_frames(self.ledger.frames())  # Where another network decodes.
         return record
 
     @torch.no_grad()
@@ -306,13 +307,15 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         """Frame tensors of the session's video, ``(T, *shape)`` float32; none for most networks."""
         if not network.frame_tensors:
             return {}
-        clip, batches = self.clips[self.session].frames, []
+        clip, batches, was_training = self.clips[self.session].frames, [], network.training
+        network.eval()
         for first in range(0, len(clip), BATCH):
             times = range(first, min(first + BATCH, len(clip)))
             query = Query.of_video(self.session, times, len(clip), self.device)
             frames = to_unit(torch.from_numpy(np.array(clip[first : times.stop])).to(self.device))
             with autocast(self.device, self.precision):
                 batches.append(network.encode(query, frames))
+        network.train(was_training)
         return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
 
     def _rest_of_epoch(self, frames: int) -> Tensor:

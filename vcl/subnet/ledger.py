@@ -225,7 +225,7 @@ class Ledger:
         sealed = self._quantiser(path, value)
         if sealed.shape != value.shape or sealed.dtype != value.dtype:
             raise ValueError(
-                f"a quantiser must keep shape and type of {path}, got {tuple(sealed.shape)} {sealed.dtype}"
+                f"a quantiser must keep the shape and type of {path}, got {tuple(sealed.shape)} {sealed.dtype}"
             )
         if not torch.equal(self._quantiser(path, sealed), sealed):
             # A run that is stopped while it seals goes on from what it has loaded back, and seals that.

@@ -26,13 +26,12 @@ def bt709(y, u, v, bits):
 
 
 @pytest.mark.parametrize("bits", [8, 10])
-def test_an_archive_of_raw_video_is_converted_as_bt709_says(source, tmp_path, bits, monkeypatch):
+def test_an_archive_of_raw_video_is_converted_as_bt709_says(source, tmp_path, manifest, bits, monkeypatch):
     monkeypatch.setattr("vcl.video.readers.container.HD_HEIGHT", SIZE[0])
     y, u, v, content = planes(4, bits)
     pack(source / f"HoneyBee_32x24_120fps_420_{bits}bit_YUV_RAW.7z", {"HoneyBee_YUV.yuv": content})
-    own = tmp_path / "one.yaml"
-    own.write_text("videos: [{name: bee, files: [HoneyBee], frames: 4}]")
-    prepare(str(own), source, tmp_path / "out", Transform(*SIZE))
+    path = manifest("videos: [{name: bee, files: [HoneyBee], frames: 4}]")
+    prepare(path, source, tmp_path / "out", Transform(*SIZE))
     frames = np.load(tmp_path / "out" / "bee.npy").transpose(0, 2, 3, 1)
     assert np.abs(frames - bt709(y, u, v, bits)).max() <= 1.5
 

@@ -17,6 +17,7 @@ def riff(body):
 
 
 MOVI = chunk(b"LIST", b"movi" + chunk(b"00dc", b"ab") + chunk(b"00dc", b"cd"))
+UNPADDED = chunk(b"LIST", b"movi" + chunk(b"00dc", b"abc") + chunk(b"00dc", b"de"))
 INDEX = chunk(b"idx1", b"abc")
 
 
@@ -26,6 +27,7 @@ INDEX = chunk(b"idx1", b"abc")
         (riff(MOVI + INDEX + b"\0"), None),
         (riff(MOVI + INDEX + chunk(b"JUNK", b"")), None),
         (riff(MOVI + chunk(b"JUNK", b"")) + b"appended after the video", None),
+        (riff(UNPADDED), None),
         (riff(MOVI.replace(b"ab00dc", bytes(6))), 34),
         (riff(MOVI)[:-1], 34),
     ],

@@ -1,4 +1,4 @@
-"""Nothing that lies in a given folder is left out or counted twice without a word."""
+"""Nothing in a folder is left out or counted twice without a warning."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,14 @@ SMALL = Transform(4, 4)
 
 
 def frames_in(folder, *names):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(folder / name)
     return folder
 
 
 def doors(folder, tmp_path):
+    """Every way to read a folder."""
     source = VideoSource("clip", folder)
     return (
         lambda: list(read_frames(source)),
@@ -48,10 +49,8 @@ def doors(folder, tmp_path):
         (["f01.png", "f02.png", "f01-96x64.png"], "f01.png", "f01-96x64.png"),
     ],
 )
-def test_two_files_for_one_frame_are_refused_by_every_door(tmp_path, names, first, second):
-    folder = frames_in(tmp_path / "in", *names)
-    frames_in(tmp_path / "roots")
-    folder = folder.rename(tmp_path / "roots" / "clip")
+def test_two_files_for_one_frame_are_refused_everywhere(tmp_path, names, first, second):
+    folder = frames_in(tmp_path / "roots" / "clip", *names)
     for door in doors(folder, tmp_path):
         with pytest.raises(
             VideoError, match=rf"clip: there must be one file per frame, found {first} and {second}; keep"
@@ -73,7 +72,7 @@ def test_frames_of_several_kinds_or_numbers_are_frames(tmp_path, names):
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "warnings"),
     [
         (
             ["1.png", "2.png", "3.png", "cover.jpg"],
@@ -86,13 +85,13 @@ def test_frames_of_several_kinds_or_numbers_are_frames(tmp_path, names):
         (["clip1_1.png", "clip1_2.png", "clip2_8.png", "clip2_9.png"], []),
     ],
 )
-def test_a_strange_name_among_frames_and_a_leap_in_their_numbers_are_told_of(tmp_path, caplog, names, told):
+def test_a_name_unlike_the_others_and_a_gap_in_the_numbers_are_warned_of(tmp_path, caplog, names, warnings):
     folder = frames_in(tmp_path / "clip", *names)
     assert len(list(read_frames(VideoSource("clip", folder)))) == len(names)
-    assert caplog.messages == [f"{folder}: {remark}" for remark in told]
+    assert caplog.messages == [f"{folder}: {remark}" for remark in warnings]
 
 
-def test_videos_and_folders_of_images_beside_frames_are_told_of(tmp_path, caplog):
+def test_videos_and_folders_of_images_beside_frames_are_warned_of(tmp_path, caplog):
     folder = frames_in(tmp_path / "clip", "1.png", "2.png")
     frames_in(folder / "masks", "1.png")
     for name in ("preview.mp4", "poses.npy", "notes.txt"):
@@ -113,8 +112,7 @@ def test_an_animation_is_no_frame(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["gone/2.png", "1.png/2.png", "2.png"])
-def test_a_frame_that_is_a_dead_link_or_empty_is_named_by_every_door(tmp_path, target):
-    (tmp_path / "roots").mkdir()
+def test_a_frame_that_is_a_dead_link_or_empty_is_named_everywhere(tmp_path, target):
     folder = frames_in(tmp_path / "roots" / "clip", "1.png", "3.png")
     (folder / "2.png").symlink_to(target)
     for door in doors(folder, tmp_path):
@@ -168,12 +166,12 @@ def test_what_looks_like_a_video_and_is_not_used_is_named_in_one_line(mixed, cap
     ]
 
 
-def test_nothing_is_told_where_the_videos_are_chosen(mixed, caplog):
+def test_nothing_is_warned_of_where_the_videos_are_chosen(mixed, caplog):
     resolve("folder", mixed, ["apple"])
     assert caplog.text == ""
 
 
-def test_hundreds_of_things_are_told_of_in_one_line(tmp_path, caplog):
+def test_hundreds_of_unused_files_are_named_in_one_line(tmp_path, caplog):
     frames_in(tmp_path / "apple", "1.png")
     for number in range(300):
         (tmp_path / f"clip{number}.wmv").touch()
@@ -189,7 +187,7 @@ def test_a_folder_with_nothing_that_is_read_says_what_it_has(tmp_path):
         resolve("folder", tmp_path)
 
 
-def test_images_of_other_kinds_in_a_frame_folder_are_told_of_once(tmp_path, caplog):
+def test_images_of_other_kinds_in_a_frame_folder_are_warned_of_once(tmp_path, caplog):
     folder = frames_in(tmp_path / "clip", "1.png", "2.webp", "3.png")
     for _ in range(2):
         assert len(list(read_frames(VideoSource("clip", folder)))) == 2

@@ -15,6 +15,8 @@ class MethodConfig:
 
     forgets: ClassVar[bool] = True
     """Whether later sessions may change how earlier videos decode."""
+    revisits: ClassVar[bool] = False
+    """Whether sessions train on frames of other videos, read from the stream again."""
     together: ClassVar[bool] = False
     """Whether all videos are learned at once, in the last session."""
     excludes: ClassVar[tuple[str, ...]] = ()
@@ -26,6 +28,13 @@ class MethodConfig:
     def rehearsed_at_most(self, session: int) -> int:
         """The most frames of earlier videos that a training step uses in addition to ``train.batch`` new ones."""
         return 0
+
+    def check_sessions(self, sessions: int) -> None:
+        """Refuse a number of videos that the method cannot learn.
+
+        Raises:
+            ConfigError: names the key and the rule.
+        """
 
     def check(self, run: RunConfig) -> None:
         """Refuse a run that the method cannot do.

@@ -51,7 +51,7 @@ class SingleMatchedConfig(SingleConfig):
 class JointConfig(MethodConfig):
     """One dense network, trained on all videos at once in shuffled order: not sequential."""
 
-    together = True
+    revisits = together = True
     name: str = "joint"
     """Name of the method."""
 
@@ -65,6 +65,7 @@ class JointConfig(MethodConfig):
 class CumulativeConfig(MethodConfig):
     """One dense network; a session's epochs draw as many frames as its video has from all videos so far."""
 
+    revisits = True
     name: str = "cumulative"
     """Name of the method."""
 

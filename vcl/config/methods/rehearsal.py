@@ -167,6 +167,11 @@ class GemConfig(BufferConfig):
         super().__post_init__()
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
 
+    def check_sessions(self, sessions: int) -> None:
+        """Refuse a buffer that would leave an earlier video without a frame."""
+        earlier = sessions - 1
+        require(self.buffer >= earlier, "method.buffer", f"be at least {earlier} for gem", self.buffer)
+
     def rehearsed_at_most(self, session: int) -> int:
         """``rehearse`` frames of each earlier video."""
         return self.rehearse * session

@@ -62,7 +62,7 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
     matrices = {name: [measured(by_name[member]) for member in members] for name, members in groups.items()}
     streams = {tuple(matrix["videos"][: len(matrix["rows"])]) for runs in matrices.values() for matrix in runs}
     if len(streams) > 1:
-        rule = "have done the same videos in the same order"
+        rule = "have learned the same videos in the same order"
         raise VclError(f"runs in one figure must {rule}, got {' and '.join(map(' '.join, sorted(streams)[:2]))}")
     points = {}
     for name, members in groups.items():

@@ -10,7 +10,6 @@ from avalanche.training.plugins.gem import GEMPlugin
 from torch import Tensor
 
 from vcl.config import AgemConfig, GemConfig, MethodConfig
-from vcl.config.rules import require
 from vcl.layers import init
 from vcl.sessions.rehearsal import Buffered
 from vcl.sessions.strategy import VideoStrategy
@@ -49,12 +48,6 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
 
     def __init__(self, config: GemConfig, seed: int = 0) -> None:
         super().__init__(config, seed, patterns_per_experience=config.buffer, memory_strength=config.strength)
-
-    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Refuse a buffer that would leave an earlier video without a frame."""
-        super().before_training_exp(strategy, **kwargs)
-        earlier = len(strategy.clips) - 1
-        require(self.config.buffer >= earlier, "method.buffer", f"be at least {earlier} for gem", self.config.buffer)
 
     def rehearsed(self, session: int) -> int:
         """As many of every earlier video."""

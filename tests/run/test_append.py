@@ -1,0 +1,162 @@
+"""Videos that a finished run takes later."""
+
+import json
+import signal
+import time
+
+import pytest
+from on_device import decoder_of
+from warm_process import run_vcl, start_vcl
+
+from vcl import config as configs
+from vcl.append import append
+from vcl.cli import main
+from vcl.datasets.stream import open_stream
+from vcl.errors import RunFolderError, VideoError
+from vcl.evaluate import check_nothing_forgotten
+from vcl.run import run
+from vcl.rundir import RunFolder
+from vcl.video.write import write_video
+
+
+@pytest.fixture
+def config(tiny_config, stream):
+    """Of the first two of three videos."""
+
+    def make(method="pfnr", **sections):
+        return tiny_config(method, stream={**stream, "videos": ["clip0", "clip1"]}, **sections)
+
+    return make
+
+
+def without_times(folder):
+    rows = [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in folder.matrix()["rows"]]
+    return rows, [path.read_bytes() for path in sorted((folder.path / "sessions").iterdir())]
+
+
+def test_a_video_of_the_benchmark_becomes_the_next_session_and_the_others_keep_every_bit(config, tmp_path):
+    folder = run(config(), tmp_path / "run")
+    before = folder.matrix()["rows"]
+    append(tmp_path / "run", "clip2")
+    matrix = folder.matrix()
+    assert matrix["videos"] == ["clip0", "clip1", "clip2"]
+    assert matrix["frames"] == [5, 4, 6]
+    assert [row["psnr"][2] for row in matrix["rows"][:2]] == [None, None]
+    assert [row["psnr"][:2] for row in matrix["rows"][:2]] == [row["psnr"] for row in before]
+    last = matrix["rows"][2]
+    assert None not in last["psnr"]
+    assert last["sha256"][:2] == before[1]["sha256"]
+    check_nothing_forgotten(matrix["rows"], matrix["videos"])
+    assert [video.video for video in decoder_of(folder).videos] == matrix["videos"]
+    assert folder.finished()
+    assert folder.config() == config()
+
+
+def test_a_file_from_anywhere_becomes_the_next_session_and_the_one_after(config, tmp_path, stream, clips):
+    run(config(), tmp_path / "run")
+    for name in ("holiday", "party"):
+        write_video(tmp_path / f"{name}.mkv", iter([_tensor(clips[2])]))
+        append(tmp_path / "run", str(tmp_path / f"{name}.mkv"))
+    folder = RunFolder.existing(tmp_path / "run")
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "holiday", "party"]
+    names = [clip.name for clip in open_stream(folder.config().stream, folder.appended())]
+    assert names == folder.matrix()["videos"]
+    assert folder.stream_of("party").root == str(tmp_path)
+    assert folder.stream_of("clip0") == folder.config().stream
+
+
+def test_the_command_of_the_run_leaves_an_appended_run_as_it_is(config, tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text(configs.to_yaml(config()))
+    words = ["run", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")]
+    assert main([*words, "--quiet"]) == 0
+    assert main(["append", str(tmp_path / "run"), "clip2"]) == 0
+    assert "clip2" in capsys.readouterr().out
+    before = without_times(RunFolder(tmp_path / "run"))
+    assert main(words) == 0
+    assert "This run was finished before" in capsys.readouterr().out
+    assert without_times(RunFolder(tmp_path / "run")) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "sections", "video", "error", "line"),
+    [
+        ("joint", {}, "clip2", RunFolderError, "cannot take another video: joint learns all at once"),
+        (
+            "pfnr",
+            {"backbone": {"session_embedding": "fraction"}},
+            "clip2",
+            RunFolderError,
+            "the input of its network depends on how many there are",
+        ),
+        ("pfnr", {}, "clip1", RunFolderError, "must have no video called clip1 to take one, but it has"),
+        ("pfnr", {}, "clip9", VideoError, "the folder benchmark has no video called clip9; it has clip0, clip1, clip2"),
+    ],
+)
+def test_what_cannot_be_appended_is_refused_in_one_line_and_leaves_no_trace(
+    config, tmp_path, method, sections, video, error, line
+):
+    folder = run(config(method, train={"epochs": 1}, **sections), tmp_path / "run")
+    before = without_times(folder)
+    with pytest.raises(error, match=line):
+        append(tmp_path / "run", video)
+    assert without_times(folder) == before
+    assert folder.appended() == []
+
+
+def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(event):
+        if event["kind"] == "row":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(config(), tmp_path / "run", lambda _: [stop])
+    with pytest.raises(RunFolderError, match=r"must be finished to take another video, 1 sessions are closed; finish"):
+        append(tmp_path / "run", "clip2")
+
+
+def test_a_list_of_appended_videos_that_is_damaged_is_one_line(config, tmp_path):
+    folder = run(config(train={"epochs": 1}), tmp_path / "run")
+    (folder.path / "appended.json").write_text(json.dumps([{"video": 3}]))
+    with pytest.raises(RunFolderError, match="video of video 0 must be text, got 3"):
+        folder.appended()
+
+
+@pytest.mark.process
+def test_an_appending_killed_at_spread_points_ends_as_if_it_had_not_been(config, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(configs.to_yaml(config(train={"epochs": 4, "checkpoint_seconds": 0})))
+    for name in ("whole", "killed"):
+        assert run_vcl("run", path, "--out", tmp_path / name, "--quiet").returncode == 0
+    finished = without_times(RunFolder(tmp_path / "killed"))
+    assert run_vcl("append", tmp_path / "whole", "clip2", "--quiet").returncode == 0
+    events = tmp_path / "killed" / "events.jsonl"
+    start, end = (_lines(tmp_path / name / "events.jsonl") for name in ("killed", "whole"))
+    kills = 0
+    for point in range(start, end):
+        process = start_vcl("append", tmp_path / "killed", "clip2", "--quiet")
+        while _lines(events) < point and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(point % 5 / 100)
+        process.kill()
+        process.communicate()
+        kills += process.poll() == -signal.SIGKILL
+        rows, files = without_times(RunFolder(tmp_path / "killed"))
+        assert files[:2] == finished[1]
+        assert [row["sha256"][:2] for row in rows[:2]] == [row["sha256"] for row in finished[0]]
+    assert run_vcl("append", tmp_path / "killed", "clip2", "--quiet").returncode == 0
+    assert kills >= 4
+    assert without_times(RunFolder(tmp_path / "killed")) == without_times(RunFolder(tmp_path / "whole"))
+
+
+def _lines(path):
+    return len(path.read_bytes().splitlines())
+
+
+def _tensor(clip):
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.array(clip.frames)).float() / 255

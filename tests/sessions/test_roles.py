@@ -1,0 +1,167 @@
+"""A network with every kind of number that a backbone may have, in layers that know nothing of masks."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from on_device import DEVICE, decoder_of
+from torch import nn
+from torch.nn import functional as F
+
+from vcl.backbones import Backbone, SessionTensor
+from vcl.config.backbones import BACKBONES, BackboneConfig, register_backbone
+from vcl.config.methods import METHODS as KNOBS
+from vcl.errors import ConfigError
+from vcl.query import Output, Query
+from vcl.render import BATCH, Renderer
+from vcl.run import run_clips
+from vcl.rundir import RunFolder, SessionNotes
+from vcl.sessions.experience import video_stream
+from vcl.sessions.trainer import build
+
+
+@dataclass(frozen=True)
+class EverythingConfig(BackboneConfig):
+    """Knobs of the network below."""
+
+    name: str = "everything"
+    width: int = 8
+
+
+class Everything(Backbone):
+    """Codes of frames from an encoder, attention, strided, grouped and transposed convolutions, a norm, and biases."""
+
+    config_class = EverythingConfig
+    training_only: ClassVar = ("encoder",)
+
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
+        width = config.width
+        self.encoder = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.BatchNorm2d(4), nn.Flatten(), nn.LazyLinear(6))
+        self.encoder(torch.zeros(2, 3, *size))
+        self.grid = size[0] // 4, size[1] // 4
+        self.stem = nn.Linear(8, width * self.grid[0] * self.grid[1], bias=False)
+        self.attention = nn.MultiheadAttention(width, 2, bias=False, batch_first=True)
+        self.grouped = nn.Conv2d(width, width, 3, padding=1, groups=2, bias=False)
+        self.up = nn.ConvTranspose2d(width, width, 4, stride=4, bias=False)
+        self.register_buffer("gain", torch.tensor(0.5), persistent=False)
+
+    @property
+    def session_tensors(self):
+        width = self.up.out_channels
+        return {
+            "scale": SessionTensor((width,), "ones"),
+            "bias": SessionTensor((width,), "zeros"),
+            "head": SessionTensor((3, width)),
+        }
+
+    @property
+    def frame_tensors(self):
+        return {"code": (6,)}
+
+    def encode(self, query, frames):
+        return {"code": self.encoder(frames)}
+
+    def decode(self, query, session, frame):
+        place = torch.stack((query.fraction, query.session), dim=1).float()
+        x = self.stem(torch.cat((place, frame["code"]), dim=1)).view(len(query), -1, *self.grid)
+        tokens = F.avg_pool2d(x, 4).flatten(2).mT
+        attended = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        x = F.gelu(self.grouped(x) + attended.mean(1)[..., None, None])
+        x = self.up(x)
+        x = x / x.square().mean(1, keepdim=True).add(1e-6).sqrt()
+        x = F.gelu(x * session["scale"][..., None, None] + session["bias"][..., None, None])
+        colours = torch.einsum("boc,bchw->bohw", session["head"], x)
+        return Output(colours.sigmoid() * self.gain * 2, {"code": frame["code"]})
+
+    def loss_terms(self, output, batch):
+        return 1e-3 * output.extras["code"].square().mean()
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """The network is known for the time of a test."""
+    monkeypatch.setattr(BACKBONES, "known", dict(BACKBONES.known))
+    monkeypatch.setattr(BACKBONES.implementations, "data", dict(BACKBONES.implementations.data))
+    register_backbone(Everything)
+
+
+@pytest.fixture
+def everything(tiny_config):
+    def make(name, **sections):
+        config = tiny_config(name, **sections)
+        return type(config)(**{**vars(config), "backbone": EverythingConfig()})
+
+    return make
+
+
+FOR_NERV = {"pfnr", "single_matched"}
+"""Methods that are about knobs of another network."""
+
+
+@pytest.mark.parametrize("method", [name for name in KNOBS if not KNOBS.known[name].revisits and name not in FOR_NERV])
+def test_a_network_with_numbers_of_every_kind_is_decoded_from_disk_as_it_was_trained(
+    method, everything, clips, tmp_path
+):
+    config = everything(method, train={"epochs": 4})
+    stream = video_stream(clips[:2]).train_stream
+    with RunFolder.opened(tmp_path / "run", config) as folder:
+        strategy = build(config, clips[:2], lambda event: None, DEVICE)
+        for session, clip in enumerate(clips[:2]):
+            strategy.train(stream[session], eval_streams=[])
+            notes = SessionNotes(clip.name, len(clip.frames), sessions=2, state_kind=strategy.state_kind)
+            folder.write_session(session, strategy.record.tensors(), notes)
+            network, count = strategy.decoding.eval(), len(clip.frames)
+            with torch.no_grad():
+                queries = Query.of_video(session, range(count), count, DEVICE).tensor()
+                trained = torch.cat([network(rows) for rows in torch.split(queries, BATCH)])
+            assert torch.equal(torch.cat(list(decoder_of(folder, session).frames(session))), trained)
+            network.train()
+    assert {path.split("/")[0] for path in strategy.record.tensors()} >= {"weight", "session", "frame"}
+    assert not any("encoder" in path for path in strategy.record.tensors() if not path.startswith("buffer/"))
+
+
+@pytest.mark.parametrize("unit", ["kernel", "channel"])
+def test_a_run_whose_masks_choose_kernels_or_channels_forgets_nothing(unit, everything, clips, tmp_path):
+    config = everything("wsn", method={"unit": unit}, matrix={"upper": False})
+    folder = run_clips(config, clips, tmp_path / "run")
+    first, *_, last = folder.matrix()["rows"]
+    assert last["sha256"][0] == first["sha256"][0]
+    by_weight = run_clips(everything("wsn", matrix={"upper": False}), clips, tmp_path / "weights")
+    assert folder.session_bytes(0)["mask"] < by_weight.session_bytes(0)["mask"]
+
+
+def test_a_video_without_codes_of_its_frames_is_not_decoded_ahead_of_its_session(everything, clips, tmp_path):
+    folder = run_clips(everything("wsn"), clips[:2], tmp_path / "run")
+    assert folder.matrix()["rows"][0]["psnr"][1] is None
+
+
+def test_a_decoder_has_no_use_for_the_encoder():
+    network = build_network()
+    assert hasattr(network, "encoder")
+    Renderer(network)
+    assert not hasattr(network, "encoder")
+
+
+def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_line(everything, clips, tmp_path):
+    with pytest.raises(ConfigError, match="joint cannot train everything, whose frames have numbers of their own"):
+        run_clips(everything("joint"), clips, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_network_cannot_be_asked_is_refused():
+    from vcl.backbones import build as build_backbone
+    from vcl.config import NervConfig
+
+    tiny = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
+    network = build_backbone(tiny, (16, 24), 1)
+    network.add_session(0)
+    with pytest.raises(ConfigError, match=r"Nerv must be asked for whole frames of \(16, 24\), got \(32, 48\)"):
+        network.ask(Query.of_video(0, range(1), 1, size=(32, 48)))
+
+
+def build_network():
+    from vcl.backbones import build as build_backbone
+
+    return build_backbone(EverythingConfig(), (32, 48), 1)
