@@ -16,7 +16,7 @@ demo: $(READY)
 
 # A worker per core and a thread per worker; VCL_TEST_DEVICE=cuda trains and decodes on another device than the CPU.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+PARALLEL := -p no:nbmake -n logical --maxprocesses 4 --dist worksteal
 
 # The order is random: `pytest --randomly-seed=N` repeats that of the number N in the header.
 test: $(READY)

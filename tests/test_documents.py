@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
 EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
 BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
-LARGE = [path for path in EXPERIMENTS if configs.load(path).stream.size == (720, 1280)]
+CONFIGS = {path: configs.load(path) for path in EXPERIMENTS}
+LARGE = [path for path in EXPERIMENTS if CONFIGS[path].stream.size == (720, 1280)]
 CELLS = [cell for path in FILES if path.name.endswith(".grid.yaml") for cell in read_grid(path)]
 DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 
@@ -66,7 +67,7 @@ def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
 
 def all_configs():
     """Of every file and of every cell, but for large frames and for other seeds of the same."""
-    configs_by_source = {path: configs.load(path) for path in EXPERIMENTS if path not in LARGE}
+    configs_by_source = {path: CONFIGS[path] for path in EXPERIMENTS if path not in LARGE}
     for cell in CELLS:
         words = tuple(word for word in cell.settings if not word.startswith("train.seed"))
         configs_by_source[cell.base, words] = configs.load(cell.base, words)
@@ -99,7 +100,7 @@ def large_configs():
     """Of every file for large frames, but for those that are another's on other videos."""
     by_recipe = {}
     for path in LARGE:
-        config = configs.load(path)
+        config = CONFIGS[path]
         by_recipe.setdefault(replace(config, stream=replace(config.stream, benchmark="any")), (path, config))
     return [pytest.param(config, id="-".join(path.parts[-2:])) for path, config in by_recipe.values()]
 
@@ -119,7 +120,7 @@ def test_every_experiment_with_large_frames_takes_a_step_in_two_sessions_at_its_
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: "-".join(path.parts[-3:]))
 def test_a_benchmark_experiment_is_what_its_name_says_and_the_paper_does(path):
-    config, paper = configs.load(path), path.parent.name == "paper"
+    config, paper = CONFIGS[path], path.parent.name == "paper"
     train, backbone, method = config.train, config.backbone, config.method
     assert (train.batch, train.lr, train.betas, train.loss) == (1, 5e-4, (0.5, 0.999), "l1_ssim")
     assert (train.warmup, train.warmup_from) == (0.2, 0.1)
@@ -143,7 +144,7 @@ def test_the_benchmarks_have_one_file_a_method_and_capacity_and_differ_in_their_
         first = {path.relative_to(ROOT / "experiments" / "uvg8") for path in BENCHMARKS if "uvg8" in path.parts}
         assert mine == first
         for path in mine:
-            ours, other = (configs.load(ROOT / "experiments" / each / path) for each in (name, "uvg8"))
+            ours, other = (CONFIGS[ROOT / "experiments" / each / path] for each in (name, "uvg8"))
             assert ours.stream.benchmark == name
             assert replace(ours, stream=replace(ours.stream, benchmark="uvg8")) == other
 

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from avalanche.training.plugins import EvaluationPlugin
 from on_device import DEVICE
 from small_strategy import strategy_of
 
@@ -27,7 +26,7 @@ def test_epoch_means_are_means_over_frames_not_over_steps(tiny_config, clips):
         tiny_config("finetune"),
         clips,
         make_optimizer_of=lambda p: torch.optim.SGD(p, lr=0.0),
-        evaluator=EvaluationPlugin(means, loggers=[EventLogger(lambda _: None)]),
+        evaluator=Evaluation([means], [EventLogger(lambda _: None)]),
     )
     strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
     truth = torch.from_numpy(clips[0].frames).to(DEVICE) / 255

@@ -1,8 +1,7 @@
 """What the framework relies on in Avalanche, and what it does in its place."""
 
+import pytest
 import torch
-from avalanche.core import SupervisedPlugin
-from avalanche.training.plugins import EWCPlugin
 from on_device import DEVICE
 from small_strategy import network_of, strategy_of
 
@@ -13,6 +12,7 @@ from vcl.sessions.experience import video_stream
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import WarmupCosine, share_of_rate
+from vcl.sessions.stateful import StatefulPlugin
 from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.trainer import build
 
@@ -21,7 +21,7 @@ def test_scores_learn_at_a_rate_of_their_own(tiny_config, clips):
     strategy = build(tiny_config("wsn", train={"score_rate": 0.25}), clips, lambda _: None, DEVICE)
     rates = []
 
-    class Noting(SupervisedPlugin):
+    class Noting(StatefulPlugin):
         def after_update(self, strategy, **_):
             rates.append([group["lr"] for group in strategy.optimizer.param_groups])
 
@@ -82,7 +82,10 @@ def test_a_session_starts_with_an_optimiser_that_knows_nothing(tiny_config, clip
     assert states == [0, 0, 0]
 
 
+@pytest.mark.process
 def test_a_stock_plugin_serves_in_our_strategy(tiny_config, clips):
+    from avalanche.training.plugins import EWCPlugin
+
     config = tiny_config("finetune")
     heads = []
     for strength in (0.0, 1e9):

@@ -1,9 +1,5 @@
 import pytest
 import torch
-from avalanche.evaluation.metrics import loss_metrics
-from avalanche.logging import BaseLogger
-from avalanche.training import Naive
-from avalanche.training.plugins import EvaluationPlugin
 from on_device import DEVICE
 from small_strategy import network_of, strategy_of
 
@@ -38,7 +34,13 @@ def test_sealed_weights_are_equal_to_the_bit_after_two_more_sessions(tiny_config
     assert strategy.ledger.subnetwork(0).sha256() == before
 
 
+@pytest.mark.process
 def test_our_plugin_serves_in_a_plain_avalanche_script(tiny_config, clips):
+    from avalanche.evaluation.metrics import loss_metrics
+    from avalanche.logging import BaseLogger
+    from avalanche.training import Naive
+    from avalanche.training.plugins import EvaluationPlugin
+
     network = network_of(tiny_config("pfnr"), "pfnr", clips)
     for _ in clips:
         network.add_session(0)
