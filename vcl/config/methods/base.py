@@ -29,6 +29,22 @@ class MethodConfig:
         """The most frames of earlier videos that a training step uses in addition to ``train.batch`` new ones."""
         return 0
 
+    @property
+    def masks_overlap(self) -> bool:
+        """Whether later masks prefer weights that earlier ones chose, so that a run stores less than by chance."""
+        return False
+
+    def for_noise(self) -> MethodConfig:
+        """The method for a short run on noise, whose work must not depend on how well frames are learned."""
+        return self
+
+    def check_stream(self, videos: int) -> None:
+        """Refuse a stream of so many videos that the method cannot learn.
+
+        Raises:
+            ConfigError: names the key and the rule.
+        """
+
     def check(self, run: RunConfig) -> None:
         """Refuse a run that the method cannot do.
 

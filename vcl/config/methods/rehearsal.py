@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from vcl.config.methods.base import MethodConfig
@@ -145,6 +145,10 @@ class EsmerConfig(BufferConfig):
         require(self.margin > 0, "method.margin", "be greater than 0", self.margin)
         require(0 <= self.loss_decay < 1, "method.loss_decay", "lie in [0, 1)", self.loss_decay)
 
+    def for_noise(self) -> EsmerConfig:
+        """Every frame may enter the buffer, however badly it is learned."""
+        return replace(self, margin=1e9)
+
 
 @dataclass(frozen=True)
 class AgemConfig(BufferConfig):
@@ -170,3 +174,7 @@ class GemConfig(BufferConfig):
     def rehearsed_at_most(self, session: int) -> int:
         """``rehearse`` frames of each earlier video."""
         return self.rehearse * session
+
+    def check_stream(self, videos: int) -> None:
+        """Refuse a buffer that would leave an earlier video without a frame."""
+        require(self.buffer >= videos - 1, "method.buffer", f"be at least {videos - 1} for gem", self.buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,6 @@ from avalanche.training.plugins.gem import GEMPlugin
 from torch import Tensor
 
 from vcl.config import AgemConfig, GemConfig, MethodConfig
-from vcl.config.rules import require
 from vcl.layers import init
 from vcl.sessions.rehearsal import Buffered
 from vcl.sessions.strategy import VideoStrategy
@@ -53,10 +53,9 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Refuse a buffer that would leave an earlier video without a frame."""
         super().before_training_exp(strategy, **kwargs)
-        earlier = len(strategy.clips) - 1
-        require(self.config.buffer >= earlier, "method.buffer", f"be at least {earlier} for gem", self.config.buffer)
+        self.config.check_stream(len(strategy.clips))
 
-    def rehearsed(self, session: int) -> int:
+    def rehearsed(self, session: int, lengths: Sequence[int]) -> int:
         """As many of every earlier video."""
         return sum(min(self.config.rehearse, len(self._of(earlier))) for earlier in range(session))
 

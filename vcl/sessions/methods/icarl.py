@@ -21,6 +21,7 @@ class IcarlPlugin(Buffered):
     """Keeps frames whose decoded mean comes closest to the video's, and distils the network as it was on them."""
 
     config: IcarlConfig
+    video_copies = 2
 
     def __init__(self, config: IcarlConfig, ledger: Ledger, seed: int = 0) -> None:
         super().__init__(config, seed)

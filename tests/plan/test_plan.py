@@ -16,13 +16,15 @@ from vcl.datasets.prepare import prepare
 from vcl.datasets.stream import open_stream
 from vcl.errors import ConfigError, VclError, VideoError
 from vcl.plan import plan
-from vcl.plan.calibrate import Calibration, calibration_of, measure, shortened
+from vcl.plan.calibrate import calibration_of, measure, shortened
+from vcl.plan.calibration import Calibration, PeakMemory, RowTimes, SessionTimes
 from vcl.plan.frames import frame_counts, to_decode
 from vcl.plan.hours import seconds_of
 from vcl.plan.machine import peak_memory
-from vcl.plan.stored import keeps_of, macs_of, network_of, session_files, stored_of
+from vcl.plan.network import macs_of, network_of, state_kind_of
+from vcl.plan.stored import session_files
 from vcl.plan.work import work_of
-from vcl.report.summary import stored_bytes
+from vcl.report.summary import stored_bytes, total_bytes
 from vcl.run import run_clips
 from vcl.sessions.methods import METHODS
 from vcl.video.cache import Clip
@@ -32,24 +34,13 @@ from vcl.video.transform import Transform
 LENGTHS = (5, 4, 6)
 
 CALIBRATION = Calibration(
-    took=1.0,
+    seconds=1.0,
     start=100.0,
-    begin=10.0,
-    first_step=1.0,
-    later_step=2.0,
-    rehearsed=1,
-    end=5.0,
-    end_frame=0.5,
-    save=3.0,
-    seal=7.0,
-    row=20.0,
-    row_session=0.25,
-    frame=0.125,
-    sampled_frame=0.0625,
-    memory=10**6,
-    frames=0,
-    device_memory=None,
-    device_there=None,
+    session=SessionTimes(
+        begin=10.0, first_step=1.0, later_step=2.0, rehearsed=1, end=5.0, end_frame=0.5, save=3.0, seal=7.0
+    ),
+    row=RowTimes(fixed=20.0, per_session=0.25, frame=0.125, sampled_frame=0.0625),
+    memory=PeakMemory(process=10**6, frames=0),
     checkpoint=1000,
 )
 
@@ -74,9 +65,9 @@ def without_calibration(monkeypatch):
 )
 def test_the_papers_networks_have_the_papers_numbers_of_weights(words, weights, tmp_path, without_calibration):
     found = plan(configs.load(None, [*words, "stream.frames=1"]), tmp_path / "run")
-    assert found.shared_parameters == weights
-    assert found.head_parameters == 3 * 288
-    assert found.parameters == weights + 3 * 288
+    assert found.network.shared_parameters == weights
+    assert found.network.head_parameters == 3 * 288
+    assert found.network.parameters == weights + 3 * 288
 
 
 def test_operations_of_a_tiny_network_by_hand(tiny_config):
@@ -101,11 +92,11 @@ def test_steps_and_frames_and_bytes_are_those_of_a_real_run(method, tiny_config,
     assert [done.steps for done in work] == [last.get(session, 0) for session in range(3)]
     assert [done.trained_on for done in work] == [event["trained_on"] for event in sessions]
     assert [done.measured for done in work] == [row.get("decoded", 0) for row in rows]
-    places = [folder.read_session(session)[0].get("buffer/query", ()) for session in range(3)]
-    assert [done.kept for done in work] == [len(held) for held in places]
-    planned = stored_of(session_files(config, [clip.name for clip in clips], work), keeps_of(config))
+    queries = [folder.read_session(session)[0].get("buffer/query", ()) for session in range(3)]
+    assert [session.buffered for session in work] == [len(query) for query in queries]
+    planned = total_bytes(session_files(config, [clip.name for clip in clips], work), state_kind_of(config))
     stored = stored_bytes(folder)
-    if keeps_of(config) == "shared_masked" and method != "packnet":
+    if state_kind_of(config) == "shared_masked" and method != "packnet":
         assert planned["weight"] == pytest.approx(stored["weight"], rel=0.03)
         planned["weight"] = stored["weight"]
         assert planned["container"] == pytest.approx(stored["container"], abs=48)
@@ -129,10 +120,10 @@ def test_masks_that_keep_their_scores_store_at_most_what_is_planned(tiny_config,
     config = tiny_config("wsn", method={"reinit": False}, stream={"videos": ["a", "b", "c"], "frames": 5})
     config = replace(config, stream=replace(config.stream, benchmark="folder"))
     found = plan(config, tmp_path / "run")
-    assert found.at_most
+    assert found.stored.at_most
     assert "at most" in found.to_text()
     folder = run_clips(config, clips, tmp_path / "run")
-    assert stored_bytes(folder)["weight"] < found.stored["weight"]
+    assert stored_bytes(folder)["weight"] < found.stored.stored["weight"]
 
 
 def test_seconds_by_hand(tiny_config):
@@ -164,10 +155,13 @@ def test_every_method_is_calibrated(method, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr("vcl.plan.calibrate.MACS", 1.0)
     config = tiny_config(method)
     found = measure(config, 10**6, tmp_path / "run", 0.0)
-    assert min(found.first_step, found.later_step, found.sampled_frame, found.save) > 0
-    assert found.memory > 0
+    assert min(found.session.first_step, found.session.later_step, found.session.save) > 0
+    assert found.row.sampled_frame > 0
+    assert found.memory.process > 0
+    assert found.undescribed == {}
+    assert Calibration.from_json(found.to_json()) == found
     rehearses = method in ("lwf", "replay", "der", "icarl", "esmer", "agem", "gem")
-    assert found.rehearsed == (1 if rehearses else 0)
+    assert found.session.rehearsed == (1 if rehearses else 0)
 
 
 def test_a_calibration_is_shorter_where_a_frame_is_more_work(tiny_config):
@@ -308,7 +302,7 @@ def test_what_does_not_fit_is_warned_of(tiny_config, stream, tmp_path, monkeypat
 def test_a_calibration_that_is_killed_is_a_warning(tiny_config, stream, tmp_path, monkeypatch):
     monkeypatch.setattr("vcl.plan.calibrate.sys.executable", _dying(tmp_path))
     found = plan(tiny_config("finetune", stream=stream), tmp_path / "run")
-    assert (found.hours, found.total_hours, found.memory_bytes) == ({}, None, None)
+    assert (found.time.hours, found.time.total_hours, found.memory.memory_bytes) == ({}, None, None)
     assert found.warnings[0].startswith("memory: the calibration was ended by signal 9")
     assert "time        not measured" in found.to_text()
 
@@ -323,7 +317,7 @@ def _dying(folder):
 def test_more_frames_and_sessions_need_more_memory(tiny_config, tmp_path, without_calibration):
     def memory(method="single", frames=5, videos=3, **sections):
         stream = {"benchmark": "folder", "videos": [str(number) for number in range(videos)], "frames": frames}
-        return plan(tiny_config(method, stream=stream, **sections), tmp_path / "run").memory_bytes
+        return plan(tiny_config(method, stream=stream, **sections), tmp_path / "run").memory.memory_bytes
 
     a_frame = 3 * 32 * 48
     assert memory(frames=15) - memory(frames=5) == 10 * a_frame
