@@ -119,8 +119,8 @@ def _with_undescribed(work: Sequence[SessionWork], calibration: Calibration) -> 
 def _undescribed_warning(config: RunConfig, calibration: Calibration) -> str:
     tensors = calibration.undescribed_tensors().values()
     size = shown_bytes(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
-    missing = f"the plugins of {config.method.name} have no session_spec for {', '.join(calibration.undescribed)}"
-    return f"stored: {missing}; taken to stay at {size}, as after two short sessions"
+    unknown = f"no plugin of {config.method.name} has a session_spec for {len(tensors)} of the tensors that it stores"
+    return f"stored: {unknown}; they are taken to stay at {size}, as after two short sessions"
 
 
 def _by_session(config: RunConfig, frames: Mapping[str, int]) -> dict[str, int]:
