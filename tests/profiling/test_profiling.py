@@ -144,7 +144,7 @@ def test_subjects_take_turns_and_every_second_round_goes_backwards():
 def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
     config = tiny_config("finetune", backbone={"expansion": 1.5, "lower_width": 3})
     ours = METHODS["finetune"].network(config, 1)
-    ours.draw(0)
+    ours.reset_parameters(0)
     ours.add_session(0)
     theirs, embedding = plain(config, torch.device("cpu"))
     assert isinstance(theirs, PlainNerv)

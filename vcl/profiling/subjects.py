@@ -147,7 +147,7 @@ def with_and_without_operator(config: RunConfig) -> list[RunConfig]:
     backbone, method = config.backbone, config.method
     if not isinstance(method, PfnrConfig) or not isinstance(backbone, NervConfig):
         return [config]
-    wsn = WsnConfig(capacity=method.capacity, reinit=method.reinit)
+    wsn = WsnConfig(capacity=method.capacity, unit=method.unit, reinit=method.reinit)
     return [replace(config, backbone=backbone.without_operator(), method=wsn), config]
 
 
@@ -172,5 +172,5 @@ def _session(
     """Train a session for one pass over its video."""
     strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
     for plugin in strategy.stateful:
-        plugin.recall(ledger.buffer, session)
+        plugin.load_session_state(ledger.buffer, session)
     strategy.train(video_stream(clips).train_stream[session], eval_streams=[])

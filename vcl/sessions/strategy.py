@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
+from avalanche.benchmarks.utils.utils import concat_datasets
 from avalanche.logging.base_logger import BaseLogger
 from avalanche.training.plugins.evaluation import EvaluationPlugin
 from avalanche.training.templates.common_templates import SupervisedTemplate
@@ -18,6 +19,8 @@ from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, passes
 from vcl.device import autocast
 from vcl.layers import init
+from vcl.layers.masked import MaskedWeight
+from vcl.layers.masking import entries_kept
 from vcl.query import Batch, Output, Query
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
@@ -107,6 +110,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         model.check_roles()
         self.ledger = ledger if ledger is not None else Ledger(model.layout(), self.state_kind)
         self.clips = clips
+        self.lengths = [len(clip.frames) for clip in clips]
         self.epochs = epochs
         self.seed = seed
         self.stop_after = stop_after or epochs
@@ -148,6 +152,30 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         """
         return []
 
+    @classmethod
+    def videos_of(cls, session: int, sessions: int) -> range:
+        """Videos whose frames the steps of a session draw from; the session's own unless a method says otherwise."""
+        return range(session, session + 1)
+
+    @classmethod
+    def frames_per_pass(cls, session: int, lengths: Sequence[int]) -> int:
+        """Frames in a pass of a session, of videos of such lengths; all of ``videos_of`` by default."""
+        return sum(lengths[video] for video in cls.videos_of(session, len(lengths)))
+
+    @classmethod
+    def claimed(cls, config: MethodConfig, weight: MaskedWeight, free: float) -> float:
+        """How many free weights of a layer a session seals, for ``vcl plan``; as chance has it by default.
+
+        Args:
+            config: of the method.
+            weight: the layer's weights, on any device.
+            free: those that no session before has sealed.
+        """
+        if weight.score is None or weight.rule.capacity is None:
+            return free
+        entries = weight.score.numel()
+        return free * entries_kept(weight.rule.capacity, entries) / entries
+
     @property
     def session(self) -> int:
         """The session in training, from 0."""
@@ -187,22 +215,22 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
     def make_train_dataloader(self, **_: Any) -> None:
         """Put the session's frames on the device, and count its passes."""
         self.step, self.seconds_before = 0, 0.0
-        self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.stateful)
+        self._rehearsed = sum(plugin.rehearsed(self.session, self.lengths) for plugin in self.stateful)
         frames = self.frames_to_train_on()
         self._only_own = self._rehearsed == 0 and set(frames.session) == {self.session}
-        self._frames = self.frames_per_pass(frames)
+        self._frames = self.frames_per_pass(self.session, self.lengths)
         self.passes = passes(self.epochs, self.train_mb_size, self._frames, self._rehearsed)
         self.dataloader = ResidentFrames(
             frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames
         )
 
     def frames_to_train_on(self) -> AvalancheDataset:
-        """What the session's steps draw from; the session's own video unless a method says otherwise."""
-        return self.adapted_dataset
-
-    def frames_per_pass(self, frames: AvalancheDataset) -> int:
-        """Frames of one pass, at most those that it draws from."""
-        return len(frames)
+        """What the session's steps draw from: the frames of ``videos_of``."""
+        videos = self.videos_of(self.session, len(self.clips))
+        if list(videos) == [self.session]:
+            return self.adapted_dataset
+        stream = self.experience.origin_stream
+        return concat_datasets([stream[video].dataset for video in videos])
 
     def model_adaptation(self, model: Backbone | None = None) -> Backbone:
         """Add the tensors of a session that has none yet."""
