@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from vcl.metrics.quality import to_unit
 from vcl.query import Batch, Query
 from vcl.render import BATCH
 from vcl.sessions.stateful import StatefulPlugin
-from vcl.video.pixels import to_uint8
+from vcl.video.pixels import stored_frames, to_uint8
 
 
 class Rehearsal(StatefulPlugin):
@@ -155,7 +154,7 @@ class Buffered(Rehearsal):
         frames = strategy.clips[strategy.session].frames
         return {
             "query": Query.of_video(strategy.session, times, len(frames)).tensor().to(strategy.device),
-            "frame": torch.from_numpy(np.array(frames[times.numpy()])).to(strategy.device),
+            "frame": stored_frames(frames, times.numpy()).to(strategy.device),
         }
 
     def query(self, chosen: Tensor) -> Query:

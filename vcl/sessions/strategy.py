@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
@@ -14,25 +14,23 @@ from avalanche.training.templates.common_templates import SupervisedTemplate
 from torch import Tensor
 from torch.optim import Optimizer
 
-from vcl import backbones
 from vcl.backbones import Backbone
-from vcl.config import MethodConfig, RunConfig, passes
+from vcl.config import passes
 from vcl.device import autocast
 from vcl.layers import init
-from vcl.layers.masked import MaskedWeight
-from vcl.layers.masking import entries_kept
 from vcl.query import Batch, Output, Query
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
+from vcl.sessions.method import Method
 from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger, Subnetwork
-from vcl.subnet.record import SessionRecord, StateKind
+from vcl.subnet.record import SessionRecord
 from vcl.video.cache import Clip
 
 
-class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
+class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     """One network trained on each experience of a ``video_stream`` in turn.
 
     The loop is Avalanche's. In its own words, with the hooks of plugins in brackets and what is ours beside it::
@@ -83,13 +81,6 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         ConfigError: the network has numbers that no session would store.
     """
 
-    config_class: ClassVar[type[MethodConfig]]
-    """Knobs of a method that ``register_method`` registers."""
-    state_kind: ClassVar[StateKind] = "shared_latest"
-    """What the method leaves behind a session."""
-    overflow_hint: ClassVar[str] = "try a lower train.lr"
-    """What may help where the loss is no longer finite."""
-
     def __init__(
         self,
         *,
@@ -135,46 +126,6 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         )
         # The template would build an optimiser of its own over every parameter, unless it believes that it has done so.
         self.optimized_param_id: dict[str, Any] = {}
-
-    @classmethod
-    def network(cls, config: RunConfig, sessions: int) -> Backbone:
-        """The untrained network that the method trains; dense here."""
-        return backbones.of_run(config, sessions)
-
-    @classmethod
-    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The method's Avalanche plugins, in the order in which their hooks are called.
-
-        Args:
-            config: the method's knobs.
-            ledger: of the run; its closed sessions are complete.
-            seed: of everything that the plugins draw.
-        """
-        return []
-
-    @classmethod
-    def videos_of(cls, session: int, sessions: int) -> range:
-        """Videos whose frames the steps of a session draw from; the session's own unless a method says otherwise."""
-        return range(session, session + 1)
-
-    @classmethod
-    def frames_per_pass(cls, session: int, lengths: Sequence[int]) -> int:
-        """Frames in a pass of a session, of videos of such lengths; all of ``videos_of`` by default."""
-        return sum(lengths[video] for video in cls.videos_of(session, len(lengths)))
-
-    @classmethod
-    def claimed(cls, config: MethodConfig, weight: MaskedWeight, free: float) -> float:
-        """How many free weights of a layer a session seals, for ``vcl plan``; as chance has it by default.
-
-        Args:
-            config: of the method.
-            weight: the layer's weights, on any device.
-            free: those that no session before has sealed.
-        """
-        if weight.score is None or weight.rule.capacity is None:
-            return free
-        entries = weight.score.numel()
-        return free * entries_kept(weight.rule.capacity, entries) / entries
 
     @property
     def session(self) -> int:

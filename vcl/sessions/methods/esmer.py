@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,6 +20,7 @@ from vcl.sessions.rehearsal import Reservoir
 from vcl.sessions.sealed import teacher_snapshot
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
+from vcl.video.pixels import stored_frames
 
 
 class EsmerPlugin(Reservoir):
@@ -138,7 +138,7 @@ class EsmerPlugin(Reservoir):
         surprise = []
         for t in range(len(clip)):
             query = Query.of_video(strategy.session, range(t, t + 1), len(clip), strategy.device)
-            truth = to_unit(torch.from_numpy(np.array(clip[t : t + 1])).to(strategy.device))
+            truth = to_unit(stored_frames(clip, slice(t, t + 1)).to(strategy.device))
             surprise.append(self._surprise(strategy, query, truth))
         assert self.mean is not None
         order = super().offered(strategy)
