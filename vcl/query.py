@@ -69,7 +69,7 @@ class Query:
         return rows if self.window is None else torch.cat((rows, self.window.double()), dim=1)
 
     def __len__(self) -> int:
-        """B."""
+        """Number of frames, B."""
         return len(self.session)
 
     @property
@@ -91,7 +91,7 @@ class Output:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def float(self) -> Output:
-        """Everything in float32."""
+        """Frames and extras in float32, as losses and metrics need them; a copy only where they are not."""
         return Output(self.frames.float(), {name: tensor.float() for name, tensor in self.extras.items()})
 
 

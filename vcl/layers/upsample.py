@@ -45,7 +45,7 @@ class UpsampleBlock(nn.Module):
         return finer if self.conv is None else F.pixel_shuffle(self.conv(x), self.stride) + finer
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activated channels, up-scaled."""
+        """``raw``, activated and with what is pending of the up-scaling done."""
         finer = F.silu(self.raw(x))
         return finer if self.pending == 1 else F.pixel_shuffle(finer, self.pending)
 

@@ -107,7 +107,6 @@ class Buffered(Rehearsal):
         return self.buffer
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
-        """Fill the buffer."""
         self.buffer = dict(state)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:

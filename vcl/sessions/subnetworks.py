@@ -40,7 +40,6 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         self._gate = Gate(weights, self.ledger)
 
     def after_update(self, strategy: Any, **_: Any) -> None:
-        """Restore sealed weights."""
         assert self._gate is not None
         self._gate.restore()
 

@@ -88,7 +88,7 @@ class Ledger:
         self._sealed = {name: torch.zeros(shape, dtype=torch.bool) for name, shape in masked.items()}
 
     def __len__(self) -> int:
-        """Closed sessions."""
+        """Number of closed sessions."""
         return len(self._records)
 
     def seal(

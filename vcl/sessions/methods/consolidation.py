@@ -106,7 +106,6 @@ class MasPlugin(MASPlugin, StatefulPlugin):  # type: ignore[misc]
         return _importance_spec(network)
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
-        """Set the importances."""
         self.importance = _wrapped(state) if state else None
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:

@@ -53,7 +53,6 @@ class EsmerPlugin(Reservoir):
         }
 
     def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
-        """As ``session_state``."""
         other = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
         counted = {"mean": torch.tensor(0.0), "steps": torch.tensor(0)}
         return {**super().session_spec(session, lengths, network), **counted, **other}
@@ -90,7 +89,6 @@ class EsmerPlugin(Reservoir):
         return teacher if self.mean is None else {**teacher, "mean": self.mean}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore both."""
         assert self.stable is not None
         self.stable.load_state_dict({name: state[f"stable/{name}"] for name in self.stable.state_dict()})
         self.mean = state["mean"].to(next(self.stable.parameters()).device) if "mean" in state else None

@@ -45,12 +45,11 @@ class PackNetPlugin(StatefulPlugin):
         return self.own
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore the choice."""
         self.own = dict(state)
 
     @torch.no_grad()
     def before_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """Prune, at ``config.prune_at``."""
+        """Choose the session's own weights among the free ones, once ``config.prune_at`` of its passes are done."""
         weights = strategy.model.weights()
         if not self.own and strategy.epoch >= max(1, int(self.config.prune_at * strategy.passes)):
             for name, weight in weights.items():

@@ -18,7 +18,6 @@ class ReplayPlugin(Reservoir):
     config: ReplayConfig
 
     def keep(self, owners: list[int], session: int, offered: int) -> list[int]:
-        """As ``config.policy`` says."""
         policy = Reservoir if self.config.policy == "reservoir" else Buffered
         return policy.keep(self, owners, session, offered)
 
