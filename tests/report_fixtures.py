@@ -69,7 +69,7 @@ def videos(monkeypatch):
             truth = torch.from_numpy(np.array(clips[video].frames[t])).float() / 255
             return truth - 0.05 * (1 + self.state - video)
 
-    monkeypatch.setattr("vcl.report.figures.frames.open_stream", lambda config: clips)
+    monkeypatch.setattr("vcl.report.figures.frames.open_stream", lambda config, appended: clips)
     monkeypatch.setattr("vcl.report.figures.frames.Decoder", FakeDecoder)
     return clips
 

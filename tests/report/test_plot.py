@@ -67,7 +67,7 @@ def test_a_run_with_nothing_to_draw_is_refused(make_run):
 
 
 def test_without_the_videos_all_but_the_frames_is_drawn(masked, unrendered, monkeypatch, caplog):
-    def gone(config):
+    def gone(config, appended):
         raise VideoError("video bear is missing")
 
     monkeypatch.setattr("vcl.report.figures.frames.open_stream", gone)

@@ -172,5 +172,5 @@ def _session(
     """Train a session for one pass over its video."""
     strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
     for plugin in strategy.stateful:
-        plugin.recall(ledger.buffer, session)
+        plugin.load_session_state(ledger.buffer, session)
     strategy.train(video_stream(clips).train_stream[session], eval_streams=[])
