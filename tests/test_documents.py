@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from on_device import DEVICE
 
 from vcl import cli
@@ -24,6 +25,7 @@ from vcl.sessions.experience import video_stream
 from vcl.sessions.trainer import build
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
+from vcl.video.write import write_video
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
@@ -201,6 +203,7 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
         (tmp_path / "my-videos" / clip.name).mkdir(parents=True)
         for t, frame in enumerate(clip.frames):
             write_png(tmp_path / "my-videos" / clip.name / f"{t}.png", frame)
+    write_video(tmp_path / "holiday.mp4", iter([torch.from_numpy(np.array(clips[0].frames)).float() / 255]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VCL_CACHE", str(tmp_path / "cache"))
     subcommands = []
@@ -209,4 +212,4 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
         if program == "vcl":
             assert main([*words, *SHORTENED.get(words[0], [])]) == 0, command
             subcommands.append(words[0])
-    assert {"run", "grid", "plot", "compare", "decode", "config", "bench", "plan"} <= set(subcommands)
+    assert {"run", "append", "grid", "plot", "compare", "decode", "config", "bench", "plan"} <= set(subcommands)

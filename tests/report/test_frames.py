@@ -41,7 +41,7 @@ def saved(masked, videos, monkeypatch):
         write_png(masked.frame_path(session, "true"), clip.frames[T // 2])
         write_png(masked.frame_path(session, "decoded"), np.full((3, *SIZE), 10 + session, np.uint8))
 
-    def gone(config):
+    def gone(config, appended):
         raise VideoError("the videos are gone")
 
     monkeypatch.setattr("vcl.report.figures.frames.open_stream", gone)

@@ -122,10 +122,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from vcl.run import run
     from vcl.rundir import RunFolder
 
-    finished_before = RunFolder(path).finished()
-    _train(config, path, partial(run, config, path), arguments.quiet)
-    if finished_before and not arguments.quiet:
-        tell("This run was finished before; nothing was trained.")
+    note = "This run was finished before; nothing was trained." if RunFolder(path).finished() else ""
+    _train(config, path, partial(run, config, path), arguments.quiet, note)
 
 
 def _append(arguments: argparse.Namespace) -> None:
@@ -143,8 +141,8 @@ def _append(arguments: argparse.Namespace) -> None:
     _train(config, arguments.run, partial(append, arguments.run, arguments.video), arguments.quiet)
 
 
-def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool) -> None:
-    """Train with a progress bar and whoever else listens; then show the matrix."""
+def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool, note: str = "") -> None:
+    """Train, watched by a progress bar and other listeners; then show the matrix and a note."""
     from vcl.device import keep_freed_memory
     from vcl.listeners.progress import Progress
     from vcl.report.terminal import matrix_text
@@ -158,6 +156,8 @@ def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet
         folder = train(listeners=listeners)
     if not quiet:
         tell(matrix_text(folder, width=terminal_width()))
+        if note:
+            tell(note)
         word = quote(str(path))
         tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
 

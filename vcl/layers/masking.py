@@ -8,6 +8,11 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 
+def entries_kept(capacity: float, entries: float) -> int:
+    """How many of some entries are the ``capacity`` share: the nearest whole number, at least 1."""
+    return max(1, round(capacity * entries))
+
+
 def top_mask(score: Tensor, capacity: float, signed: bool = False) -> Tensor:
     """Keep the ``capacity`` share of entries with the largest score.
 
@@ -19,7 +24,7 @@ def top_mask(score: Tensor, capacity: float, signed: bool = False) -> Tensor:
         signed: rank scores by value; by default by magnitude.
 
     Returns:
-        Boolean mask of the shape of ``score`` with ``max(1, round(capacity * score.numel()))`` entries set.
+        Boolean mask of the shape of ``score`` with ``entries_kept`` of its entries set.
 
     Source:
         Kang et al., ICLR 2024, arXiv:2306.11305, which keeps scores at or above a percentile.
@@ -72,7 +77,7 @@ class _MaskedWeight(torch.autograd.Function):
 def _select(score: Tensor, capacity: float, signed: bool) -> Tensor:
     """The mask as ones and zeros of the score's type: a CPU multiplies by those several times faster than by bools."""
     rank = score.clone() if signed else score.abs()
-    keep = max(1, round(capacity * rank.numel()))
+    keep = entries_kept(capacity, rank.numel())
     threshold, tied = _kth_largest(rank, keep)
     if not tied:
         return torch.ge(rank, threshold, out=rank)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -19,15 +18,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vcl import config as configs
-from vcl.config import BufferConfig, EsmerConfig, LwfConfig, MatrixConfig, RunConfig, WandbConfig
+from vcl.config import MatrixConfig, RunConfig, WandbConfig
 from vcl.config.plugins import plugins_loaded
 from vcl.device import choose_device, keep_freed_memory
 from vcl.errors import VclError
 from vcl.evaluate import measure_row
+from vcl.plan.calibration import Calibration, PeakMemory, RowTimes, SessionTimes
 from vcl.plan.machine import peak_memory
-from vcl.plan.work import work_of
+from vcl.plan.work import SessionWork, work_of
 from vcl.render import BATCH
 from vcl.run import run_clips
 from vcl.rundir import Event, RunFolder
@@ -37,53 +38,6 @@ logger = logging.getLogger(__name__)
 
 MACS = 1.2e12
 """Multiplications with an addition that a calibration's second session may take: about 10 s on two CPU cores."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a short run took. Times in seconds, memory and files in bytes.
-
-    Args:
-        took: for all of it.
-        start: before the first session.
-        begin: of a session, before its first step.
-        first_step: a step of the first session, or of a network of its own.
-        later_step: a step of a later session.
-        rehearsed: frames of earlier videos in that step.
-        end: of a session after its last step, whatever its frames; a checkpoint among it.
-        end_frame: likewise, for each of its frames.
-        save: a checkpoint.
-        seal: storing a session and its row.
-        row: measuring nothing.
-        row_session: likewise, for each closed session.
-        frame: decoding and measuring one.
-        sampled_frame: decoding one.
-        memory: the most that the process held.
-        frames: that were in this memory.
-        device_memory: the most that PyTorch held on the accelerator; None without one.
-        device_there: that were free on it before.
-        checkpoint: its file.
-    """
-
-    took: float
-    start: float
-    begin: float
-    first_step: float
-    later_step: float
-    rehearsed: int
-    end: float
-    end_frame: float
-    save: float
-    seal: float
-    row: float
-    row_session: float
-    frame: float
-    sampled_frame: float
-    memory: int
-    frames: int
-    device_memory: int | None
-    device_there: int | None
-    checkpoint: int
 
 
 def calibration_of(config: RunConfig, macs: int) -> Calibration:
@@ -100,19 +54,19 @@ def calibration_of(config: RunConfig, macs: int) -> Calibration:
     logger.info("calibrating: two short sessions on noise, which take minutes at full size")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        (path / "asked.yaml").write_text(configs.to_yaml(config))
-        words = [sys.executable, "-c", "from vcl.plan.calibrate import main; main()", folder, str(macs), f"{_now()}"]
-        done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode < 0:
-            raise MemoryError(f"the calibration was ended by signal {-done.returncode}")
-        if not (path / "found.json").exists():
-            said = done.stderr.strip().splitlines() or [f"nothing, and its exit status was {done.returncode}"]
-            raise VclError(f"the run must start to be planned, but it said: {said[-1]}")
-        return Calibration(**json.loads((path / "found.json").read_text()))
+        (path / "config.yaml").write_text(configs.to_yaml(config))
+        command = [sys.executable, "-c", "from vcl.plan.calibrate import main; main()", folder, str(macs), f"{_now()}"]
+        process = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        if process.returncode < 0:
+            raise MemoryError(f"the calibration was ended by signal {-process.returncode}")
+        if not (path / "calibration.json").exists():
+            lines = process.stderr.strip().splitlines() or [f"nothing, and its exit status was {process.returncode}"]
+            raise VclError(f"the run must start to be planned, but it said: {lines[-1]}")
+        return Calibration.from_json((path / "calibration.json").read_text())
 
 
 def main() -> None:
-    """The new process: a folder with ``asked.yaml``, the MACs of a frame and the time of its start are its words."""
+    """The new process; its arguments are a folder with ``config.yaml``, the MACs of a frame and when it was started."""
     path, macs, launched = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     with suppress(OSError):
         # Where memory runs out, this process is to go, and no other.
@@ -120,10 +74,10 @@ def main() -> None:
     keep_freed_memory()
     try:
         with plugins_loaded():
-            found = measure(configs.load(path / "asked.yaml"), macs, path / "run", launched)
+            calibration = measure(configs.load(path / "config.yaml"), macs, path / "run", launched)
     except VclError as error:
         sys.exit(str(error))
-    (path / "found.json").write_text(json.dumps(asdict(found)))
+    (path / "calibration.json").write_text(calibration.to_json())
 
 
 def measure(config: RunConfig, macs: int, path: Path, launched: float) -> Calibration:
@@ -141,47 +95,24 @@ def measure(config: RunConfig, macs: int, path: Path, launched: float) -> Calibr
     short, lengths, extra = shortened(config, macs)
     *clips, more = [_noise(frames, config.stream.size) for frames in (*lengths, extra)]
     device = choose_device(config.train.device)
-    there = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    on_gpu = device.type == "cuda"
+    device_free = torch.cuda.mem_get_info(device)[0] if on_gpu else None
     watch = _Watch(clips, more, device)
     folder = run_clips(short, clips, path, lambda folder: [watch.listener(folder)])
-    memory = peak_memory()
-    on_device = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
-    kept = folder.read_checkpoint()
-    assert kept is not None
-    started = _now()
-    folder.write_checkpoint(*kept)
-    save = _now() - started
-    begins, steps, ends = zip(*(watch.session(session) for session in range(2)), strict=True)
-    later = steps[1]
-    assert later is not None
+    process_memory = peak_memory()
     work = work_of(short, lengths)
-    end_frame = max(0.0, ends[1] - ends[0]) / (lengths[1] - lengths[0]) if steps[0] is not None else 0.0
-    (_, alone), (_, with_more), (sealed, row) = *watch.rows, watch.last("row")
-    frame = max(with_more["seconds"] - alone["seconds"], 0.0) / extra
-    fixed = [max(0.0, alone["seconds"] - frame * lengths[0]), max(0.0, row["seconds"] - frame * sum(lengths))]
-    row_session = max(0.0, fixed[1] - fixed[0])
-    first_done, first = watch.first("session")
-    closed, _ = watch.last("session")
+    frames = sum(lengths) + extra + work[1].drawn_from + work[1].buffered
+    device_memory = torch.cuda.max_memory_reserved(device) if on_gpu else None
+    session, late_start = _session_times(watch, lengths, work, _seconds_to_save(folder))
+    first_event, first = watch.first("session")
     return Calibration(
-        took=_now() - launched,
-        start=max(0.0, first_done - launched - first["seconds"]) + max(0.0, begins[0] - begins[1]),
-        begin=begins[1],
-        first_step=later if steps[0] is None else steps[0],
-        later_step=later,
-        rehearsed=work[1].rehearsed,
-        end=max(0.0, ends[1] - end_frame * lengths[1]),
-        end_frame=end_frame,
-        save=save,
-        seal=max(0.0, sealed - closed - row["seconds"]),
-        row=max(0.0, fixed[0] - row_session),
-        row_session=row_session,
-        frame=frame,
-        sampled_frame=with_more["decode_seconds"] / with_more["decoded"],
-        memory=memory,
-        frames=sum(lengths) + extra + work[1].held + work[1].kept,
-        device_memory=on_device,
-        device_there=there,
+        start=max(0.0, first_event - launched - first["seconds"]) + late_start,
+        session=session,
+        row=_row_times(watch, lengths, extra),
+        memory=PeakMemory(process_memory, frames, device_memory, device_free),
         checkpoint=(folder.path / "checkpoint.safetensors").stat().st_size,
+        undescribed=_undescribed(folder.read_session(1)[0], work[1].state),
+        seconds=_now() - launched,
     )
 
 
@@ -191,21 +122,19 @@ def shortened(config: RunConfig, macs: int) -> tuple[RunConfig, tuple[int, int],
     Returns:
         The config; frames of its two videos, which differ; frames of one that is only decoded.
     """
-    method, batch = config.method, config.train.batch
-    rehearse: int = getattr(method, "rehearse", 0) if isinstance(method, BufferConfig | LwfConfig) else 0
-    steps = int(min(max(MACS / (3 * macs * (batch + rehearse)), 4), 200))
+    method, batch = config.method.for_noise(), config.train.batch
+    rehearsed = method.rehearsed_at_most(session=1)
+    steps = int(min(max(MACS / (3 * macs * (batch + rehearsed)), 4), 200))
     passes = 2 if steps < 20 else 5
-    a_pass = max(2, steps // passes)
-    first = max(rehearse, batch * max(1, a_pass // 4))
-    if isinstance(method, EsmerConfig):
-        method = replace(method, margin=1e9)  # Else what is kept, and a step rehearses, would depend on the noise.
+    steps_per_pass = max(2, steps // passes)
+    first = max(rehearsed, batch * max(1, steps_per_pass // 4))
     # No rate that could make noise diverge, and no checkpoint in the middle: neither changes what a step takes.
     train = replace(
-        config.train, epochs=math.ceil(passes * (batch + rehearse) / batch), lr=1e-6, checkpoint_seconds=1e9
+        config.train, epochs=math.ceil(passes * (batch + rehearsed) / batch), lr=1e-6, checkpoint_seconds=1e9
     )
     wandb = WandbConfig(mode="disabled")
     short = replace(config, method=method, train=train, matrix=MatrixConfig(upper=False), wandb=wandb)
-    return short, (first, max(a_pass * batch, 2 * first)), BATCH * min(max(1, steps // 12), 8)
+    return short, (first, max(steps_per_pass * batch, 2 * first)), BATCH * min(max(1, steps // 12), 8)
 
 
 class _Watch:
@@ -214,34 +143,96 @@ class _Watch:
     def __init__(self, clips: Sequence[Clip], more: Clip, device: torch.device) -> None:
         self.clips, self.more, self.device = clips, more, device
         self.events: list[tuple[float, Event]] = []
-        self.rows: list[tuple[float, dict[str, Any]]] = []
+        self.rows: list[dict[str, Any]] = []
 
     def listener(self, folder: RunFolder) -> Any:
         def listen(event: Event) -> None:
             self.events.append((_now(), event))
             if event["kind"] == "row" and event["session"] == 1:
                 for clips, upper in ((self.clips[:1], False), ([self.clips[0], self.more], True)):
-                    row = measure_row(folder, clips, 0, MatrixConfig(upper=upper), self.device)
-                    self.rows.append((_now(), row))
+                    self.rows.append(measure_row(folder, clips, 0, MatrixConfig(upper=upper), self.device))
 
         return listen
 
     def first(self, kind: str) -> tuple[float, Event]:
-        return next(found for found in self.events if found[1]["kind"] == kind)
+        return next((time, event) for time, event in self.events if event["kind"] == kind)
 
     def last(self, kind: str) -> tuple[float, Event]:
-        return next(found for found in reversed(self.events) if found[1]["kind"] == kind)
+        return next((time, event) for time, event in reversed(self.events) if event["kind"] == kind)
 
     def session(self, number: int) -> tuple[float, float | None, float]:
         """Seconds before the first step, of a step (None where there was none) and after the last."""
-        told = [(at, e) for at, e in self.events if e.get("session") == number and e["kind"] in ("epoch", "session")]
-        epochs, (_, closed) = told[:-1], told[-1]
+        kinds = ("epoch", "session")
+        *epochs, (_, closed) = [
+            (time, event) for time, event in self.events if event.get("session") == number and event["kind"] in kinds
+        ]
         if not epochs:
             return 0.0, None, closed["seconds"]
-        pairs = pairwise(epochs)
-        step = median((now - before) / (e["step"] - earlier["step"]) for (before, earlier), (now, e) in pairs)
+        step = median(
+            (later - earlier) / (event["step"] - before["step"])
+            for (earlier, before), (later, event) in pairwise(epochs)
+        )
         begin = max(0.0, epochs[0][1]["seconds"] - epochs[0][1]["step"] * step)
         return begin, step, max(0.0, closed["seconds"] - epochs[-1][1]["seconds"])
+
+
+def _session_times(
+    watch: _Watch, lengths: tuple[int, int], work: Sequence[SessionWork], save: float
+) -> tuple[SessionTimes, float]:
+    """Of the parts of a session; and by how much the first one began more slowly than the second."""
+    (first_begin, first_step, first_end), (begin, step, end) = (watch.session(session) for session in range(2))
+    assert step is not None
+    end_frame = 0.0 if first_step is None else max(0.0, end - first_end) / (lengths[1] - lengths[0])
+    closed, _ = watch.last("session")
+    sealed, row = watch.last("row")
+    times = SessionTimes(
+        begin=begin,
+        first_step=step if first_step is None else first_step,
+        later_step=step,
+        rehearsed=work[1].rehearsed,
+        end=max(0.0, end - end_frame * lengths[1]),
+        end_frame=end_frame,
+        save=save,
+        seal=max(0.0, sealed - closed - row["seconds"]),
+    )
+    return times, max(0.0, first_begin - begin)
+
+
+def _row_times(watch: _Watch, lengths: tuple[int, int], extra: int) -> RowTimes:
+    """Of the parts of a row, from rows of one session with and without another video, and of both sessions."""
+    alone, with_more = watch.rows
+    _, both = watch.last("row")
+    frame = max(with_more["seconds"] - alone["seconds"], 0.0) / extra
+    one_session = max(0.0, alone["seconds"] - frame * lengths[0])
+    two_sessions = max(0.0, both["seconds"] - frame * sum(lengths))
+    per_session = max(0.0, two_sessions - one_session)
+    return RowTimes(
+        fixed=max(0.0, one_session - per_session),
+        per_session=per_session,
+        frame=frame,
+        sampled_frame=with_more["decode_seconds"] / with_more["decoded"],
+    )
+
+
+def _seconds_to_save(folder: RunFolder) -> float:
+    """Of writing the checkpoint once more."""
+    checkpoint = folder.read_checkpoint()
+    assert checkpoint is not None
+    started = _now()
+    folder.write_checkpoint(*checkpoint)
+    return _now() - started
+
+
+def _undescribed(
+    stored: Mapping[str, Tensor], described: Mapping[str, Tensor]
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of what the method stored for the next session and its plugins did not say."""
+    state = {name.removeprefix("buffer/"): tensor for name, tensor in stored.items() if name.startswith("buffer/")}
+    return {
+        name: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+        for name, tensor in state.items()
+        if name not in described
+    }
 
 
 def _noise(frames: int, size: tuple[int, int]) -> Clip:

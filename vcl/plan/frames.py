@@ -24,13 +24,13 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
     """Frames that a run trains on, by video, in the order of ``stream.videos`` or of the benchmark.
 
     Where the videos are here, lengths that show without decoding are looked at, and packets counted where neither the
-    manifest nor ``stream.frames`` says a length; where they are not, these two are all there is.
+    manifest nor ``stream.frames`` states a length; where they are not, only these two can.
 
     Args:
         stream: the config's.
 
     Raises:
-        VideoError: a length is not known, or a video is shorter than what is asked of it; all of them in one message.
+        VideoError: a length is not known, or a video is too short; all of them in one message.
     """
     whole: dict[str, int | None] = {}
     root = root_of(stream)
@@ -53,7 +53,7 @@ def frame_counts(stream: StreamConfig) -> dict[str, int]:
     counts: dict[str, int] = {}
     for name, count in whole.items():
         with faults.collected():
-            counts[name] = _kept(name, count, stream, paths.get(name, "of its benchmark"))
+            counts[name] = _remaining(name, count, stream, paths.get(name, "of its benchmark"))
     faults.raise_any()
     return counts
 
@@ -69,31 +69,31 @@ def to_decode(stream: StreamConfig, names: Iterable[str]) -> list[str]:
         sources = resolve(stream.benchmark, root_of(stream), stream.videos)
     except VideoError:
         return list(names)
-    wanted = transform_of(stream)
-    return [source.name for source in sources if prepared_video(source, wanted) is None]
+    transform = transform_of(stream)
+    return [source.name for source in sources if prepared_video(source, transform) is None]
 
 
-def _kept(name: str, whole: int | None, stream: StreamConfig, path: str) -> int:
-    """Frames that ``start``, ``frames`` and ``stride`` leave of a video with so many, or with nobody knows how many."""
+def _remaining(name: str, whole: int | None, stream: StreamConfig, path: str) -> int:
+    """Frames that ``start``, ``frames`` and ``stride`` leave of a video, whose length may not be known."""
     if whole is None:
         if stream.frames is None:
             raise VideoError(
                 f"{name}: it is not known how many frames it has; give stream.frames, or stream.root to count them"
             )
         return stream.frames
-    there = -(-(whole - stream.start) // stream.stride)
-    if there < (stream.frames or 1):
+    remaining = -(-(whole - stream.start) // stream.stride)
+    if remaining < (stream.frames or 1):
         raise short_video_error(name, stream.start, stream.frames, stream.stride, whole, path)
-    return stream.frames or there
+    return stream.frames or remaining
 
 
 def _length(source: VideoSource, stream: StreamConfig) -> int | None:
-    """Frames of a video that is here; ``None`` where that is neither said nor asked for."""
+    """Frames of a video that is here; ``None`` where they are neither stated nor needed."""
     if source.path.is_dir() or source.path.suffix.lower() in {".npy", *RAW_SUFFIXES}:
-        found = probe(source).frames
-        if stream.frames is None and found is not None:
-            check_count(source, found)
-        return found
+        count = probe(source).frames
+        if stream.frames is None and count is not None:
+            check_count(source, count)
+        return count
     return source.expected_frames or _counted(source, exactly=stream.frames is None)
 
 

@@ -6,38 +6,40 @@ import math
 from collections.abc import Sequence
 
 from vcl.config import RunConfig
-from vcl.plan.calibrate import Calibration
+from vcl.plan.calibration import Calibration, SessionTimes
 from vcl.plan.work import SessionWork
 
 
-def seconds_of(config: RunConfig, work: Sequence[SessionWork], found: Calibration) -> dict[str, float]:
+def seconds_of(config: RunConfig, work: Sequence[SessionWork], calibration: Calibration) -> dict[str, float]:
     """Seconds of a run by part.
 
     Args:
         config: the run's.
         work: of its sessions.
-        found: what a part takes.
+        calibration: what each part takes.
     """
     training = evaluation = 0.0
-    for session, done in enumerate(work):
-        step = _step(session, done, found)
-        pause = max(config.train.checkpoint_seconds, step)
-        steps = done.steps * step
-        training += found.begin + steps + int(steps / pause) * found.save + found.end + found.end_frame * done.frames
-        if done.measured:
-            evaluation += found.row + found.row_session * (session + 1)
-            evaluation += found.frame * done.measured + found.sampled_frame * done.sampled
+    times, row = calibration.session, calibration.row
+    for number, session in enumerate(work):
+        step = _step(number, session, times)
+        steps = session.steps * step
+        checkpoints = int(steps / max(config.train.checkpoint_seconds, step))
+        training += times.begin + steps + checkpoints * times.save + times.end + times.end_frame * session.frames
+        if session.measured:
+            evaluation += row.fixed + row.per_session * (number + 1)
+            evaluation += row.frame * session.measured + row.sampled_frame * session.sampled
         if k := config.matrix.transfer_epochs:
-            evaluation += found.frame * done.frames
-        if k and session:
-            a_pass = math.ceil(done.frames / config.train.batch)
-            evaluation += found.begin + k * a_pass * found.first_step + found.frame * done.frames
-    return {"training": training, "evaluation": evaluation, "around": found.start + found.seal * len(work)}
+            evaluation += row.frame * session.frames
+            if number:
+                steps_per_pass = math.ceil(session.frames / config.train.batch)
+                evaluation += times.begin + k * steps_per_pass * times.first_step + row.frame * session.frames
+    around = calibration.start + times.seal * len(work)
+    return {"training": training, "evaluation": evaluation, "around": around}
 
 
-def _step(session: int, done: SessionWork, found: Calibration) -> float:
+def _step(number: int, session: SessionWork, times: SessionTimes) -> float:
     """Seconds of a step, which grow with what it rehearses."""
-    if session == 0:
-        return found.first_step
-    share = done.rehearsed / found.rehearsed if found.rehearsed else 1.0
-    return found.first_step + (found.later_step - found.first_step) * share
+    if number == 0:
+        return times.first_step
+    share = session.rehearsed / times.rehearsed if times.rehearsed else 1.0
+    return times.first_step + (times.later_step - times.first_step) * share

@@ -14,14 +14,14 @@ from vcl.plan.table import shown_bytes
 
 def available_memory() -> int | None:
     """Bytes that processes can still take: of the machine, or of the group that this one is confined to."""
-    found = []
+    limits = []
     with suppress(OSError, StopIteration):
-        found.append(_line(Path("/proc/meminfo"), "MemAvailable"))
+        limits.append(_line(Path("/proc/meminfo"), "MemAvailable"))
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError):
         limit, used = ((group / name).read_text() for name in ("memory.max", "memory.current"))
-        found.append(int(limit) - int(used))
-    return min(found, default=None)
+        limits.append(int(limit) - int(used))
+    return min(limits, default=None)
 
 
 def peak_memory() -> int:
@@ -37,29 +37,29 @@ def peak_memory() -> int:
 
 def free_disk(path: Path) -> tuple[int, int]:
     """Which disk a folder, that need not exist yet, is or will be on, and the bytes free there."""
-    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    return there.stat().st_dev, shutil.disk_usage(there).free
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    return nearest.stat().st_dev, shutil.disk_usage(nearest).free
 
 
-def memory_troubles(where: str, needed: int | None, there: int | None) -> list[str]:
+def memory_warnings(where: str, needed: int | None, available: int | None) -> list[str]:
     """A warning where there is less memory than needed; none where either is not known."""
-    if needed is None or there is None or needed <= there:
+    if needed is None or available is None or needed <= available:
         return []
-    needs = f"the run needs {shown_bytes(needed)} and {where} has {shown_bytes(there)}"
+    needs = f"the run needs {shown_bytes(needed)} and {where} has {shown_bytes(available)}"
     return [f"memory: {needs}; try a lower train.batch or stream.size"]
 
 
-def disk_troubles(needs: Mapping[Path, int]) -> list[str]:
+def disk_warnings(needs: Mapping[Path, int]) -> list[str]:
     """A warning for every disk on which there is no room for what is to be written there."""
     disks: dict[int, tuple[int, list[Path], int]] = {}
     for path, size in needs.items():
         disk, free = free_disk(path)
-        wanted, paths, _ = disks.get(disk, (0, [], free))
-        disks[disk] = wanted + size, [*paths, path], free
+        total, paths, _ = disks.get(disk, (0, [], free))
+        disks[disk] = total + size, [*paths, path], free
     return [
-        f"disk: {' and '.join(map(str, paths))} may need {shown_bytes(wanted)} and {shown_bytes(free)} are free"
-        for wanted, paths, free in disks.values()
-        if wanted > free
+        f"disk: {' and '.join(map(str, paths))} may need {shown_bytes(total)} and {shown_bytes(free)} are free"
+        for total, paths, free in disks.values()
+        if total > free
     ]
 
 

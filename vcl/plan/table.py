@@ -8,101 +8,204 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run will take. What could not be measured is None.
+class NetworkSize:
+    """Numbers that decode the videos, and the work of one frame.
 
     Args:
-        method: its name.
-        frames: by video, in the order of the sessions.
-        size: height and width of a frame, pixels.
         shared_parameters: weights of one network without heads: what masks choose from.
-        networks: how many of them are stored; 1, or one a video.
-        head_parameters: of all heads together.
+        networks: how many of them are stored; 1, or one per video.
+        head_parameters: numbers of each session's own, of all sessions together.
+        frame_parameters: numbers of each frame's own, of all frames together.
         macs_a_frame: multiplications with an addition that decode one frame.
-        steps: of training, all sessions together.
-        trained_on: frames, each counted every time.
-        measured: frames decoded and measured, likewise.
-        sampled: frames decoded for their hash alone, likewise.
-        stored: bytes at the end that decoding all videos needs, by kind.
-        at_most: whether these are an upper bound, because masks will overlap more than by chance.
-        memory_bytes: the most that the process will hold.
-        available_bytes: that the machine has for it.
-        device_memory_bytes: on the accelerator; None without one.
-        run_folder_bytes: sessions and checkpoint at the end, without figures and logs.
-        checkpoint_bytes: of it, to go on from; while one is written there are two.
-        cache_bytes: decoded frames, once.
-        hours: by part: training, evaluation, and what is around them; without decoding the videos into the cache.
-        calibration_seconds: that it took to find out.
-        warnings: why it may not work, a line each.
     """
 
-    method: str
-    frames: Mapping[str, int]
-    size: tuple[int, int]
     shared_parameters: int
     networks: int
     head_parameters: int
+    frame_parameters: int
     macs_a_frame: int
+
+    @property
+    def parameters(self) -> int:
+        """All of them together."""
+        return self.shared_parameters * self.networks + self.head_parameters + self.frame_parameters
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all sessions together do.
+
+    Args:
+        steps: of training.
+        trained_on: frames, each counted every time.
+        measured: frames decoded and measured, each counted every time.
+        sampled: frames decoded for their hash alone, each counted every time.
+    """
+
     steps: int
     trained_on: int
     measured: int
     sampled: int
-    stored: Mapping[str, int]
-    at_most: bool
-    memory_bytes: int | None
-    available_bytes: int | None
-    device_memory_bytes: int | None
-    run_folder_bytes: int
-    checkpoint_bytes: int | None
-    cache_bytes: int
-    hours: Mapping[str, float] = field(default_factory=dict)
-    calibration_seconds: float | None = None
-    warnings: tuple[str, ...] = ()
 
-    @property
-    def parameters(self) -> int:
-        """All numbers that are trained to decode."""
-        return self.shared_parameters * self.networks + self.head_parameters
+
+@dataclass(frozen=True)
+class Stored:
+    """Bytes at the end.
+
+    Args:
+        stored: by kind, what decoding all videos and learning another needs.
+        at_most: whether these are an upper bound, because masks will overlap more than by chance.
+    """
+
+    stored: Mapping[str, int]
+    at_most: bool = False
 
     @property
     def stored_bytes(self) -> int:
         """All kinds together."""
         return sum(self.stored.values())
 
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of memory; None where they are not known.
+
+    Args:
+        memory_bytes: the most that the process will hold.
+        available_bytes: that the machine has for it.
+        device_memory_bytes: on the accelerator; None without one.
+    """
+
+    memory_bytes: int | None = None
+    available_bytes: int | None = None
+    device_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes on disk.
+
+    Args:
+        run_folder_bytes: sessions and checkpoint at the end, without figures and logs.
+        checkpoint_bytes: of it, to go on from; while one is written there are two. None where it was not measured.
+        cache_bytes: decoded frames, once.
+    """
+
+    run_folder_bytes: int
+    checkpoint_bytes: int | None
+    cache_bytes: int
+
+
+@dataclass(frozen=True)
+class Time:
+    """How long it takes.
+
+    Args:
+        hours: by part: training, evaluation, and what is around them; without decoding the videos into the cache.
+            Empty where they were not measured.
+        calibration_seconds: that it took to measure them; None where they were not.
+    """
+
+    hours: Mapping[str, float] = field(default_factory=dict)
+    calibration_seconds: float | None = None
+
     @property
     def total_hours(self) -> float | None:
         """All parts together; None where they were not measured."""
         return sum(self.hours.values()) if self.hours else None
 
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will take.
+
+    Args:
+        method: its name.
+        frames: by video, in the order of the sessions.
+        size: height and width of a frame, pixels.
+        network: how large it is.
+        work: in steps and frames.
+        stored: bytes at the end.
+        memory: while it runs.
+        disk: while it runs and at the end.
+        time: in hours.
+        warnings: why it may not work, or a number may be wrong, one per line.
+    """
+
+    method: str
+    frames: Mapping[str, int]
+    size: tuple[int, int]
+    network: NetworkSize
+    work: Work
+    stored: Stored
+    memory: Memory
+    disk: Disk
+    time: Time
+    warnings: tuple[str, ...] = ()
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data, sums among them."""
-        sums = {"parameters": self.parameters, "stored_bytes": self.stored_bytes, "total_hours": self.total_hours}
-        return {**asdict(self), **sums}
+        """Plain data, sums among them; the parts are not nested."""
+        parts = [asdict(part) for part in (self.network, self.work, self.stored, self.memory, self.disk, self.time)]
+        return {
+            **{"method": self.method, "frames": dict(self.frames), "size": self.size},
+            **{key: value for part in parts for key, value in part.items()},
+            "warnings": self.warnings,
+            "parameters": self.network.parameters,
+            "stored_bytes": self.stored.stored_bytes,
+            "total_hours": self.time.total_hours,
+        }
 
     def to_text(self) -> str:
-        """A line a thing, warnings last."""
+        """One line per part, warnings last."""
         height, width = self.size
-        shared = f"{self.shared_parameters:,}" + (f" in each of {self.networks}" if self.networks > 1 else "")
-        sampled = f", {self.sampled:,} hashed" if self.sampled else ""
-        device = f"; {shown_bytes(self.device_memory_bytes)} on the device" if self.device_memory_bytes else ""
-        checkpoint = f", {shown_bytes(self.checkpoint_bytes)} of it the checkpoint" if self.checkpoint_bytes else ""
-        kinds = ", ".join(f"{kind} {shown_bytes(size)}" for kind, size in self.stored.items() if size)
-        parts = ", ".join(f"{part} {_shown_hours(hours)}" for part, hours in self.hours.items())
-        took = "" if self.calibration_seconds is None else f" (calibrated in {self.calibration_seconds:.0f} s)"
         lines = {
             "videos": f"{len(self.frames)}, {sum(self.frames.values()):,} frames of {height}x{width}",
-            "parameters": f"{self.parameters:,}: shared {shared}, heads {self.head_parameters:,}",
-            "work": f"{self.steps:,} steps on {self.trained_on:,} frames, {self.measured:,} frames measured{sampled}",
-            "a frame": f"{self.macs_a_frame / 1e9:,.3f} GMAC",
-            "stored": f"{'at most ' if self.at_most else ''}{shown_bytes(self.stored_bytes)}: {kinds}",
-            "memory": f"{shown_bytes(self.memory_bytes)} of {shown_bytes(self.available_bytes)} available{device}",
-            "disk": f"run folder {shown_bytes(self.run_folder_bytes)}{checkpoint}; decoded frames "
-            f"{shown_bytes(self.cache_bytes)}",
-            "time": f"{_shown_hours(self.total_hours)}: {parts}{took}" if self.hours else "not measured",
+            "parameters": _parameters_text(self.network),
+            "work": _work_text(self.work),
+            "a frame": f"{self.network.macs_a_frame / 1e9:,.3f} GMAC",
+            "stored": _stored_text(self.stored),
+            "memory": _memory_text(self.memory),
+            "disk": _disk_text(self.disk),
+            "time": _time_text(self.time),
         }
         width_of_names = max(map(len, lines))
-        told = [f"{name.ljust(width_of_names)}  {line}" for name, line in lines.items()]
-        return "\n".join([f"plan: {self.method}", *told, *(f"warning: {line}" for line in self.warnings)])
+        parts = [f"{name.ljust(width_of_names)}  {line}" for name, line in lines.items()]
+        return "\n".join([f"plan: {self.method}", *parts, *(f"warning: {line}" for line in self.warnings)])
+
+
+def _parameters_text(network: NetworkSize) -> str:
+    shared = f"{network.shared_parameters:,}" + (f" in each of {network.networks}" if network.networks > 1 else "")
+    frames = f", frames {network.frame_parameters:,}" if network.frame_parameters else ""
+    return f"{network.parameters:,}: shared {shared}, heads {network.head_parameters:,}{frames}"
+
+
+def _work_text(work: Work) -> str:
+    sampled = f", {work.sampled:,} hashed" if work.sampled else ""
+    return f"{work.steps:,} steps on {work.trained_on:,} frames, {work.measured:,} frames measured{sampled}"
+
+
+def _stored_text(stored: Stored) -> str:
+    kinds = ", ".join(f"{kind} {shown_bytes(size)}" for kind, size in stored.stored.items() if size)
+    return f"{'at most ' if stored.at_most else ''}{shown_bytes(stored.stored_bytes)}: {kinds}"
+
+
+def _memory_text(memory: Memory) -> str:
+    device = f"; {shown_bytes(memory.device_memory_bytes)} on the device" if memory.device_memory_bytes else ""
+    return f"{shown_bytes(memory.memory_bytes)} of {shown_bytes(memory.available_bytes)} available{device}"
+
+
+def _disk_text(disk: Disk) -> str:
+    checkpoint = f", {shown_bytes(disk.checkpoint_bytes)} of it the checkpoint" if disk.checkpoint_bytes else ""
+    cache = f"decoded frames {shown_bytes(disk.cache_bytes)}"
+    return f"run folder {shown_bytes(disk.run_folder_bytes)}{checkpoint}; {cache}"
+
+
+def _time_text(time: Time) -> str:
+    if not time.hours:
+        return "not measured"
+    parts = ", ".join(f"{part} {_shown_hours(hours)}" for part, hours in time.hours.items())
+    measured = "" if time.calibration_seconds is None else f" (calibrated in {time.calibration_seconds:.0f} s)"
+    return f"{_shown_hours(time.total_hours)}: {parts}{measured}"
 
 
 def shown_bytes(size: int | None) -> str:

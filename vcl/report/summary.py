@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,15 +170,22 @@ def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, in
         Bytes by kind: ``KINDS`` first, then whatever else a method stores.
     """
     count = folder.sessions() if sessions is None else sessions
-    total = dict.fromkeys(KINDS, 0)
-    for session in range(count):
-        for kind, size in folder.session_bytes(session).items():
-            total[kind] = total.get(kind, 0) + size
-    if count:
-        latest = folder.session_notes(count - 1).state_kind == "shared_latest"
-        last = folder.session_bytes(count - 1)
-        total.update({kind: last.get(kind, 0) for kind in (("weight", "session", "buffer") if latest else ("buffer",))})
-    return total
+    if not count:
+        return dict.fromkeys(KINDS, 0)
+    files = [folder.session_bytes(session) for session in range(count)]
+    return total_bytes(files, folder.session_notes(count - 1).state_kind)
+
+
+def total_bytes(files: Sequence[Mapping[str, int]], state_kind: str) -> dict[str, int]:
+    """Bytes by kind of all sessions together, as ``stored_bytes`` counts them.
+
+    Args:
+        files: bytes of each session's file by kind; one or more.
+        state_kind: what the method leaves behind a session.
+    """
+    last_only = ("weight", "session", "buffer") if state_kind == "shared_latest" else ("buffer",)
+    kinds = dict.fromkeys((*KINDS, *(kind for file in files for kind in file)))
+    return {kind: sum(file.get(kind, 0) for file in (files[-1:] if kind in last_only else files)) for kind in kinds}
 
 
 def transfer(folder: RunFolder) -> float | None:

@@ -95,6 +95,33 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
         (folder / "tensors").replace(draft.file.name)
 
 
+def file_bytes(tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> dict[str, int]:
+    """Bytes of a file of ``write_tensors`` before it is written, as ``tensor_bytes`` counts them after.
+
+    The library itself chooses types, order and spelling of the header, in a file with the same names and no numbers;
+    then shapes and places are filled in.
+
+    Args:
+        tensors: by name; their content is not looked at, and may be on the meta device.
+        notes: as for ``write_tensors``.
+    """
+    import safetensors.torch
+    import torch
+
+    empty = {name: torch.empty(0, dtype=tensor.dtype) for name, tensor in tensors.items()}
+    header = json.loads(safetensors.torch.save(empty, {"notes": json.dumps(notes)})[8:])
+    sizes: dict[str, int] = {}
+    end = 0
+    for name, entry in header.items():
+        if name in tensors:
+            size = tensors[name].numel() * tensors[name].element_size()
+            sizes[_kind(name)] = sizes.get(_kind(name), 0) + size
+            entry.update(shape=list(tensors[name].shape), data_offsets=[end, end + size])
+            end += size
+    text = len(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode())
+    return {**sizes, "container": 8 + 8 * math.ceil(text / 8)}
+
+
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and notes of ``write_tensors``."""
     with explained(path), safetensors.safe_open(path, "pt") as file:
@@ -113,11 +140,16 @@ def tensor_bytes(path: Path) -> dict[str, int]:
     with explained(path), safetensors.safe_open(path, "np") as file:  # NumPy's form, to leave torch unloaded.
         for name in file.keys():  # noqa: SIM118 - the file is not a dict
             tensor = file.get_slice(name)
-            kind = name.split("/")[0]
-            kind = "session" if kind == "head" else kind  # As version 1 called it.
-            sizes[kind] = sizes.get(kind, 0) + math.prod(tensor.get_shape()) * _item_bytes(tensor.get_dtype())
+            size = math.prod(tensor.get_shape()) * _item_bytes(tensor.get_dtype())
+            sizes[_kind(name)] = sizes.get(_kind(name), 0) + size
         sizes["container"] = path.stat().st_size - sum(sizes.values())
     return sizes
+
+
+def _kind(name: str) -> str:
+    """The kind of a tensor, by its name in the file."""
+    kind = name.split("/")[0]
+    return "session" if kind == "head" else kind  # As version 1 called it.
 
 
 def _item_bytes(dtype: str) -> int:

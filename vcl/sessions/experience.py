@@ -5,8 +5,6 @@ Task labels would switch Avalanche to a loader that repeats frames of shorter vi
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
 from avalanche.benchmarks.scenarios.dataset_scenario import benchmark_from_datasets
 from avalanche.benchmarks.scenarios.generic_scenario import CLScenario
 from avalanche.benchmarks.utils.data import AvalancheDataset
@@ -14,8 +12,10 @@ from avalanche.benchmarks.utils.data_attribute import DataAttribute
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from vcl.metrics.quality import to_unit
 from vcl.query import Query
 from vcl.video.cache import Clip
+from vcl.video.pixels import stored_frames
 
 
 class FrameDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -33,7 +33,7 @@ class FrameDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, t: int) -> tuple[Tensor, Tensor]:
         row = Query.of_video(self.session, range(t, t + 1), len(self)).tensor()[0]
-        return row, torch.from_numpy(np.array(self.clip.frames[t])).float() / 255
+        return row, to_unit(stored_frames(self.clip.frames, t))
 
 
 def video_stream(clips: Sequence[Clip]) -> CLScenario:

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import numpy as np
-import torch
 from avalanche.core import SupervisedPlugin
 
 from vcl.metrics import quality
 from vcl.render import Renderer
 from vcl.rundir import Listener
-from vcl.video.pixels import to_uint8
+from vcl.video.pixels import stored_frames, to_uint8
 
 
 class Probe(SupervisedPlugin):  # type: ignore[misc]
@@ -34,7 +32,7 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
         self.renderer.load(strategy.subnetwork())
         total, measured = 0.0, 0
         for batch in self.renderer.frames(strategy.session, len(clip.frames)):
-            truth = torch.from_numpy(np.array(clip.frames[measured : measured + len(batch)]))
+            truth = stored_frames(clip.frames, slice(measured, measured + len(batch)))
             measured += len(batch)
             total += float(quality.psnr(quality.to_unit(to_uint8(batch).cpu()), quality.to_unit(truth)).double().sum())
         self.emit(

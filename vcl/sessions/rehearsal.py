@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from vcl.metrics.quality import to_unit
 from vcl.query import Batch, Query
 from vcl.render import BATCH
 from vcl.sessions.stateful import StatefulPlugin
-from vcl.video.pixels import to_uint8
+from vcl.video.pixels import stored_frames, to_uint8
 
 
 class Rehearsal(StatefulPlugin):
@@ -32,11 +31,11 @@ class Rehearsal(StatefulPlugin):
         super().__init__(**stock)
         self.config, self.seed = config, seed
 
-    def rehearsed(self, session: int) -> int:
+    def rehearsed(self, session: int, lengths: Sequence[int]) -> int:
         """``config.rehearse``, or all frames where there are fewer."""
-        return min(self.config.rehearse, self.available(session)) if session else 0
+        return min(self.config.rehearse, self.available(session, lengths)) if session else 0
 
-    def available(self, session: int) -> int:
+    def available(self, session: int, lengths: Sequence[int]) -> int:
         """Frames that a step can choose from."""
         raise NotImplementedError
 
@@ -57,7 +56,7 @@ class Rehearsal(StatefulPlugin):
     def choose(self, strategy: Any) -> Tensor:
         """Indices of this step's frames, on the device; the same for a run that was stopped and goes on."""
         source = init.generator(self.seed, "rehearse", strategy.session, strategy.step)
-        order = torch.randperm(self.available(strategy.session), generator=source)
+        order = torch.randperm(self.available(strategy.session, strategy.lengths), generator=source)
         return order[: self.config.rehearse].to(strategy.device)
 
 
@@ -79,12 +78,32 @@ class Buffered(Rehearsal):
         super().__init__(config, seed, **stock)
         self.buffer: dict[str, Tensor] = {}
 
-    def available(self, session: int) -> int:
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the tensors in the buffer that hold a picture per frame."""
+        return ("frame",)
+
+    @property
+    def buffered(self) -> int:
         """Frames in the buffer."""
         return len(self.buffer["query"]) if self.buffer else 0
 
+    def available(self, session: int, lengths: Sequence[int]) -> int:
+        """Frames in the buffer."""
+        return self.buffered
+
     def session_state(self) -> dict[str, Tensor]:
         """``query`` (n, 3), see ``Query.tensor``; ``frame`` (n, 3, H, W) uint8; and what else the method keeps."""
+        return self.buffer
+
+    def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
+        """The buffer, where each frame of the session's video may enter it; only owners are looked at afterwards."""
+        owners, offered = self.owners(), lengths[session]
+        candidates = [*owners, *[session] * offered]
+        selected = [candidates[index] for index in self.keep(owners, session, offered)]
+        pictures = torch.empty(len(selected), 3, *network.size, dtype=torch.uint8, device="meta")
+        query = torch.tensor([[owner, 0, 0] for owner in selected], dtype=torch.float64)
+        self.buffer = {"query": query, **dict.fromkeys(self.images, pictures)} if selected else {}
         return self.buffer
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
@@ -98,7 +117,7 @@ class Buffered(Rehearsal):
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Choose what the buffer holds from now on."""
         order = self.offered(strategy)
-        owners = self.buffer["query"][:, 0].long().tolist() if self.buffer else []
+        owners = self.owners()
         selected = self.keep(owners, strategy.session, len(order))
         old = torch.tensor([index for index in selected if index < len(owners)], dtype=torch.long)
         new = order[[index - len(owners) for index in selected if index >= len(owners)]]
@@ -107,6 +126,10 @@ class Buffered(Rehearsal):
             added = self.take(strategy, new)
             buffer = {name: torch.cat((buffer[name], more)) if buffer else more for name, more in added.items()}
         self.buffer = buffer
+
+    def owners(self) -> list[int]:
+        """The session of each frame in the buffer."""
+        return [int(session) for session in self.buffer["query"][:, 0].tolist()] if self.buffer else []
 
     def offered(self, strategy: Any) -> Tensor:
         """Frames of the session's video that may enter the buffer, the most wanted first; in random order here."""
@@ -131,7 +154,7 @@ class Buffered(Rehearsal):
         frames = strategy.clips[strategy.session].frames
         return {
             "query": Query.of_video(strategy.session, times, len(frames)).tensor().to(strategy.device),
-            "frame": torch.from_numpy(np.array(frames[times.numpy()])).to(strategy.device),
+            "frame": stored_frames(frames, times.numpy()).to(strategy.device),
         }
 
     def query(self, chosen: Tensor) -> Query:
@@ -157,6 +180,10 @@ class Reservoir(Buffered):
     def session_state(self) -> dict[str, Tensor]:
         """The buffer, and ``seen``: how many frames have had their chance."""
         return {**super().session_state(), "seen": torch.tensor(self.seen)}
+
+    def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
+        """The buffer and ``seen``."""
+        return {**super().session_spec(session, lengths, network), "seen": torch.tensor(self.seen)}
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
         """Fill the buffer and set ``seen``."""

@@ -2,7 +2,6 @@
 
 import copy
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from vcl.query import Query
 from vcl.render import BATCH
 from vcl.subnet.ledger import Ledger
 from vcl.video.cache import Clip
+from vcl.video.pixels import stored_frames
 
 
 @torch.no_grad()
@@ -64,7 +64,7 @@ def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.devic
     network.eval()
     for first in range(0, length, BATCH):
         times = range(first, min(first + BATCH, length))
-        frames = to_unit(torch.from_numpy(np.array(clip.frames[first : times.stop])).to(device))
+        frames = to_unit(stored_frames(clip.frames, slice(first, times.stop)).to(device))
         with autocast(device, precision):
             batches.append(network.encode(Query.of_video(session, times, length, device), frames))
     network.train(was_training)

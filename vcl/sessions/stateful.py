@@ -1,9 +1,12 @@
 """Plugins that carry something from session to session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from avalanche.core import SupervisedPlugin
 from torch import Tensor
+
+from vcl.backbones import Backbone
 
 
 class StatefulPlugin(SupervisedPlugin):  # type: ignore[misc]
@@ -13,12 +16,38 @@ class StatefulPlugin(SupervisedPlugin):  # type: ignore[misc]
     goes on; ``state_dict`` is stored with each checkpoint.
     """
 
-    def rehearsed(self, session: int) -> int:
-        """Frames of earlier videos that each step of a session trains on beside its own."""
+    video_copies: ClassVar[int] = 0
+    """How often the frames of a session's video are in memory once more when it ends, for ``vcl plan``."""
+
+    @property
+    def buffered(self) -> int:
+        """Frames that are in memory from one session to the next."""
+        return 0
+
+    def rehearsed(self, session: int, lengths: Sequence[int]) -> int:
+        """Frames of earlier videos that each step of a session trains on beside its own.
+
+        Args:
+            session: its index.
+            lengths: frames of each video of the stream.
+        """
         return 0
 
     def session_state(self) -> dict[str, Tensor]:
         """What the next session needs, once this one has ended; by name."""
+        return {}
+
+    def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
+        """What ``session_state`` will give when a session has ended: tensors of the same types and shapes.
+
+        ``vcl plan`` calls it in the place of training, for one session after the other. It takes what is missing here
+        from a short run, and warns that it does not know how that grows.
+
+        Args:
+            session: its index.
+            lengths: frames of each video of the stream.
+            network: as it is trained, on the meta device, with the tensors of all sessions so far.
+        """
         return {}
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:

@@ -3,33 +3,34 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
+from avalanche.benchmarks.utils.utils import concat_datasets
 from avalanche.logging.base_logger import BaseLogger
 from avalanche.training.plugins.evaluation import EvaluationPlugin
 from avalanche.training.templates.common_templates import SupervisedTemplate
 from torch import Tensor
 from torch.optim import Optimizer
 
-from vcl import backbones
 from vcl.backbones import Backbone
-from vcl.config import MethodConfig, RunConfig, passes
+from vcl.config import passes
 from vcl.device import autocast
 from vcl.layers import init
 from vcl.query import Batch, Output, Query
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
+from vcl.sessions.method import Method
 from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger, Subnetwork
-from vcl.subnet.record import SessionRecord, StateKind
+from vcl.subnet.record import SessionRecord
 from vcl.video.cache import Clip
 
 
-class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
+class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     """One network trained on each experience of a ``video_stream`` in turn.
 
     The loop is Avalanche's. In its own words, with the hooks of plugins in brackets and what is ours beside it::
@@ -80,13 +81,6 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         ConfigError: the network has numbers that no session would store.
     """
 
-    config_class: ClassVar[type[MethodConfig]]
-    """Knobs of a method that ``register_method`` registers."""
-    state_kind: ClassVar[StateKind] = "shared_latest"
-    """What the method leaves behind a session."""
-    overflow_hint: ClassVar[str] = "try a lower train.lr"
-    """What may help where the loss is no longer finite."""
-
     def __init__(
         self,
         *,
@@ -107,6 +101,7 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         model.check_roles()
         self.ledger = ledger if ledger is not None else Ledger(model.layout(), self.state_kind)
         self.clips = clips
+        self.lengths = [len(clip.frames) for clip in clips]
         self.epochs = epochs
         self.seed = seed
         self.stop_after = stop_after or epochs
@@ -131,22 +126,6 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
         )
         # The template would build an optimiser of its own over every parameter, unless it believes that it has done so.
         self.optimized_param_id: dict[str, Any] = {}
-
-    @classmethod
-    def network(cls, config: RunConfig, sessions: int) -> Backbone:
-        """The untrained network that the method trains; dense here."""
-        return backbones.of_run(config, sessions)
-
-    @classmethod
-    def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The method's Avalanche plugins, in the order in which their hooks are called.
-
-        Args:
-            config: the method's knobs.
-            ledger: of the run; its closed sessions are complete.
-            seed: of everything that the plugins draw.
-        """
-        return []
 
     @property
     def session(self) -> int:
@@ -187,22 +166,22 @@ class VideoStrategy(SupervisedTemplate):  # type: ignore[misc]
     def make_train_dataloader(self, **_: Any) -> None:
         """Put the session's frames on the device, and count its passes."""
         self.step, self.seconds_before = 0, 0.0
-        self._rehearsed = sum(plugin.rehearsed(self.session) for plugin in self.stateful)
+        self._rehearsed = sum(plugin.rehearsed(self.session, self.lengths) for plugin in self.stateful)
         frames = self.frames_to_train_on()
         self._only_own = self._rehearsed == 0 and set(frames.session) == {self.session}
-        self._frames = self.frames_per_pass(frames)
+        self._frames = self.frames_per_pass(self.session, self.lengths)
         self.passes = passes(self.epochs, self.train_mb_size, self._frames, self._rehearsed)
         self.dataloader = ResidentFrames(
             frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames
         )
 
     def frames_to_train_on(self) -> AvalancheDataset:
-        """What the session's steps draw from; the session's own video unless a method says otherwise."""
-        return self.adapted_dataset
-
-    def frames_per_pass(self, frames: AvalancheDataset) -> int:
-        """Frames of one pass, at most those that it draws from."""
-        return len(frames)
+        """What the session's steps draw from: the frames of ``videos_of``."""
+        videos = self.videos_of(self.session, len(self.clips))
+        if list(videos) == [self.session]:
+            return self.adapted_dataset
+        stream = self.experience.origin_stream
+        return concat_datasets([stream[video].dataset for video in videos])
 
     def model_adaptation(self, model: Backbone | None = None) -> Backbone:
         """Add the tensors of a session that has none yet."""

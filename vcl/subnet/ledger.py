@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vcl.layers.masked import Unit
-from vcl.subnet.record import Layout, SessionRecord, StateKind, mask_shapes_of
+from vcl.subnet.record import Layout, SessionRecord, StateKind, mask_shapes_of, unit_of
 
 Quantiser = Callable[[str, Tensor], Tensor]
 """The path ``kind/name`` of a tensor and its float32 numbers, any shape, to what decoding will have of them: the same
@@ -121,7 +121,7 @@ class Ledger:
                 claimed[name] = value.flatten()
                 continue
             mask = masks[name].cpu()
-            if (unit := _unit(name, mask.shape, shape)) != "weight":
+            if (unit := unit_of(name, mask.shape, shape)) != "weight":
                 units[name] = unit
             packed[name] = torch.from_numpy(np.packbits(mask.numpy()))
             claimed[name] = value[mask.expand(shape) & ~self._sealed[name]]
@@ -240,15 +240,6 @@ def _unpacked(record: SessionRecord, name: str, shape: torch.Size) -> Tensor:
     bits = np.unpackbits(record.masks[name].numpy(), count=mask_shape.numel())
     mask = torch.from_numpy(bits).view(torch.bool).view(mask_shape)
     return mask if mask_shape == shape else mask.expand(shape).clone()
-
-
-def _unit(name: str, mask_shape: torch.Size, shape: torch.Size) -> Unit:
-    """What one entry of a mask stands for."""
-    for unit in get_args(Unit):
-        if mask_shapes_of({name: shape}, {name: unit})[name] == mask_shape:
-            chosen: Unit = unit
-            return chosen
-    raise ValueError(f"the mask of {name} must have the shape of its scores, got {tuple(mask_shape)}")
 
 
 def as_bits(mask: Tensor) -> Tensor:

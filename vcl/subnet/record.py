@@ -102,16 +102,40 @@ class SessionRecord:
             if tensor.dtype != dtype:
                 raise ValueError(f"{path} must be {dtype}, got {tensor.dtype}")
             kinds[kind][name] = tensor
-        mask_shapes = mask_shapes_of(layout.weights, units or {}) if state_kind == "shared_masked" else {}
-        stacked = (session + 1,) if state_kind == "shared_latest" else ()
         _check_names("weight", kinds["weight"], layout.weights)
-        for kind, shapes in {
-            "mask": {name: (math.ceil(math.prod(shape) / 8),) for name, shape in mask_shapes.items()},
-            "session": {name: (*stacked, *shape) for name, shape in layout.session.items()},
-            "frame": {name: (frames, *shape) for name, shape in layout.frame.items()},
-        }.items():
+        for kind, shapes in record_shapes(layout, state_kind, session, frames, units or {}).items():
             _check_shapes(kind, kinds[kind], shapes)
         return cls(kinds["mask"], kinds["weight"], kinds["session"], kinds["frame"], kinds["buffer"], units or {})
+
+
+def record_shapes(
+    layout: Layout, state_kind: StateKind, session: int, frames: int, units: Mapping[str, Unit]
+) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes of a record's tensors by kind and name: all but the weights that it claims, and the buffer.
+
+    Args:
+        layout: of the network.
+        state_kind: of the method.
+        session: its index.
+        frames: length T of its video.
+        units: of the masks, as in ``SessionRecord``.
+    """
+    mask_shapes = mask_shapes_of(layout.weights, units) if state_kind == "shared_masked" else {}
+    stacked = (session + 1,) if state_kind == "shared_latest" else ()
+    return {
+        "mask": {name: (math.ceil(math.prod(shape) / 8),) for name, shape in mask_shapes.items()},
+        "session": {name: (*stacked, *shape) for name, shape in layout.session.items()},
+        "frame": {name: (frames, *shape) for name, shape in layout.frame.items()},
+    }
+
+
+def unit_of(name: str, mask_shape: torch.Size, shape: torch.Size) -> Unit:
+    """What one entry of a mask of a weight stands for; raises ValueError where the shapes do not fit."""
+    for unit in get_args(Unit):
+        if mask_shapes_of({name: shape}, {name: unit})[name] == mask_shape:
+            chosen: Unit = unit
+            return chosen
+    raise ValueError(f"the mask of {name} must have the shape of its scores, got {tuple(mask_shape)}")
 
 
 def mask_shapes_of(weights: Mapping[str, Sequence[int]], units: Mapping[str, Unit]) -> dict[str, torch.Size]:

@@ -28,6 +28,11 @@ def to_uint8(frame: torch.Tensor) -> torch.Tensor:
     return frame.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
+def stored_frames(frames: NDArray[np.uint8], index: slice | int | NDArray[np.int64]) -> torch.Tensor:
+    """Some frames of a clip as a uint8 tensor; a copy, as stored frames are read-only and torch shares only others."""
+    return torch.from_numpy(np.array(frames[index]))
+
+
 def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
     """Write one frame as an 8-bit RGB PNG; the file appears whole or not at all.
 

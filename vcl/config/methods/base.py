@@ -29,6 +29,15 @@ class MethodConfig:
         """The most frames of earlier videos that a training step uses in addition to ``train.batch`` new ones."""
         return 0
 
+    @property
+    def masks_overlap(self) -> bool:
+        """Whether later masks prefer weights that earlier ones chose, so that a run stores less than by chance."""
+        return False
+
+    def for_noise(self) -> MethodConfig:
+        """The method for a short run on noise, whose work must not depend on how well frames are learned."""
+        return self
+
     def check_sessions(self, sessions: int) -> None:
         """Refuse a number of videos that the method cannot learn.
 

@@ -33,6 +33,11 @@ class WsnConfig(MethodConfig):
     def __post_init__(self) -> None:
         require(0 < self.capacity <= 1, "method.capacity", "lie in (0, 1]", self.capacity)
 
+    @property
+    def masks_overlap(self) -> bool:
+        """Scores that are not drawn anew choose many of the same weights again."""
+        return not self.reinit
+
     def check(self, run: RunConfig) -> None:
         """Refuse a Fourier operator, which would make this PFNR."""
         operator = run.backbone.operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from vcl.config.methods.base import MethodConfig
@@ -144,6 +144,10 @@ class EsmerConfig(BufferConfig):
         require(0 < chance <= 1, "method.update_probability", "lie in (0, 1]", chance)
         require(self.margin > 0, "method.margin", "be greater than 0", self.margin)
         require(0 <= self.loss_decay < 1, "method.loss_decay", "lie in [0, 1)", self.loss_decay)
+
+    def for_noise(self) -> EsmerConfig:
+        """Every frame may enter the buffer, however badly it is learned."""
+        return replace(self, margin=1e9)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from vcl.metrics.quality import psnr, to_unit
 from vcl.metrics.registry import PSNR
 from vcl.report.figures.style import DIM, bare, styled
 from vcl.rundir import RunFolder
-from vcl.video.pixels import read_png, to_uint8
+from vcl.video.pixels import read_png, stored_frames, to_uint8
 from vcl.wording import printable
 
 GAINS = (50, 20, 10, 5, 2, 1)
@@ -108,8 +108,7 @@ def _truths(folder: RunFolder, count: int) -> list[Tensor]:
         return [_saved(folder, video, "true") for video in range(count)]
     clips = open_stream(folder.config().stream, folder.appended())
     check_same_frames(folder, clips)
-    # Copies: the stored frames are read-only.
-    return [to_unit(torch.from_numpy(np.array(clip.frames[len(clip.frames) // 2]))) for clip in clips[:count]]
+    return [to_unit(stored_frames(clip.frames, len(clip.frames) // 2)) for clip in clips[:count]]
 
 
 def _saved(folder: RunFolder, session: int, kind: str) -> Tensor:

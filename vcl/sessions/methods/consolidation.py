@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from avalanche.training.plugins.mas import MASPlugin
 from avalanche.training.utils import ParamData, copy_params_dict, zerolike_params_dict
 from torch import Tensor
 
+from vcl.backbones import Backbone
 from vcl.config import EwcConfig, MasConfig, MethodConfig
 from vcl.layers import init
 from vcl.sessions.sealed import teacher_snapshot
@@ -36,6 +37,10 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
     def session_state(self) -> dict[str, Tensor]:
         """Importances by name of parameter, of all sessions so far."""
         return _plain(self.importances[max(self.importances)])
+
+    def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
+        """As many importances as parameters."""
+        return _importance_spec(network)
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
         """Set the importances of the session before."""
@@ -96,6 +101,10 @@ class MasPlugin(MASPlugin, StatefulPlugin):  # type: ignore[misc]
         """Importances by name of parameter, of all sessions so far."""
         return _plain(self.importance)
 
+    def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
+        """As many importances as parameters."""
+        return _importance_spec(network)
+
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
         """Set the importances."""
         self.importance = _wrapped(state) if state else None
@@ -109,6 +118,10 @@ class MasPlugin(MASPlugin, StatefulPlugin):  # type: ignore[misc]
 
 def _plain(importances: Any) -> dict[str, Tensor]:
     return {f"importance/{name}": importance.data.detach().clone() for name, importance in importances.items()}
+
+
+def _importance_spec(network: Backbone) -> dict[str, Tensor]:
+    return {f"importance/{name}": parameter for name, parameter in network.named_parameters()}
 
 
 def _on(device: torch.device, importances: Any) -> dict[str, ParamData]:

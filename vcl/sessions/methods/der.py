@@ -20,11 +20,16 @@ class DerPlugin(Reservoir):
 
     config: DerConfig
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Outputs; and true frames if they are trained on as well."""
+        return ("frame", "output") if self.config.truth else ("output",)
+
     def take(self, strategy: Any, times: Tensor) -> dict[str, Tensor]:
-        """``output`` (n, 3, H, W) uint8; and ``frame`` if true frames are trained on as well."""
+        """``query``, and (n, 3, H, W) uint8 for each of ``images``."""
         added = super().take(strategy, times)
         added["output"] = decoded(strategy, strategy.model, Query.of_tensor(added["query"]))
-        return added if self.config.truth else {name: tensor for name, tensor in added.items() if name != "frame"}
+        return {name: added[name] for name in ("query", *self.images)}
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
         """Squared distance to the buffered outputs, and the run's loss where true frames are buffered."""

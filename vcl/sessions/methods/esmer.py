@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -21,12 +20,14 @@ from vcl.sessions.rehearsal import Reservoir
 from vcl.sessions.sealed import teacher_snapshot
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
+from vcl.video.pixels import stored_frames
 
 
 class EsmerPlugin(Reservoir):
     """A slow teacher, whose loss on a frame decides how much the frame counts and whether it enters the buffer."""
 
     config: EsmerConfig
+    video_copies = 1
 
     def __init__(self, config: EsmerConfig, ledger: Ledger, seed: int = 0) -> None:
         super().__init__(config, seed)
@@ -50,6 +51,12 @@ class EsmerPlugin(Reservoir):
             "steps": torch.tensor(self._steps_before),
             **network,
         }
+
+    def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
+        """As ``session_state``."""
+        other = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
+        counted = {"mean": torch.tensor(0.0), "steps": torch.tensor(0)}
+        return {**super().session_spec(session, lengths, network), **counted, **other}
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
         """Fill the buffer; the networks are put together when a session begins."""
@@ -95,7 +102,7 @@ class EsmerPlugin(Reservoir):
         self.mean = mean if self.mean is None else self.mean.lerp(mean, 1 - self.config.loss_decay)
         weight = error_weights(surprise, self.mean, self.config.margin)
         strategy.loss = strategy.loss_of(strategy.output, replace(strategy.batch, weight=weight))
-        if self.rehearsed(strategy.session):
+        if self.rehearsed(strategy.session, strategy.lengths):
             super().before_backward(strategy, **kwargs)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:
@@ -131,7 +138,7 @@ class EsmerPlugin(Reservoir):
         surprise = []
         for t in range(len(clip)):
             query = Query.of_video(strategy.session, range(t, t + 1), len(clip), strategy.device)
-            truth = to_unit(torch.from_numpy(np.array(clip[t : t + 1])).to(strategy.device))
+            truth = to_unit(stored_frames(clip, slice(t, t + 1)).to(strategy.device))
             surprise.append(self._surprise(strategy, query, truth))
         assert self.mean is not None
         order = super().offered(strategy)

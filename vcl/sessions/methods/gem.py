@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
     def __init__(self, config: GemConfig, seed: int = 0) -> None:
         super().__init__(config, seed, patterns_per_experience=config.buffer, memory_strength=config.strength)
 
-    def rehearsed(self, session: int) -> int:
+    def rehearsed(self, session: int, lengths: Sequence[int]) -> int:
         """As many of every earlier video."""
         return sum(min(self.config.rehearse, len(self._of(earlier))) for earlier in range(session))
 

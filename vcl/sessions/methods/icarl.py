@@ -21,6 +21,7 @@ class IcarlPlugin(Buffered):
     """Buffers frames whose decoded mean is closest to the video's, and distils the earlier network on them."""
 
     config: IcarlConfig
+    video_copies = 2
 
     def __init__(self, config: IcarlConfig, ledger: Ledger, seed: int = 0) -> None:
         super().__init__(config, seed)

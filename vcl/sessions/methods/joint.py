@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
-
-from avalanche.benchmarks.utils.data import AvalancheDataset
-from avalanche.benchmarks.utils.utils import concat_datasets
 
 from vcl.sessions.strategy import VideoStrategy
 
@@ -16,21 +14,14 @@ class Joint(VideoStrategy):
     Each frame is trained on as often as in every other method. Sessions before the last only wait.
     """
 
-    @property
-    def waiting(self) -> bool:
-        """Whether videos are still to come."""
-        return self.session + 1 < len(self.clips)
-
-    def frames_to_train_on(self) -> AvalancheDataset:
+    @classmethod
+    def videos_of(cls, session: int, sessions: int) -> range:
         """All videos, when all have come."""
-        if self.waiting:
-            return self.adapted_dataset
-        stream = self.experience.origin_stream
-        return concat_datasets([experience.dataset for experience in stream])
+        return range(sessions) if session + 1 == sessions else super().videos_of(session, sessions)
 
     def _before_training_exp(self, **kwargs: Any) -> None:
         super()._before_training_exp(**kwargs)
-        if self.waiting:
+        if self.session + 1 < len(self.clips):
             self.train_epochs = 0
 
 
@@ -41,11 +32,12 @@ class Cumulative(VideoStrategy):
     again and not counted as stored bytes.
     """
 
-    def frames_to_train_on(self) -> AvalancheDataset:
+    @classmethod
+    def videos_of(cls, session: int, sessions: int) -> range:
         """All videos so far."""
-        stream = self.experience.origin_stream
-        return concat_datasets([experience.dataset for experience in stream[: self.session + 1]])
+        return range(session + 1)
 
-    def frames_per_pass(self, frames: AvalancheDataset) -> int:
+    @classmethod
+    def frames_per_pass(cls, session: int, lengths: Sequence[int]) -> int:
         """Those of the session's video."""
-        return len(self.adapted_dataset)
+        return lengths[session]

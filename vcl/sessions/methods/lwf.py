@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,19 +28,16 @@ class LwfPlugin(Rehearsal):
         self._teacher: Backbone | None = None
         self._queries = torch.empty(0, 3)
 
-    def available(self, session: int) -> int:
+    def available(self, session: int, lengths: Sequence[int]) -> int:
         """All frames of earlier videos."""
-        return len(self._queries)
-
-    def before_train_dataset_adaptation(self, strategy: Any, **_: Any) -> None:
-        """List the frames of earlier videos, before the session's steps are counted."""
-        lengths = [len(clip.frames) for clip in strategy.clips[: strategy.session]]
-        queries = [Query.of_video(session, range(length), length).tensor() for session, length in enumerate(lengths)]
-        self._queries = torch.cat([torch.empty(0, 3), *queries]).to(strategy.device)
+        return sum(lengths[:session])
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Take a snapshot of the network before the session."""
+        """List the frames of earlier videos, and take a snapshot of the network before the session."""
         if strategy.session:
+            earlier = enumerate(strategy.lengths[: strategy.session])
+            queries = [Query.of_video(session, range(length), length).tensor() for session, length in earlier]
+            self._queries = torch.cat(queries).to(strategy.device)
             self._teacher = teacher_snapshot(strategy.model, self.ledger)
 
     def loss(self, strategy: Any, chosen: Tensor) -> Tensor:

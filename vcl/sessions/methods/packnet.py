@@ -11,7 +11,7 @@ from torch import Tensor
 from vcl.config import MethodConfig, PacknetConfig
 from vcl.layers import init
 from vcl.layers.masked import MaskedWeight
-from vcl.layers.masking import top_mask
+from vcl.layers.masking import entries_kept, top_mask
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
@@ -99,6 +99,12 @@ class Packnet(VideoStrategy):
         """The plugin that packs."""
         assert isinstance(config, PacknetConfig)
         return [PackNetPlugin(config, ledger, seed)]
+
+    @classmethod
+    def claimed(cls, config: MethodConfig, weight: MaskedWeight, free: float) -> float:
+        """The share of the free weights that is kept."""
+        assert isinstance(config, PacknetConfig)
+        return entries_kept(config.kept, free) if free else 0
 
     def masks(self) -> dict[str, Tensor]:
         """Everything that is sealed, and what is this session's own: all, if it was ended before it had to choose."""

@@ -1,4 +1,4 @@
-"""How many frames a run will have, as far as that can be known without decoding them."""
+"""Lengths of videos, without decoding them."""
 
 import numpy as np
 import pytest
