@@ -14,6 +14,7 @@ from vcl.profiling.sessions import cut
 from vcl.profiling.subjects import PlainNerv, closed_ledger, our_steps, plain
 from vcl.profiling.table import Row, Table, rows_of
 from vcl.profiling.timing import Measured, Watch, median_ratio, take_turns, timed
+from vcl.query import Query
 from vcl.sessions.methods import METHODS
 from vcl.video.cache import Clip
 
@@ -48,7 +49,7 @@ def test_a_step_and_decoding_of_every_method_are_measured(method, tiny_config, m
 
 def test_a_session_before_leaves_what_the_method_learns_from(tiny_config):
     config = tiny_config("replay", train={"batch": 2})
-    assert len(closed_ledger(config).buffer["place"]) == 2
+    assert len(closed_ledger(config).buffer["query"]) == 2
 
 
 def test_the_table_of_benchmarks_is_whole():
@@ -153,9 +154,10 @@ def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
     with torch.no_grad():
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             other.copy_(mine.view(other.shape))
-        x = torch.tensor([[0.25, 0.0]], dtype=torch.float64)
-        time, session = ours.waves(x[:, 0]), ours.waves((x[:, 1] + 1) * (5**0.5 - 1) / 2)
-        torch.testing.assert_close(ours(x), theirs(torch.cat((time, session), dim=1)))
+        golden = torch.tensor([(5**0.5 - 1) / 2], dtype=torch.float64)
+        time, session = ours.encoding(torch.tensor([0.25], dtype=torch.float64)), ours.encoding(golden)
+        frame = ours(Query.of_video(0, range(1, 2), 4).tensor())
+        torch.testing.assert_close(frame, theirs(torch.cat((time, session), dim=1)))
     assert embedding.shape == (config.train.batch, 4 * config.backbone.levels)
 
 
