@@ -1,5 +1,8 @@
 """A method from outside the package is planned as it is: no file of ``vcl.plan`` knows it."""
 
+import ast
+import importlib
+import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import torch
 
 from vcl import plan as planning
 from vcl.config import MethodConfig, register_method
+from vcl.config.methods import METHODS
 from vcl.config.plugins import plugins_loaded
 from vcl.plan import plan
 from vcl.plan.calibrate import measure
@@ -102,3 +106,20 @@ def test_what_it_says_it_stores_and_trains_on_is_planned_and_run(planned):
     assert trained_on == [3 * 2, 3 * 4, 3 * 6]
     assert found.work.trained_on == sum(trained_on)
     assert found.work.steps == 3 * (1 + 2 + 3)
+
+
+def modules_of_plan():
+    return [
+        planning,
+        *(importlib.import_module(f"vcl.plan.{module.name}") for module in pkgutil.iter_modules(planning.__path__)),
+    ]
+
+
+@pytest.mark.parametrize("module", modules_of_plan(), ids=lambda module: module.__name__)
+def test_no_method_is_named_or_imported_to_plan(module):
+    imported = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, MethodConfig)]
+    constants = {
+        node.value for node in ast.walk(ast.parse(Path(module.__file__).read_text())) if isinstance(node, ast.Constant)
+    }
+    assert imported == []
+    assert not constants & set(METHODS.known)

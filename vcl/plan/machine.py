@@ -25,10 +25,9 @@ def available_memory() -> int | None:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory that this process has held.
+    """The most bytes of memory that this process has had.
 
-    Linux's ``getrusage`` also counts what the process that started this one held until then, so it is the way of other
-    systems only.
+    On Linux ``getrusage`` also counts what the parent process had until it started this one; it serves other systems.
     """
     with suppress(OSError, StopIteration):
         return _line(Path("/proc/self/status"), "VmHWM")
@@ -36,7 +35,7 @@ def peak_memory() -> int:
 
 
 def free_disk(path: Path) -> tuple[int, int]:
-    """Which disk a folder, that need not exist yet, is or will be on, and the bytes free there."""
+    """The disk that a folder is on, or would be if it existed, and its free bytes."""
     nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
     return nearest.stat().st_dev, shutil.disk_usage(nearest).free
 
@@ -50,7 +49,7 @@ def memory_warnings(where: str, needed: int | None, available: int | None) -> li
 
 
 def disk_warnings(needs: Mapping[Path, int]) -> list[str]:
-    """A warning for every disk on which there is no room for what is to be written there."""
+    """A warning for every disk with too little room for what would be written to it."""
     disks: dict[int, tuple[int, list[Path], int]] = {}
     for path, size in needs.items():
         disk, free = free_disk(path)

@@ -33,17 +33,17 @@ def session_files(config: RunConfig, names: Sequence[str], work: Sequence[Sessio
             if (unit := unit_of(name, weight.rule.mask_shape(shape), shape)) != "weight":
                 units[name] = unit
     files = []
-    for session, (claimed, done) in enumerate(zip(_claimed(config, len(names)), work, strict=True)):
-        shapes = record_shapes(layout, kind, session, done.frames, units)
+    for number, (claimed, session) in enumerate(zip(_claimed(config, len(names)), work, strict=True)):
+        shapes = record_shapes(layout, kind, number, session.frames, units)
         record = SessionRecord(
             masks=_empty(torch.uint8, shapes["mask"]),
             values=_empty(torch.float32, claimed),
             session=_empty(torch.float32, shapes["session"]),
             frame=_empty(torch.float32, shapes["frame"]),
-            buffer=done.state,
+            buffer=session.state,
             units=units,
         )
-        notes = SessionNotes(names[session], done.frames, len(names), kind, record.units)
+        notes = SessionNotes(names[number], session.frames, len(names), kind, record.units)
         files.append(file_bytes(record.tensors(), notes.stored()))
     return files
 
