@@ -18,6 +18,8 @@ from vcl.query import Query
 from vcl.sessions.methods import METHODS
 from vcl.video.cache import Clip
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(
     ("name", "rows"),

@@ -5,6 +5,8 @@ from vcl.config import FinetuneConfig
 from vcl.errors import VclError, VideoError
 from vcl.report.figures.plot import plot_run
 
+pytestmark = pytest.mark.process
+
 ALL = ["curves", "shares", "matrix_psnr", "matrix_ssim", "frames", "first_video"]
 
 

@@ -12,6 +12,8 @@ from vcl.report.summary import summarise
 from vcl.run import run_clips
 from vcl.sessions.methods import METHODS
 
+pytestmark = pytest.mark.process
+
 REMEMBERING = {
     "ewc": {"strength": 1e3, "importance": "gauss_newton"},
     "mas": {"strength": 10.0},
@@ -77,7 +79,6 @@ def test_a_first_session_without_anything_to_remember_is_finetuning_to_the_bit(w
     assert one == other
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("name", ALL)
 def test_a_run_of_any_method_that_breaks_off_ends_as_if_it_had_not(whole, tmp_path, tiny_config, clips, name):
     whole = whole(name)
@@ -156,7 +157,6 @@ def test_a_pass_is_told_as_one_of_those_that_there_are(ran, name):
     assert {e["epochs"] for e in folder.events("epoch") if e["session"] == 1} == {4}
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "method", "train"),
     [("lwf", {"rehearse": 9}, {}), ("ewc", {}, {}), ("mas", {}, {}), ("wsn", {}, {"score_rate": 0.3})],
