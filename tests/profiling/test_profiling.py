@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from on_device import DEVICE
 from torch.utils.flop_counter import FlopCounterMode
 
 from vcl.errors import ConfigError, VclError
@@ -76,7 +77,7 @@ def test_every_turn_trains_the_same_session_from_the_same_state(tiny_config):
             watched.append(self.wall)
 
     for before in (0, 1):
-        subject = our_steps(config, 2, torch.device("cpu"), before)
+        subject = our_steps(config, 2, DEVICE, before)
         products = []
         for _ in range(3):
             with FlopCounterMode(display=False) as counter:
@@ -149,7 +150,7 @@ def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
     ours = METHODS["finetune"].network(config, 1)
     ours.reset_parameters(0)
     ours.add_session(0)
-    theirs, embedding = plain(config, torch.device("cpu"))
+    theirs, embedding = plain(config, DEVICE)
     assert isinstance(theirs, PlainNerv)
     shapes = [list(parameter.shape) for parameter in theirs.parameters()]
     assert shapes[:-1] == [list(shape) for shape in ours.shapes().values()]
@@ -164,7 +165,7 @@ def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
 
 
 def test_a_peak_is_a_rate():
-    rates = peak(torch.device("cpu"), torch.float32)
+    rates = peak(DEVICE, torch.float32)
     assert 0 < rates.flop_per_second < math.inf
     assert 0 < rates.bytes_per_second < math.inf
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fake_run import SIZE, T, a_matrix
+from on_device import DEVICE
 
 from vcl import evaluate
 from vcl.cli import main
@@ -61,7 +62,7 @@ def measured(mae, tmp_path, monkeypatch):
     clip = Clip("bear", np.full((T, 3, *SIZE), 103, np.uint8), "ab")
     config = RunConfig(stream=StreamConfig(size=SIZE, frames=T), method=WsnConfig(), wandb=WandbConfig(mode="disabled"))
     with RunFolder.opened(tmp_path / "run", config) as folder:
-        row = evaluate.measure_row(folder, [clip], 0, MatrixConfig(), torch.device("cpu"))
+        row = evaluate.measure_row(folder, [clip], 0, MatrixConfig(), DEVICE)
         folder.write_session(0, {}, SessionNotes("bear", T, 1, "shared_masked"))
         folder.write_matrix({"videos": ["bear"], "frames": [T], "size": list(SIZE), "rows": [row]})
     return folder
