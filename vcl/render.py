@@ -30,7 +30,7 @@ class Renderer:
 
     def __init__(self, network: Backbone) -> None:
         network.check_roles()
-        for child in network.training_only:
+        for child in network.training_only_here():
             delattr(network, child)
         self._network = network.eval().requires_grad_(False)
         self._subnetwork: Subnetwork | None = None

@@ -48,3 +48,17 @@ def test_scaled_first_values_of_the_operator_do_so_too(capacity):
         weight.reset_scores(init.generator(1, number))
     # Noise fills the spectrum evenly; the operator drops the highest vertical and horizontal waves of it.
     assert float(operator(x, (32, 32)).detach().var()) == pytest.approx(2 * 31 / 32, rel=0.1)
+
+
+def test_a_network_is_built_without_drawing_numbers_that_nobody_will_use():
+    state = torch.random.get_rng_state()
+    with init.LeaveUndrawn():
+        layer = torch.nn.Linear(300, 200)
+        constant = torch.empty(3).uniform_(2, 3)
+    assert not torch.equal(torch.random.get_rng_state(), state)  # By the constant alone, which is drawn:
+    assert 2 <= float(constant.min()) <= float(constant.max()) <= 3
+    torch.random.set_rng_state(state)
+    with init.LeaveUndrawn():
+        torch.nn.Linear(300, 200)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert layer.weight.shape == (200, 300)

@@ -132,6 +132,30 @@ def test_a_decoder_has_no_use_for_the_encoder():
     assert not hasattr(network, "encoder")
 
 
+def test_an_encoder_that_no_seed_could_draw_is_refused(monkeypatch):
+    class Offset(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.offset = nn.Parameter(torch.zeros(3))
+
+    init = Everything.__init__
+
+    def with_offset(self, *args):
+        init(self, *args)
+        self.encoder.append(Offset())
+
+    monkeypatch.setattr(Everything, "__init__", with_offset)
+    with pytest.raises(ConfigError, match="Offset in encoder of Everything must have reset_parameters, to be drawn"):
+        build_network()
+
+
+def test_two_networks_of_one_seed_are_equal_in_their_encoders_too():
+    one, other = build_network(), build_network()
+    for network in (one, other):
+        network.reset_parameters(7)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_line(everything, clips, tmp_path):
     with pytest.raises(ConfigError, match="joint cannot train everything, whose frames have numbers of their own"):
         run_clips(everything("joint"), clips, tmp_path / "run")

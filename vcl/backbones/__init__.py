@@ -9,6 +9,7 @@ from vcl.backbones.base import Backbone, SessionTensor
 from vcl.backbones.size_matching import match_size
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
 from vcl.config.backbones import BACKBONES as _REGISTRY
+from vcl.layers.init import LeaveUndrawn
 from vcl.layers.masked import WeightRule
 
 BACKBONES: MutableMapping[str, type[Backbone]] = _REGISTRY.implementations
@@ -36,7 +37,8 @@ def build(
     Raises:
         ConfigError: the network cannot make frames of this size, or holds numbers that no session would store.
     """
-    network = BACKBONES[config.name](config, size, sessions)
+    with LeaveUndrawn():
+        network = BACKBONES[config.name](config, size, sessions)
     patterns = dict(exceptions or {})
     network.apply_rule(lambda name: next((patterns[p] for p in patterns if fnmatchcase(name, p)), rule))
     network.check_roles()

@@ -177,8 +177,14 @@ class Backbone(nn.Module, ABC):
         """Refuse a network with numbers that no session would store.
 
         Raises:
-            ConfigError: names the first parameter or buffer that is of no kind, or of two.
+            ConfigError: names the first parameter or buffer that is of no kind, or of two; or a training-only module
+                that cannot be drawn by the run's seed.
         """
+        for child in self.training_only_here():
+            for module in self.get_submodule(child).modules():
+                if list(module.parameters(recurse=False)) and _reset_of(module) is None:
+                    rule = "have reset_parameters, to be drawn by the run's seed"
+                    raise ConfigError(f"{type(module).__name__} in {child} of {type(self).__name__} must {rule}")
         roles = Counter(id(weight.value) for weight in self.weights().values())
         roles.update(id(weight.score) for weight in self.weights().values() if weight.score is not None)
         roles.update(id(tensor) for own in self.session_dicts() for tensor in own.values())
@@ -198,10 +204,10 @@ class Backbone(nn.Module, ABC):
             weight.reset_values(init.generator(seed, "value", name, *purpose), self.scaled)
             weight.reset_scores(init.generator(seed, "score", name, *purpose))
         with torch.random.fork_rng(devices=()):
-            for child in self.training_only:
+            for child in self.training_only_here():
                 torch.manual_seed(init.generator(seed, child, *purpose).initial_seed())
                 for module in self.get_submodule(child).modules():
-                    if callable(reset := getattr(module, "reset_parameters", None)):
+                    if (reset := _reset_of(module)) is not None:
                         reset()
 
     def add_session(self, seed: int) -> None:
@@ -215,6 +221,15 @@ class Backbone(nn.Module, ABC):
             own[name] = nn.Parameter(content.to(device))
         self.session_parameters.append(own)
 
+    def training_only_here(self) -> list[str]:
+        """The ``training_only`` children that the network still has; one that decodes has none."""
+        return [child for child in self.training_only if hasattr(self, child)]
+
     def session_dicts(self) -> list[nn.ParameterDict]:
         """The tensors of each session, by name."""
         return list(getattr(self, "session_parameters", ()))  # None before ``apply_rule``.
+
+
+def _reset_of(module: nn.Module) -> Callable[[], None] | None:
+    """What draws the parameters of a module anew; attention has it as a private method."""
+    return getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)

@@ -7,15 +7,35 @@ which ``torch.randn`` and ``kaiming_uniform_`` do not.
 
 import hashlib
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 
 def generator(*purpose: int | str) -> torch.Generator:
     """A CPU generator for one purpose, such as ``generator(seed, "score", session, name)``."""
     digest = hashlib.sha256(repr(purpose).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))
+
+
+class LeaveUndrawn(TorchFunctionMode):
+    """A context in which modules leave the content of new parameters undefined, to be drawn by their purpose later.
+
+    At the size of the paper, what PyTorch draws for a network takes as long as decoding several frames.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Skip what fills a parameter at random."""
+        arguments = kwargs or {}
+        if func in (Tensor.uniform_, Tensor.normal_) or getattr(func, "__module__", "") == nn.init.__name__:
+            target = args[0] if args else arguments["tensor"]
+            if isinstance(target, nn.Parameter):
+                return target
+        return func(*args, **arguments)
 
 
 @torch.no_grad()
