@@ -6,7 +6,8 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 from vcl import config as configs
 from vcl.atomic_file import TEMPORARY_SUFFIX, remove_drafts
@@ -16,17 +17,30 @@ from vcl.errors import RunFolderError, RunFolderInUseError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock
 from vcl.rundir.files import explained
 
-if TYPE_CHECKING:
-    from vcl.rundir.folder import RunFolder
-
 logger = logging.getLogger(__name__)
 
 _BEFORE_CONFIG = re.compile(rf"{re.escape(LOCK_NAME)}|\.config\.yaml\..*{re.escape(TEMPORARY_SUFFIX)}")
 """Files that a run folder may hold before its config."""
 
 
+class Takeable(Protocol):
+    """As much of a ``RunFolder`` as is needed to take it."""
+
+    path: Path
+    frames: Path
+
+    def config(self) -> RunConfig:
+        """The config that the folder belongs to."""
+
+    def write_config(self, config: RunConfig) -> None:
+        """Make it belong to another."""
+
+    def trained(self) -> bool:
+        """Whether anything was trained, which another config may not continue."""
+
+
 @contextlib.contextmanager
-def take(folder: RunFolder, config: RunConfig) -> Iterator[None]:
+def take(folder: Takeable, config: RunConfig) -> Iterator[None]:
     """Make or continue a run folder, and hold its lock; see ``RunFolder.opened``."""
     with contextlib.ExitStack() as stack:
         with explained(folder.path):
@@ -41,7 +55,7 @@ def take(folder: RunFolder, config: RunConfig) -> Iterator[None]:
         yield
 
 
-def check_ours(folder: RunFolder, config: RunConfig, locked: bool = False) -> None:
+def check_ours(folder: Takeable, config: RunConfig, locked: bool = False) -> None:
     """Refuse a folder that holds another run, or something else.
 
     Args:
@@ -66,7 +80,7 @@ def check_ours(folder: RunFolder, config: RunConfig, locked: bool = False) -> No
             raise RunFolderError(f"{path} must be empty or a run folder, but it holds {min(others)}")
 
 
-def _start(folder: RunFolder, config: RunConfig) -> None:
+def _start(folder: Takeable, config: RunConfig) -> None:
     """Write the config, unless the folder has it."""
     path = folder.path
     for subfolder in (path / "sessions", folder.frames):
