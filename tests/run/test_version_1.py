@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import get_args
 
 import pytest
 import safetensors
@@ -11,6 +12,8 @@ from on_device import decoder_of
 
 from vcl.run import run_clips
 from vcl.rundir import RunFolder
+from vcl.rundir.tensors import _STATE_KINDS
+from vcl.subnet.record import StateKind
 
 KEEPS = {"shared_masked": "masks", "shared_latest": "latest", "per_session": "each"}
 
@@ -63,3 +66,7 @@ def test_a_run_of_version_1_is_decoded_and_goes_on_to_the_same_matrix(method, ti
     keys = ("psnr", "sha256", "state_sha256")
     rows = [[[row[key] for key in keys] for row in run.matrix()["rows"]] for run in (old, whole)]
     assert rows[0] == rows[1]
+
+
+def test_the_kinds_that_notes_may_name_are_those_of_the_ledger():
+    assert tuple(KEEPS) == get_args(StateKind) == _STATE_KINDS
