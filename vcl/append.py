@@ -43,13 +43,13 @@ def append(path: Path, video: str, listeners: Callable[[RunFolder], Sequence[Lis
     videos = matrix["videos"] if matrix else []
     finished = matrix is not None and len(matrix["rows"]) == len(videos) and folder.finished()
     if before and before[-1] == stream and not (finished and stream.videos[0] in videos):
-        return run_clips(config, open_stream(config.stream, before), path, listeners)
+        return run_clips(config, open_stream(folder.own_stream(config.stream), before), path, listeners)
     if not finished:
         closed = f"{folder.sessions()} sessions are closed; finish it with: vcl run {quote(str(path / 'config.yaml'))}"
         raise RunFolderError(f"{path} must be finished to take another video, {closed} --out {quote(str(path))}")
     if stream.videos[0] in videos:
         raise RunFolderError(f"{path} must have no video called {stream.videos[0]} to take one, but it has")
-    clips = open_stream(config.stream, [*before, stream])
+    clips = open_stream(folder.own_stream(config.stream), [*before, stream])
     return run_clips(config, clips, path, listeners, appended=stream)
 
 

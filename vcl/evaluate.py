@@ -77,7 +77,7 @@ def empty_row(videos: int, state: int) -> dict[str, Any]:
 
 
 def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
-    """Check that a stream begins with the videos and frames that a run had when it was started last.
+    """Check that a stream has the videos and frames of a run: those that it began with, then those appended to it.
 
     Raises:
         RunFolderError: other videos, or other frames under the same names; names the first.
@@ -85,8 +85,9 @@ def check_same_frames(folder: RunFolder, clips: Sequence[Clip]) -> None:
     starts = folder.events("start")
     if not starts:
         return
-    before, now = starts[-1]["videos"], [clip.name for clip in clips]
-    if before != now[: len(before)]:
+    before = [*starts[0]["videos"], *(stream.videos[0] for stream in folder.appended())]
+    now = [clip.name for clip in clips]
+    if before != now:
         raise RunFolderError(f"{folder.path} began with the videos {', '.join(before)}, but there are {', '.join(now)}")
     for clip, began_with in zip(clips, starts[-1]["sha256"], strict=False):
         if clip.sha256 != began_with:

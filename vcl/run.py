@@ -50,7 +50,9 @@ def run(
     folder = RunFolder(path)
     folder.check_config(config)  # Before videos are decoded, which takes time.
     _check_network(config, path)
-    return run_clips(config, open_stream(config.stream, folder.appended()), path, listeners)
+    appended = folder.appended()
+    stream = folder.own_stream(config.stream) if appended else config.stream
+    return run_clips(config, open_stream(stream, appended), path, listeners)
 
 
 def run_clips(

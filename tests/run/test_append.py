@@ -1,6 +1,7 @@
 """Videos that a finished run takes later."""
 
 import json
+import shutil
 import signal
 import time
 
@@ -50,6 +51,38 @@ def test_a_video_of_the_benchmark_becomes_the_next_session_and_the_others_keep_e
     assert [video.video for video in decoder_of(folder).videos] == matrix["videos"]
     assert folder.finished()
     assert folder.config() == config()
+
+
+@pytest.fixture
+def growing(tiny_config, stream, tmp_path):
+    """A finished run of all videos of a folder that had two then; call with changes to its config."""
+
+    def make(method="pfnr", **sections):
+        shutil.copytree(stream["root"], tmp_path / "videos", ignore=shutil.ignore_patterns("clip2"))
+        stream_of_all = {**stream, "root": str(tmp_path / "videos")}
+        config = tiny_config(method, stream=stream_of_all, train={"epochs": 1}, **sections)
+        folder = run(config, tmp_path / "run")
+        shutil.copytree(f"{stream['root']}/clip2", tmp_path / "videos" / "clip2")
+        return config, folder
+
+    return make
+
+
+@pytest.mark.parametrize("sections", [{}, {"backbone": {"session_embedding": "fraction"}}])
+def test_a_video_that_came_into_the_folder_of_the_videos_is_not_taken_by_the_command_of_the_run(growing, sections):
+    config, folder = growing(**sections)
+    before = without_times(folder)
+    with pytest.raises(RunFolderError, match="began with the videos clip0, clip1, but there are clip0, clip1, clip2"):
+        run(config, folder.path)
+    assert without_times(folder) == before
+
+
+def test_a_video_that_came_into_the_folder_of_the_videos_is_appended_once(growing):
+    config, folder = growing()
+    append(folder.path, "clip2")
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "clip2"]
+    run(config, folder.path)
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "clip2"]
 
 
 def test_a_file_from_anywhere_becomes_the_next_session_and_the_one_after(config, tmp_path, stream, clips):

@@ -43,6 +43,18 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path, tiny_con
     assert not (tmp_path / "config.yaml").exists()
 
 
+def test_a_folder_whose_making_was_cut_off_at_its_first_file_is_taken(tmp_path, tiny_config, monkeypatch):
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_config", cut_off)
+        with pytest.raises(KeyboardInterrupt), RunFolder.opened(tmp_path, tiny_config()):
+            pass
+    with RunFolder.opened(tmp_path, tiny_config()) as folder:
+        assert folder.config() == tiny_config()
+
+
 def test_drafts_of_others_are_left_alone(tmp_path, tiny_config):
     download = tmp_path / "sub" / ".download.iso.part"
     download.parent.mkdir()

@@ -133,6 +133,11 @@ class RunFolder:
             for entry in entries
         ]
 
+    def own_stream(self, stream: StreamConfig) -> StreamConfig:
+        """The stream of the run's config with the videos that the run began with, whatever its benchmark has by now."""
+        starts = self.events("start")
+        return replace(stream, videos=tuple(starts[0]["videos"]), order="given") if starts else stream
+
     def stream_of(self, video: str) -> StreamConfig:
         """The stream that one of the run's videos came with."""
         config = self.config().stream

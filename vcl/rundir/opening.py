@@ -49,9 +49,12 @@ def take(folder: Takeable, config: RunConfig) -> Iterator[None]:
             locked = stack.enter_context(exclusive_lock(folder.path, RunFolderInUseError))
             check_ours(folder, config, locked=True)
             _start(folder, config)
+            subfolders = (folder.path / "sessions", folder.frames)
+            for subfolder in subfolders:  # After the config: without one, the folder would be somebody else's.
+                subfolder.mkdir(exist_ok=True)
             if locked:
-                for subfolder in (folder.path, folder.path / "sessions", folder.frames):
-                    remove_drafts(subfolder)
+                for drafted in (folder.path, *subfolders):
+                    remove_drafts(drafted)
         yield
 
 
@@ -83,8 +86,6 @@ def check_ours(folder: Takeable, config: RunConfig, locked: bool = False) -> Non
 def _start(folder: Takeable, config: RunConfig) -> None:
     """Write the config, unless the folder has it."""
     path = folder.path
-    for subfolder in (path / "sessions", folder.frames):
-        subfolder.mkdir(exist_ok=True)
     if (path / "config.yaml").exists():
         difference = configs.first_difference(folder.config(), config)
         if difference is None:

@@ -106,7 +106,7 @@ def _truths(folder: RunFolder, count: int) -> list[Tensor]:
     """The true middle frames of the first videos; older runs saved none, so that the stream has to be opened."""
     if all(folder.frame_path(video, "true").exists() for video in range(count)):
         return [_saved(folder, video, "true") for video in range(count)]
-    clips = open_stream(folder.config().stream, folder.appended())
+    clips = open_stream(folder.own_stream(folder.config().stream), folder.appended())
     check_same_frames(folder, clips)
     return [to_unit(stored_frames(clip.frames, len(clip.frames) // 2)) for clip in clips[:count]]
 
