@@ -110,6 +110,30 @@ def test_a_network_with_numbers_of_every_kind_is_decoded_from_disk_as_it_was_tra
     assert not any("encoder" in path for path in strategy.record.tensors() if not path.startswith("buffer/"))
 
 
+class Stopped(Exception):
+    """In the place of a power cut."""
+
+
+@pytest.mark.parametrize("moment", ["session", "row"])
+@pytest.mark.parametrize(
+    ("method", "knobs"), [("wsn", {}), ("single", {}), ("esmer", {}), ("esmer", {"decode": "working"})]
+)
+def test_a_run_of_such_a_network_that_was_stopped_between_two_sessions_goes_on_to_the_same_bits(
+    method, knobs, moment, everything, clips, tmp_path
+):
+    config = everything(method, method=knobs, train={"epochs": 2}, matrix={"upper": False})
+
+    def stop(event):
+        if event["kind"] == moment and event["session"] == 1:
+            raise Stopped
+
+    whole = run_clips(config, clips, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run_clips(config, clips, tmp_path / "stopped", lambda _: [stop])
+    stopped = run_clips(config, clips, tmp_path / "stopped")
+    assert [row["sha256"] for row in stopped.matrix()["rows"]] == [row["sha256"] for row in whole.matrix()["rows"]]
+
+
 @pytest.mark.parametrize("unit", ["kernel", "channel"])
 def test_a_run_whose_masks_choose_kernels_or_channels_forgets_nothing(unit, everything, clips, tmp_path):
     config = everything("wsn", method={"unit": unit}, matrix={"upper": False})
