@@ -14,6 +14,7 @@ from vcl.backbones import Backbone, SessionTensor
 from vcl.config.backbones import BACKBONES, BackboneConfig, register_backbone
 from vcl.config.methods import METHODS as KNOBS
 from vcl.errors import ConfigError
+from vcl.layers.masked import WeightRule
 from vcl.query import Output, Query
 from vcl.render import Renderer
 from vcl.run import run_clips
@@ -154,6 +155,64 @@ def test_a_decoder_has_no_use_for_the_encoder():
     assert hasattr(network, "encoder")
     Renderer(network)
     assert not hasattr(network, "encoder")
+
+
+class Attentive(Everything):
+    """With attention in its encoder, whose weights PyTorch draws by a method of another name."""
+
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
+        self.encoder.append(nn.TransformerEncoderLayer(6, 2, 8))
+
+
+def test_the_first_values_of_an_encoder_do_not_depend_on_what_was_drawn_before():
+    drawn = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        network = Attentive(EverythingConfig(), (32, 48), 1)
+        network.apply_rule(lambda name: WeightRule())
+        network.reset_parameters(0)
+        drawn.append(network.state_dict())
+    assert all(torch.equal(tensor, drawn[1][name]) for name, tensor in drawn[0].items())
+
+
+class Token(nn.Module):
+    """A parameter that nothing draws anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(6))
+
+
+class Undrawn(Everything):
+    """An encoder with a number of its own."""
+
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
+        self.encoder.append(Token())
+
+
+class Misspelt(Everything):
+    """A child that is not there."""
+
+    training_only: ClassVar = ("encoder", "decoder")
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [
+        (
+            Undrawn,
+            "encoder.4 of Undrawn must have a method reset_parameters, which draws its parameters anew, got none",
+        ),
+        (Misspelt, "Misspelt.training_only must name children, got decoder"),
+    ],
+)
+def test_an_encoder_that_could_not_be_drawn_anew_is_refused(network, line):
+    untrained = network(EverythingConfig(), (32, 48), 1)
+    untrained.apply_rule(lambda name: WeightRule())
+    with pytest.raises(ConfigError, match=line):
+        untrained.check_roles()
 
 
 def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_line(everything, clips, tmp_path):

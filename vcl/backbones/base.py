@@ -43,6 +43,7 @@ class Backbone(nn.Module, ABC):
       modulations. ``decode`` gets those of each frame's session.
     - **frame**: declared by ``frame_tensors`` and made by ``encode``: a few numbers per frame, stored with the session.
     - **training-only**: of the children named in ``training_only``, such as an encoder; decoding does without them.
+      Each module of theirs that has parameters has ``reset_parameters``, as those of PyTorch do, which draws them.
     - **constant**: buffers that are not persistent, made again from the config.
 
     A network with any other parameter or buffer is refused by ``check_roles``: it would train and be missing when a
@@ -177,7 +178,8 @@ class Backbone(nn.Module, ABC):
         """Refuse a network with numbers that no session would store.
 
         Raises:
-            ConfigError: names the first parameter or buffer that is of no kind, or of two.
+            ConfigError: names the first parameter or buffer that is of no kind, or of two; or a training-only module
+                that is missing, or that cannot draw its parameters anew.
         """
         roles = Counter(id(weight.value) for weight in self.weights().values())
         roles.update(id(weight.score) for weight in self.weights().values() if weight.score is not None)
@@ -191,6 +193,15 @@ class Backbone(nn.Module, ABC):
                 role = "both" if count else "neither"
                 rule = "store every parameter and persistent buffer either as a shared weight or as a session tensor"
                 raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {role}")
+        children = dict(self.named_children())
+        for child in self.training_only:
+            if child not in children:
+                raise ConfigError(f"{type(self).__name__}.training_only must name children, got {child}")
+            for name, module in children[child].named_modules(prefix=child):
+                if any(True for _ in module.parameters(recurse=False)) and _reset_of(module) is None:
+                    # Its first values would depend on what the process drew before.
+                    rule = "have a method reset_parameters, which draws its parameters anew"
+                    raise ConfigError(f"{name} of {type(self).__name__} must {rule}, got none")
 
     def reset_parameters(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew, and what is training-only as its modules do it."""
@@ -201,7 +212,7 @@ class Backbone(nn.Module, ABC):
             for child in self.training_only:
                 torch.manual_seed(init.generator(seed, child, *purpose).initial_seed())
                 for module in self.get_submodule(child).modules():
-                    if callable(reset := getattr(module, "reset_parameters", None)):
+                    if (reset := _reset_of(module)) is not None:
                         reset()
 
     def add_session(self, seed: int) -> None:
@@ -218,3 +229,9 @@ class Backbone(nn.Module, ABC):
     def session_dicts(self) -> list[nn.ParameterDict]:
         """The tensors of each session, by name."""
         return list(getattr(self, "session_parameters", ()))  # None before ``apply_rule``.
+
+
+def _reset_of(module: nn.Module) -> Callable[[], None] | None:
+    """The method that draws a module's parameters anew; PyTorch's attention has it under another name."""
+    reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    return reset if callable(reset) else None
