@@ -98,6 +98,21 @@ def test_a_file_from_anywhere_becomes_the_next_session_and_the_one_after(config,
     assert folder.stream_of("clip0") == folder.config().stream
 
 
+def test_a_video_behind_a_link_goes_by_the_name_of_the_link(config, tmp_path, stream, clips, monkeypatch):
+    run(config(train={"epochs": 1}), tmp_path / "run")
+    write_video(tmp_path / "IMG_1.mkv", iter([_tensor(clips[2])]))
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "holiday.mkv").symlink_to(tmp_path / "IMG_1.mkv")
+    (links / "party").symlink_to(f"{stream['root']}/clip2")
+    monkeypatch.chdir(links)
+    append(tmp_path / "run", "holiday.mkv")
+    append(tmp_path / "run", "party")
+    folder = RunFolder.existing(tmp_path / "run")
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "holiday", "party"]
+    assert folder.stream_of("party").root == str(links)
+
+
 def test_the_command_of_the_run_leaves_an_appended_run_as_it_is(config, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(configs.to_yaml(config()))
     words = ["run", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")]
