@@ -19,6 +19,7 @@ from vcl.query import Output, Query
 from vcl.render import Renderer
 from vcl.run import run_clips
 from vcl.sessions.trainer import build
+from vcl.subnet.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -221,15 +222,21 @@ def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_lin
     assert not (tmp_path / "run").exists()
 
 
-def test_what_a_network_cannot_be_asked_is_refused():
-    from vcl.backbones import build as build_backbone
-    from vcl.config import NervConfig
-
-    tiny = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
-    network = build_backbone(tiny, (16, 24), 1)
+@pytest.mark.parametrize(
+    ("query", "wanted"), [({"size": (64, 96)}, r"\(64, 96\)"), ({"window": (0, 0, 8, 8)}, "a window")]
+)
+def test_what_a_network_cannot_be_asked_is_refused_although_it_does_not_look(query, wanted):
+    network = build_network()
     network.add_session(0)
-    with pytest.raises(ConfigError, match=r"Nerv makes whole frames of \(16, 24\), got \(32, 48\)"):
-        network.ask(Query.of_video(0, range(1), 1, size=(32, 48)))
+    line = rf"Everything makes whole frames of \(32, 48\), got {wanted}"
+    with pytest.raises(ConfigError, match=line):
+        network.ask(Query.of_video(0, range(1), 1, **query), torch.zeros(1, 3, 32, 48))
+    ledger = Ledger(network.layout(), "per_session")
+    ledger.seal(**network.learned(0, {}), frame={"code": torch.zeros(1, 6)})
+    renderer = Renderer(build_network())
+    renderer.load(ledger.subnetwork(0))
+    with pytest.raises(ConfigError, match=line):
+        next(renderer.frames(0, 1, **query))
 
 
 def build_network():

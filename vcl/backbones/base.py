@@ -94,13 +94,14 @@ class Backbone(nn.Module, ABC):
         return None
 
     def check_query(self, query: Query) -> None:
-        """Refuse a query that the network cannot answer.
+        """Refuse a query that the network cannot answer; called before each ``decode``.
 
         Raises:
             ConfigError: it has a window or another size, unless a subclass allows that.
         """
         if query.window is not None or query.size not in (None, self.size):
-            raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {query.size}")
+            wanted = "a window" if query.window is not None else query.size
+            raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {wanted}")
 
     def ask(self, query: Query, frames: Tensor | None = None) -> Output:
         """Decode with the numbers that the network holds.
@@ -108,7 +109,11 @@ class Backbone(nn.Module, ABC):
         Args:
             query: B frames, of any sessions.
             frames: true frames ``(B, 3, H, W)`` to encode; by default frame tensors are those of ``load_frames``.
+
+        Raises:
+            ConfigError: the network cannot answer the query.
         """
+        self.check_query(query)
         # One small gather serves any mixture of sessions without asking the device which they are.
         of_row = query.session.long()
         session = {

@@ -65,7 +65,6 @@ class Nerv(Backbone):
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks, head and (tanh + 1) / 2."""
-        self.check_query(query)
         if self.sessions is None:
             position = session_position_open(query.session)
         else:
