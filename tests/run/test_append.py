@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from on_device import decoder_of
@@ -18,6 +19,10 @@ from vcl.evaluate import check_nothing_forgotten
 from vcl.run import run
 from vcl.rundir import RunFolder
 from vcl.video.write import write_video
+
+
+class Stopped(Exception):
+    """In the place of a power cut."""
 
 
 @pytest.fixture
@@ -152,9 +157,6 @@ def test_what_cannot_be_appended_is_refused_in_one_line_and_leaves_no_trace(
 
 
 def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
-    class Stopped(Exception):
-        pass
-
     def stop(event):
         if event["kind"] == "row":
             raise Stopped
@@ -163,6 +165,29 @@ def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
         run(config(), tmp_path / "run", lambda _: [stop])
     with pytest.raises(RunFolderError, match=r"must be finished to take another video, 1 sessions are closed; finish"):
         append(tmp_path / "run", "clip2")
+
+
+def test_an_append_whose_listener_does_not_start_leaves_no_trace(config, tmp_path):
+    def fail(_):
+        raise Stopped
+
+    folder = run(config(train={"epochs": 1}), tmp_path / "run")
+    before = without_times(folder)
+    with pytest.raises(Stopped):
+        append(folder.path, "clip2", fail)
+    assert (without_times(folder), folder.appended()) == (before, [])
+
+
+def test_a_run_that_was_killed_with_a_video_to_come_takes_that_one_first(config, tmp_path, stream, clips):
+    folder = run(config(train={"epochs": 1}), tmp_path / "run")
+    folder.append(replace(folder.config().stream, videos=("clip2",)))
+    assert not folder.finished()
+    write_video(tmp_path / "holiday.mkv", iter([_tensor(clips[2])]))
+    with pytest.raises(RunFolderError, match="must be finished to take another video, 2 sessions are closed"):
+        append(folder.path, str(tmp_path / "holiday.mkv"))
+    append(folder.path, "clip2")
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "clip2"]
+    assert folder.finished()
 
 
 def test_a_list_of_appended_videos_that_is_damaged_is_one_line(config, tmp_path):

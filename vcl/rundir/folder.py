@@ -169,15 +169,18 @@ class RunFolder:
 
     def finished(self) -> bool:
         """Whether the run has come to its end, and taken no other video since."""
-        kinds = [event["kind"] for event in self.events() if event["kind"] in ("start", "end")]
-        return kinds[-1:] == ["end"]
+        marks = [event for event in self.events() if event["kind"] in ("start", "end")]
+        if [event["kind"] for event in marks[-1:]] != ["end"]:
+            return False
+        latest: list[str] = next((event["videos"] for event in reversed(marks) if event["kind"] == "start"), [])
+        return all(entry["video"] in latest for entry in self._appended())
 
     def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: SessionNotes) -> None:
         """Store what a session added.
 
         Args:
             session: from 0.
-            tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
+            tensors: by name, ``kind/name``, as ``SessionRecord.tensors`` gives them.
             notes: what decoding needs to know beside them.
         """
         write_tensors(self._session_path(session), tensors, notes.stored())
