@@ -18,7 +18,7 @@ from vcl.query import Output, Query
 
 
 class Nerv(Backbone):
-    """Two linear layers, one up-sampling block a stride, and a 1×1 head a session. No layer has a bias.
+    """Two linear layers, one up-sampling block per stride, and a 1×1 head per session. No layer has a bias.
 
     Args:
         config: a ``NervConfig``.
