@@ -50,7 +50,7 @@ def run(
     folder = RunFolder(path)
     folder.check_config(config)  # Before videos are decoded, which takes time.
     _check_network(config, path)
-    appended = folder.appended()
+    appended = folder.appended(config.stream)
     stream = folder.own_stream(config.stream) if appended else config.stream
     return run_clips(config, open_stream(stream, appended), path, listeners)
 

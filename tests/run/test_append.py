@@ -167,6 +167,16 @@ def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
         append(tmp_path / "run", "clip2")
 
 
+def test_an_appended_run_goes_on_where_its_videos_were_moved(growing, tmp_path):
+    config, folder = growing()
+    append(folder.path, "clip2")
+    write_matrix_without_last_row(folder)
+    (tmp_path / "videos").rename(tmp_path / "moved")
+    where = {"root": str(tmp_path / "moved"), "cache": str(tmp_path / "cache")}
+    run(replace(config, stream=replace(config.stream, **where)), folder.path)
+    assert len(folder.matrix()["rows"]) == 3
+
+
 def test_an_append_whose_listener_does_not_start_leaves_no_trace(config, tmp_path):
     def fail(_):
         raise Stopped
@@ -222,6 +232,12 @@ def test_an_appending_killed_at_spread_points_ends_as_if_it_had_not_been(config,
     assert run_vcl("append", tmp_path / "killed", "clip2", "--quiet").returncode == 0
     assert kills >= 4
     assert without_times(RunFolder(tmp_path / "killed")) == without_times(RunFolder(tmp_path / "whole"))
+
+
+def write_matrix_without_last_row(folder):
+    matrix = folder.matrix()
+    matrix["rows"].pop()
+    folder.write_matrix(matrix)
 
 
 def _lines(path):

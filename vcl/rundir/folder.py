@@ -123,15 +123,23 @@ class RunFolder:
         """Add a stream of one video after the run's own."""
         self._write_text("appended.json", json.dumps([*self._appended(), _appended_entry(stream)], indent=1) + "\n")
 
-    def appended(self) -> list[StreamConfig]:
-        """Streams of appended videos, one video each, in order."""
+    def appended(self, stream: StreamConfig | None = None) -> list[StreamConfig]:
+        """Streams of appended videos, one video each, in order.
+
+        Args:
+            stream: of the run's config, as it is by now: its videos may have been moved; default as it was stored.
+        """
         if not (entries := self._appended()):
             return []
-        stream = self.config().stream
-        return [
-            replace(stream, benchmark=entry["benchmark"], root=entry["root"], videos=(entry["video"],), order="given")
-            for entry in entries
-        ]
+        stored = self.config().stream
+        streams = []
+        for entry in entries:
+            source = entry["benchmark"], entry["root"]
+            if stream is not None and source == (stored.benchmark, stored.root):
+                source = stream.benchmark, stream.root
+            base = replace(stream or stored, benchmark=source[0], root=source[1])
+            streams.append(replace(base, videos=(entry["video"],), order="given"))
+        return streams
 
     def own_stream(self, stream: StreamConfig) -> StreamConfig:
         """The stream of the run's config with the videos that the run began with, whatever its benchmark has by now."""
