@@ -68,7 +68,8 @@ def _stream_of(stream: StreamConfig, video: str) -> StreamConfig:
     path = Path(video)
     with suppress(OSError):  # What cannot be looked at is no path; as a name it is refused below.
         if is_video(path):
-            name = path.stem if path.is_file() else path.resolve().name
-            root = str(path.resolve().parent)
-            return replace(stream, benchmark="folder", root=root, videos=(name,), order="given")
+            # As it is called: a link may have another name than its target.
+            whole = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+            name = whole.stem if path.is_file() else whole.name
+            return replace(stream, benchmark="folder", root=str(whole.parent), videos=(name,), order="given")
     return replace(stream, videos=(video,), order="given")

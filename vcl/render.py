@@ -30,7 +30,7 @@ class Renderer:
 
     def __init__(self, network: Backbone) -> None:
         network.check_roles()
-        for child in network.training_only_here():
+        for child in network.training_only:
             delattr(network, child)
         self._network = network.eval().requires_grad_(False)
         self._subnetwork: Subnetwork | None = None
@@ -73,6 +73,7 @@ class Renderer:
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]
             query = Query.of_video(session, batch, frames, device, size, window)
+            self._network.check_query(query)
             yield self._network.decode(
                 query,
                 {name: tensor.expand(len(batch), *tensor.shape) for name, tensor in own.session.items()},

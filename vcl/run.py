@@ -50,7 +50,7 @@ def run(
     folder = RunFolder(path)
     folder.check_config(config)  # Before videos are decoded, which takes time.
     _check_network(config, path)
-    appended = folder.appended()
+    appended = folder.appended(config.stream)
     stream = folder.own_stream(config.stream) if appended else config.stream
     return run_clips(config, open_stream(stream, appended), path, listeners)
 
@@ -80,8 +80,9 @@ def run_clips(
         folder.add_versions(versions(device))
         if appended is not None:
             check_same_frames(folder, clips[:-1])  # No other process appended one meanwhile.
-            folder.append(appended)
         watching = listeners(folder)
+        if appended is not None:
+            folder.append(appended)  # Once nothing else can go wrong.
 
         def emit(event: Event) -> None:
             if event["kind"] not in _LIVE_ONLY:

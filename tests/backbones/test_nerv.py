@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from vcl.backbones import BACKBONES, build
+from vcl.backbones.size_matching import match_size
 from vcl.config import NervConfig
 from vcl.config.backbones import BACKBONES as KNOBS
 from vcl.errors import ConfigError
@@ -114,3 +115,9 @@ def test_an_operator_on_a_line_is_refused():
     config = NervConfig(levels=4, stem_width=8, channels=6, strides=(16,), operator_block=1)
     with pytest.raises(ConfigError, match=r"backbone.operator_block must have an input of 2 px or more a side"):
         build(config, (16, 32), 1)
+
+
+def test_more_bytes_than_any_network_has_end_at_the_widest(monkeypatch):
+    monkeypatch.setattr("vcl.config.backbones._WIDEST", 64)
+    matched = match_size(TINY, 10**17, lambda config: build(config, (16, 24), 1))
+    assert max(matched.stem_width, matched.channels, matched.lower_width) <= 64

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from on_device import decoder_of
@@ -18,6 +19,10 @@ from vcl.evaluate import check_nothing_forgotten
 from vcl.run import run
 from vcl.rundir import RunFolder
 from vcl.video.write import write_video
+
+
+class Stopped(Exception):
+    """In the place of a power cut."""
 
 
 @pytest.fixture
@@ -98,6 +103,21 @@ def test_a_file_from_anywhere_becomes_the_next_session_and_the_one_after(config,
     assert folder.stream_of("clip0") == folder.config().stream
 
 
+def test_a_video_behind_a_link_goes_by_the_name_of_the_link(config, tmp_path, stream, clips, monkeypatch):
+    run(config(train={"epochs": 1}), tmp_path / "run")
+    write_video(tmp_path / "IMG_1.mkv", iter([_tensor(clips[2])]))
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "holiday.mkv").symlink_to(tmp_path / "IMG_1.mkv")
+    (links / "party").symlink_to(f"{stream['root']}/clip2")
+    monkeypatch.chdir(links)
+    append(tmp_path / "run", "holiday.mkv")
+    append(tmp_path / "run", "party")
+    folder = RunFolder.existing(tmp_path / "run")
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "holiday", "party"]
+    assert folder.stream_of("party").root == str(links)
+
+
 def test_the_command_of_the_run_leaves_an_appended_run_as_it_is(config, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(configs.to_yaml(config()))
     words = ["run", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")]
@@ -137,9 +157,6 @@ def test_what_cannot_be_appended_is_refused_in_one_line_and_leaves_no_trace(
 
 
 def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
-    class Stopped(Exception):
-        pass
-
     def stop(event):
         if event["kind"] == "row":
             raise Stopped
@@ -148,6 +165,39 @@ def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
         run(config(), tmp_path / "run", lambda _: [stop])
     with pytest.raises(RunFolderError, match=r"must be finished to take another video, 1 sessions are closed; finish"):
         append(tmp_path / "run", "clip2")
+
+
+def test_an_appended_run_goes_on_where_its_videos_were_moved(growing, tmp_path):
+    config, folder = growing()
+    append(folder.path, "clip2")
+    write_matrix_without_last_row(folder)
+    (tmp_path / "videos").rename(tmp_path / "moved")
+    where = {"root": str(tmp_path / "moved"), "cache": str(tmp_path / "cache")}
+    run(replace(config, stream=replace(config.stream, **where)), folder.path)
+    assert len(folder.matrix()["rows"]) == 3
+
+
+def test_an_append_whose_listener_does_not_start_leaves_no_trace(config, tmp_path):
+    def fail(_):
+        raise Stopped
+
+    folder = run(config(train={"epochs": 1}), tmp_path / "run")
+    before = without_times(folder)
+    with pytest.raises(Stopped):
+        append(folder.path, "clip2", fail)
+    assert (without_times(folder), folder.appended()) == (before, [])
+
+
+def test_a_run_that_was_killed_with_a_video_to_come_takes_that_one_first(config, tmp_path, stream, clips):
+    folder = run(config(train={"epochs": 1}), tmp_path / "run")
+    folder.append(replace(folder.config().stream, videos=("clip2",)))
+    assert not folder.finished()
+    write_video(tmp_path / "holiday.mkv", iter([_tensor(clips[2])]))
+    with pytest.raises(RunFolderError, match="must be finished to take another video, 2 sessions are closed"):
+        append(folder.path, str(tmp_path / "holiday.mkv"))
+    append(folder.path, "clip2")
+    assert folder.matrix()["videos"] == ["clip0", "clip1", "clip2"]
+    assert folder.finished()
 
 
 def test_a_list_of_appended_videos_that_is_damaged_is_one_line(config, tmp_path):
@@ -182,6 +232,12 @@ def test_an_appending_killed_at_spread_points_ends_as_if_it_had_not_been(config,
     assert run_vcl("append", tmp_path / "killed", "clip2", "--quiet").returncode == 0
     assert kills >= 4
     assert without_times(RunFolder(tmp_path / "killed")) == without_times(RunFolder(tmp_path / "whole"))
+
+
+def write_matrix_without_last_row(folder):
+    matrix = folder.matrix()
+    matrix["rows"].pop()
+    folder.write_matrix(matrix)
 
 
 def _lines(path):

@@ -14,10 +14,12 @@ from vcl.backbones import Backbone, SessionTensor
 from vcl.config.backbones import BACKBONES, BackboneConfig, register_backbone
 from vcl.config.methods import METHODS as KNOBS
 from vcl.errors import ConfigError
+from vcl.layers.masked import WeightRule
 from vcl.query import Output, Query
 from vcl.render import Renderer
 from vcl.run import run_clips
 from vcl.sessions.trainer import build
+from vcl.subnet.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,8 @@ class Everything(Backbone):
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
+def registered(registries):
     """The network is known for the time of a test."""
-    monkeypatch.setattr(BACKBONES, "known", dict(BACKBONES.known))
-    monkeypatch.setattr(BACKBONES.implementations, "data", dict(BACKBONES.implementations.data))
     register_backbone(Everything)
 
 
@@ -110,6 +110,30 @@ def test_a_network_with_numbers_of_every_kind_is_decoded_from_disk_as_it_was_tra
     assert not any("encoder" in path for path in strategy.record.tensors() if not path.startswith("buffer/"))
 
 
+class Stopped(Exception):
+    """In the place of a power cut."""
+
+
+@pytest.mark.parametrize("moment", ["session", "row"])
+@pytest.mark.parametrize(
+    ("method", "knobs"), [("wsn", {}), ("single", {}), ("esmer", {}), ("esmer", {"decode": "working"})]
+)
+def test_a_run_of_such_a_network_that_was_stopped_between_two_sessions_goes_on_to_the_same_bits(
+    method, knobs, moment, everything, clips, tmp_path
+):
+    config = everything(method, method=knobs, train={"epochs": 2}, matrix={"upper": False})
+
+    def stop(event):
+        if event["kind"] == moment and event["session"] == 1:
+            raise Stopped
+
+    whole = run_clips(config, clips, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        run_clips(config, clips, tmp_path / "stopped", lambda _: [stop])
+    stopped = run_clips(config, clips, tmp_path / "stopped")
+    assert [row["sha256"] for row in stopped.matrix()["rows"]] == [row["sha256"] for row in whole.matrix()["rows"]]
+
+
 @pytest.mark.parametrize("unit", ["kernel", "channel"])
 def test_a_run_whose_masks_choose_kernels_or_channels_forgets_nothing(unit, everything, clips, tmp_path):
     config = everything("wsn", method={"unit": unit}, matrix={"upper": False})
@@ -132,28 +156,62 @@ def test_a_decoder_has_no_use_for_the_encoder():
     assert not hasattr(network, "encoder")
 
 
-def test_an_encoder_that_no_seed_could_draw_is_refused(monkeypatch):
-    class Offset(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.offset = nn.Parameter(torch.zeros(3))
+class Attentive(Everything):
+    """With attention in its encoder, whose weights PyTorch draws by a method of another name."""
 
-    init = Everything.__init__
-
-    def with_offset(self, *args):
-        init(self, *args)
-        self.encoder.append(Offset())
-
-    monkeypatch.setattr(Everything, "__init__", with_offset)
-    with pytest.raises(ConfigError, match="Offset in encoder of Everything must have reset_parameters, to be drawn"):
-        build_network()
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
+        self.encoder.append(nn.TransformerEncoderLayer(6, 2, 8))
 
 
-def test_two_networks_of_one_seed_are_equal_in_their_encoders_too():
-    one, other = build_network(), build_network()
-    for network in (one, other):
-        network.reset_parameters(7)
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+def test_the_first_values_of_an_encoder_do_not_depend_on_what_was_drawn_before():
+    drawn = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        network = Attentive(EverythingConfig(), (32, 48), 1)
+        network.apply_rule(lambda name: WeightRule())
+        network.reset_parameters(0)
+        drawn.append(network.state_dict())
+    assert all(torch.equal(tensor, drawn[1][name]) for name, tensor in drawn[0].items())
+
+
+class Token(nn.Module):
+    """A parameter that nothing draws anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(6))
+
+
+class Undrawn(Everything):
+    """An encoder with a number of its own."""
+
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
+        self.encoder.append(Token())
+
+
+class Misspelt(Everything):
+    """A child that is not there."""
+
+    training_only: ClassVar = ("encoder", "decoder")
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [
+        (
+            Undrawn,
+            "encoder.4 of Undrawn must have a method reset_parameters, which draws its parameters anew, got none",
+        ),
+        (Misspelt, "Misspelt.training_only must name children, got decoder"),
+    ],
+)
+def test_an_encoder_that_could_not_be_drawn_anew_is_refused(network, line):
+    untrained = network(EverythingConfig(), (32, 48), 1)
+    untrained.apply_rule(lambda name: WeightRule())
+    with pytest.raises(ConfigError, match=line):
+        untrained.check_roles()
 
 
 def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_line(everything, clips, tmp_path):
@@ -162,18 +220,75 @@ def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_lin
     assert not (tmp_path / "run").exists()
 
 
-def test_what_a_network_cannot_be_asked_is_refused():
-    from vcl.backbones import build as build_backbone
-    from vcl.config import NervConfig
-
-    tiny = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
-    network = build_backbone(tiny, (16, 24), 1)
+@pytest.mark.parametrize(
+    ("query", "wanted"), [({"size": (64, 96)}, r"\(64, 96\)"), ({"window": (0, 0, 8, 8)}, "a window")]
+)
+def test_what_a_network_cannot_be_asked_is_refused_although_it_does_not_look(query, wanted):
+    network = build_network()
     network.add_session(0)
-    with pytest.raises(ConfigError, match=r"Nerv makes whole frames of \(16, 24\), got \(32, 48\)"):
-        network.ask(Query.of_video(0, range(1), 1, size=(32, 48)))
+    line = rf"Everything makes whole frames of \(32, 48\), got {wanted}"
+    with pytest.raises(ConfigError, match=line):
+        network.ask(Query.of_video(0, range(1), 1, **query), torch.zeros(1, 3, 32, 48))
+    ledger = Ledger(network.layout(), "per_session")
+    ledger.seal(**network.learned(0, {}), frame={"code": torch.zeros(1, 6)})
+    renderer = Renderer(build_network())
+    renderer.load(ledger.subnetwork(0))
+    with pytest.raises(ConfigError, match=line):
+        next(renderer.frames(0, 1, **query))
 
 
 def build_network():
     from vcl.backbones import build as build_backbone
 
     return build_backbone(EverythingConfig(), (32, 48), 1)
+
+
+class Dropping(Everything):
+    """Noise in the network itself."""
+
+    def decode(self, query, session, frame):
+        output = super().decode(query, session, frame)
+        return Output(F.dropout(output.frames, 0.1, self.training), output.extras)
+
+
+def test_noise_of_the_network_depends_on_the_step_alone(everything, clips, tmp_path):
+    BACKBONES.implementations["everything"] = Dropping
+    psnr = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        folder = run_clips(everything("finetune", matrix={"upper": False}), clips[:1], tmp_path / str(seed))
+        psnr.append(folder.matrix()["rows"][0]["psnr"])
+    assert psnr[0] == psnr[1]
+
+
+class Reused(Everything):
+    """One layer at two places."""
+
+    def __init__(self, config, size, sessions):
+        super().__init__(config, size, sessions)
+        self.again = self.grouped
+
+
+class Named(Everything):
+    """A session tensor that its container could not hold."""
+
+    @property
+    def session_tensors(self):
+        return {**super().session_tensors, "values": SessionTensor((2,))}
+
+
+@pytest.mark.parametrize(
+    ("network", "line"),
+    [
+        (Reused, r"must use a weight in one layer, got grouped\.weight\.value of Reused in again\.weight\.value too"),
+        (
+            Named,
+            r"a session tensor of Named must have a plain name and a shape of one number or more, got values \(2,\)",
+        ),
+    ],
+)
+def test_what_could_not_be_stored_is_refused_in_one_line(network, line):
+    untrained = network(EverythingConfig(), (32, 48), 1)
+    untrained.apply_rule(lambda name: WeightRule())
+    with pytest.raises(ConfigError, match=line):
+        untrained.check_roles()

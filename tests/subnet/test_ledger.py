@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -197,3 +198,13 @@ def test_one_bit_of_a_mask_may_stand_for_a_kernel_or_a_channel(unit, mask, decod
 def test_a_mask_of_no_known_unit_is_refused():
     with pytest.raises(ValueError, match=r"the mask of layer must have the shape of its scores, got \(3,\)"):
         Ledger(SHAPES, "shared_masked").seal({"layer": torch.ones(2, 3)}, {"layer": torch.ones(3).bool()}, OWN)
+
+
+def test_a_record_that_does_not_fit_leaves_the_ledger_as_it_was():
+    shapes = {"first": torch.Size((2,)), "second": torch.Size((2,))}
+    ones = {name: torch.ones(2, dtype=torch.bool) for name in shapes}
+    record = Ledger(shapes, "shared_masked").seal({name: torch.ones(2) for name in shapes}, ones, OWN)
+    ledger = Ledger(shapes, "shared_masked")
+    with pytest.raises(ValueError, match="second must hold 2 numbers, got 1"):
+        ledger.append(replace(record, values={**record.values, "second": torch.ones(1)}))
+    assert not ledger.sealed("first").any()

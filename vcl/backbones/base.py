@@ -43,6 +43,7 @@ class Backbone(nn.Module, ABC):
       modulations. ``decode`` gets those of each frame's session.
     - **frame**: declared by ``frame_tensors`` and made by ``encode``: a few numbers per frame, stored with the session.
     - **training-only**: of the children named in ``training_only``, such as an encoder; decoding does without them.
+      Each module of theirs that has parameters has ``reset_parameters``, as those of PyTorch do, which draws them.
     - **constant**: buffers that are not persistent, made again from the config.
 
     A network with any other parameter or buffer is refused by ``check_roles``: it would train and be missing when a
@@ -93,13 +94,14 @@ class Backbone(nn.Module, ABC):
         return None
 
     def check_query(self, query: Query) -> None:
-        """Refuse a query that the network cannot answer.
+        """Refuse a query that the network cannot answer; called before each ``decode``.
 
         Raises:
             ConfigError: it has a window or another size, unless a subclass allows that.
         """
         if query.window is not None or query.size not in (None, self.size):
-            raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {query.size}")
+            wanted = "a window" if query.window is not None else query.size
+            raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {wanted}")
 
     def ask(self, query: Query, frames: Tensor | None = None) -> Output:
         """Decode with the numbers that the network holds.
@@ -107,7 +109,11 @@ class Backbone(nn.Module, ABC):
         Args:
             query: B frames, of any sessions.
             frames: true frames ``(B, 3, H, W)`` to encode; by default frame tensors are those of ``load_frames``.
+
+        Raises:
+            ConfigError: the network cannot answer the query.
         """
+        self.check_query(query)
         # One small gather serves any mixture of sessions without asking the device which they are.
         of_row = query.session.long()
         session = {
@@ -178,17 +184,13 @@ class Backbone(nn.Module, ABC):
 
         Raises:
             ConfigError: names the first parameter or buffer that is of no kind, or of two; or a training-only module
-                that cannot be drawn by the run's seed.
+                that is missing, or that cannot draw its parameters anew.
         """
-        for child in self.training_only_here():
-            for module in self.get_submodule(child).modules():
-                if list(module.parameters(recurse=False)) and _reset_of(module) is None:
-                    rule = "have reset_parameters, to be drawn by the run's seed"
-                    raise ConfigError(f"{type(module).__name__} in {child} of {type(self).__name__} must {rule}")
         roles = Counter(id(weight.value) for weight in self.weights().values())
         roles.update(id(weight.score) for weight in self.weights().values() if weight.score is not None)
         roles.update(id(tensor) for own in self.session_dicts() for tensor in own.values())
         parameters = dict(self.named_parameters(remove_duplicate=False))
+        names: dict[int, str] = {}
         for name in (*parameters, *(name for name in self.state_dict() if name not in parameters)):
             if name.split(".")[0] in self.training_only:
                 continue
@@ -197,14 +199,36 @@ class Backbone(nn.Module, ABC):
                 role = "both" if count else "neither"
                 rule = "store every parameter and persistent buffer either as a shared weight or as a session tensor"
                 raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {role}")
+            if name in parameters:
+                first = names.setdefault(id(parameters[name]), name)
+                if first != name:
+                    kind = type(self).__name__
+                    raise ConfigError(f"a backbone must use a weight in one layer, got {first} of {kind} in {name} too")
+        self._check_session_tensors()
+        children = dict(self.named_children())
+        for child in self.training_only:
+            if child not in children:
+                raise ConfigError(f"{type(self).__name__}.training_only must name children, got {child}")
+            for name, module in children[child].named_modules(prefix=child):
+                if any(True for _ in module.parameters(recurse=False)) and _reset_of(module) is None:
+                    # Its first values would depend on what the process drew before.
+                    rule = "have a method reset_parameters, which draws its parameters anew"
+                    raise ConfigError(f"{name} of {type(self).__name__} must {rule}, got none")
+
+    def _check_session_tensors(self) -> None:
+        for name, tensor in self.session_tensors.items():
+            if not name.isidentifier() or hasattr(nn.ParameterDict, name) or not tensor.shape:
+                rule = "have a plain name and a shape of one number or more"
+                raise ConfigError(f"a session tensor of {type(self).__name__} must {rule}, got {name} {tensor.shape}")
 
     def reset_parameters(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew, and what is training-only as its modules do it."""
         for name, weight in self.weights().items():
             weight.reset_values(init.generator(seed, "value", name, *purpose), self.scaled)
             weight.reset_scores(init.generator(seed, "score", name, *purpose))
-        with torch.random.fork_rng(devices=()):
-            for child in self.training_only_here():
+        device = next(self.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            for child in self.training_only:
                 torch.manual_seed(init.generator(seed, child, *purpose).initial_seed())
                 for module in self.get_submodule(child).modules():
                     if (reset := _reset_of(module)) is not None:
@@ -221,15 +245,12 @@ class Backbone(nn.Module, ABC):
             own[name] = nn.Parameter(content.to(device))
         self.session_parameters.append(own)
 
-    def training_only_here(self) -> list[str]:
-        """The ``training_only`` children that the network still has; one that decodes has none."""
-        return [child for child in self.training_only if hasattr(self, child)]
-
     def session_dicts(self) -> list[nn.ParameterDict]:
         """The tensors of each session, by name."""
         return list(getattr(self, "session_parameters", ()))  # None before ``apply_rule``.
 
 
 def _reset_of(module: nn.Module) -> Callable[[], None] | None:
-    """What draws the parameters of a module anew; attention has it as a private method."""
-    return getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    """The method that draws a module's parameters anew; PyTorch's attention has it under another name."""
+    reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+    return reset if callable(reset) else None

@@ -18,7 +18,7 @@ from vcl.query import Output, Query
 
 
 class Nerv(Backbone):
-    """Two linear layers, one up-sampling block a stride, and a 1×1 head a session. No layer has a bias.
+    """Two linear layers, one up-sampling block per stride, and a 1×1 head per session. No layer has a bias.
 
     Args:
         config: a ``NervConfig``.
@@ -65,7 +65,6 @@ class Nerv(Backbone):
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks, head and (tanh + 1) / 2."""
-        self.check_query(query)
         if self.sessions is None:
             position = session_position_open(query.session)
         else:

@@ -28,31 +28,39 @@ def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[Backbon
         ConfigError: not even widths of 1 fit.
     """
 
-    def fits(candidate: BackboneConfig) -> bool:
+    def fits(candidate: BackboneConfig | None) -> bool:
+        if candidate is None:
+            return False
         with torch.device("meta"):
             network = build(candidate)
         numbers = sum(shape.numel() for shape in network.shapes().values())
         numbers += sum(math.prod(tensor.shape) for tensor in network.session_tensors.values())
         return 4 * numbers <= most_bytes
 
-    def scaled(thousandths: int) -> BackboneConfig:
+    def scaled(thousandths: int) -> BackboneConfig | None:
+        """None where the widths are more than any network has."""
         while True:
             widths: dict[str, Any] = {key: max(1, getattr(config, key) * thousandths // 1000) for key in config.widths}
             try:
                 return replace(config, **widths)
-            except ConfigError:  # Too narrow for the rest of the config, such as ``expansion``.
+            except ConfigError:  # Too narrow for the rest of the config, such as ``expansion``, or too wide.
+                if thousandths >= 1000:
+                    return None
                 thousandths += 1
 
-    def widened(stem: int) -> BackboneConfig:
+    def widened(stem: int) -> BackboneConfig | None:
         first: dict[str, Any] = {config.widths[0]: stem}
-        return replace(scaled_config, **first)
+        try:
+            return replace(scaled_config or config, **first)
+        except ConfigError:
+            return None
 
     smallest = scaled(0)
-    if not fits(smallest):
+    if smallest is None or not fits(smallest):
         raise ConfigError(f"method.session_bytes must hold the smallest network of this kind, got {most_bytes}")
     scaled_config = scaled(_largest(lambda share: fits(scaled(share)), 1000))
     stem = getattr(scaled_config, config.widths[0])
-    return widened(_largest(lambda width: fits(widened(width)), stem))
+    return widened(_largest(lambda width: fits(widened(width)), stem)) or scaled_config or smallest
 
 
 def _largest(holds: Callable[[int], bool], guess: int) -> int:

@@ -16,8 +16,12 @@ from torch.overrides import TorchFunctionMode
 
 def generator(*purpose: int | str) -> torch.Generator:
     """A CPU generator for one purpose, such as ``generator(seed, "score", session, name)``."""
-    digest = hashlib.sha256(repr(purpose).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))
+    return torch.Generator().manual_seed(seed_of(*purpose))
+
+
+def seed_of(*purpose: int | str) -> int:
+    """The seed of one purpose, in [0, 2^64)."""
+    return int.from_bytes(hashlib.sha256(repr(purpose).encode()).digest()[:8], "big")
 
 
 class LeaveUndrawn(TorchFunctionMode):

@@ -6,9 +6,9 @@
     resolved.yaml            the same with every width of the network known
     appended.json            videos that the run took when it was finished, by ``vcl append``
     versions.json            libraries and machine of every start of the run
-    events.jsonl             what happened, a line each; the truth that W&B and the figures read
-    matrix.json, matrix.csv  one measured row a session
-    sessions/000.safetensors what session 0 added: new weights, packed masks, head, buffer
+    events.jsonl             what happened, one line per event; the truth that W&B and the figures read
+    matrix.json, matrix.csv  one measured row per session
+    sessions/000.safetensors what session 0 added: packed masks, new weights, its own tensors, buffer
     frames/000_true.png      the middle frame of session 0's video, to be shown; not needed to decode
     frames/000_decoded.png   the same as decoded when that video was measured for the first time
     checkpoint.safetensors   training state, to go on from; not needed to decode

@@ -123,15 +123,23 @@ class RunFolder:
         """Add a stream of one video after the run's own."""
         self._write_text("appended.json", json.dumps([*self._appended(), _appended_entry(stream)], indent=1) + "\n")
 
-    def appended(self) -> list[StreamConfig]:
-        """Streams of appended videos, one video each, in order."""
+    def appended(self, stream: StreamConfig | None = None) -> list[StreamConfig]:
+        """Streams of appended videos, one video each, in order.
+
+        Args:
+            stream: of the run's config, as it is by now: its videos may have been moved; default as it was stored.
+        """
         if not (entries := self._appended()):
             return []
-        stream = self.config().stream
-        return [
-            replace(stream, benchmark=entry["benchmark"], root=entry["root"], videos=(entry["video"],), order="given")
-            for entry in entries
-        ]
+        stored = self.config().stream
+        streams = []
+        for entry in entries:
+            source = entry["benchmark"], entry["root"]
+            if stream is not None and source == (stored.benchmark, stored.root):
+                source = stream.benchmark, stream.root
+            base = replace(stream or stored, benchmark=source[0], root=source[1])
+            streams.append(replace(base, videos=(entry["video"],), order="given"))
+        return streams
 
     def own_stream(self, stream: StreamConfig) -> StreamConfig:
         """The stream of the run's config with the videos that the run began with, whatever its benchmark has by now."""
@@ -169,15 +177,18 @@ class RunFolder:
 
     def finished(self) -> bool:
         """Whether the run has come to its end, and taken no other video since."""
-        kinds = [event["kind"] for event in self.events() if event["kind"] in ("start", "end")]
-        return kinds[-1:] == ["end"]
+        marks = [event for event in self.events() if event["kind"] in ("start", "end")]
+        if [event["kind"] for event in marks[-1:]] != ["end"]:
+            return False
+        latest: list[str] = next((event["videos"] for event in reversed(marks) if event["kind"] == "start"), [])
+        return all(entry["video"] in latest for entry in self._appended())
 
     def write_session(self, session: int, tensors: Mapping[str, Tensor], notes: SessionNotes) -> None:
         """Store what a session added.
 
         Args:
             session: from 0.
-            tensors: by name, ``kind/name`` or ``kind``; the kinds are weight, mask, head and buffer.
+            tensors: by name, ``kind/name``, as ``SessionRecord.tensors`` gives them.
             notes: what decoding needs to know beside them.
         """
         write_tensors(self._session_path(session), tensors, notes.stored())

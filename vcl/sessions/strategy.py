@@ -203,6 +203,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
 
     def forward(self) -> Tensor:
         """Frames of the current batch, float32; ``output`` has what else the network gave."""
+        # Of what the network draws itself, such as dropout: the same for a run that was stopped and goes on.
+        torch.manual_seed(init.seed_of(self.seed, "noise", self.session, self.step))
         self.output = self.ask(self.model, self.batch.query, self.mb_y)
         return self.output.frames
 

@@ -142,26 +142,24 @@ class Ledger:
             ValueError: it does not belong after the records here: a tensor is missing, is of no layer of the network or
                 has another length.
         """
-        layers = {*record.values, *record.masks}
-        if self.state_kind == "shared_masked":
+        masked = self.shapes if self.state_kind == "shared_masked" else {}
+        masks = {name: _unpacked(record, name, shape) for name, shape in masked.items()}
+        new = {name: mask & ~self._sealed[name] for name, mask in masks.items()}
+        for name, shape in self.shapes.items():
+            _check_length(name, record.values, int(new[name].sum()) if masked else shape.numel())
+        if others := {*record.values, *record.masks} - self.shapes.keys():
+            raise ValueError(f"{min(others)} is no layer of the network")
+        if masked:
             self._shares = []
-            for name, shape in self.shapes.items():
-                mask = _unpacked(record, name, shape)
-                new = mask & ~self._sealed[name]
-                used, claimed = int(mask.sum()), int(new.sum())
-                _check_length(name, record.values, claimed)
-                self._values[name][new] = record.values[name]
-                self._sealed[name] |= mask
+            for name, shape in masked.items():
+                used, claimed = int(masks[name].sum()), int(new[name].sum())
+                self._values[name][new[name]] = record.values[name]
+                self._sealed[name] |= masks[name]
                 free = shape.numel() - int(self._sealed[name].sum())
                 self._shares.append(Share(name, shape.numel(), used, used - claimed, claimed, free))
             record = replace(record, values={})
-        else:
-            for name, shape in self.shapes.items():
-                _check_length(name, record.values, shape.numel())
-            if self.state_kind == "shared_latest" and self._records:
-                self._records[-1] = replace(self._records[-1], values={}, session={})
-        if not layers <= self.shapes.keys():
-            raise ValueError(f"{min(layers - self.shapes.keys())} is no layer of the network")
+        elif self.state_kind == "shared_latest" and self._records:
+            self._records[-1] = replace(self._records[-1], values={}, session={})
         if self._records:
             self._records[-1] = replace(self._records[-1], buffer={})
         self._records.append(record)

@@ -1,4 +1,4 @@
-"""Methods by name, a file each; the table of them stands in ``vcl.config.methods``."""
+"""Methods by name; the table of them stands in ``vcl.config.methods``."""
 
 from collections.abc import Mapping
 

@@ -36,10 +36,11 @@ class EsmerPlugin(Reservoir):
         self.mean: Tensor | None = None
         self._working: Backbone | None = None
         self._other_network: dict[str, Tensor] = {}
+        self._training_only: dict[str, Tensor] = {}
         self._steps_before = 0
 
     def session_state(self) -> dict[str, Tensor]:
-        """The buffer, the running mean, and the one of the two networks that videos are not decoded with."""
+        """The buffer, the running mean, the network that videos are not decoded with, and what no ledger has."""
         assert self.stable is not None
         assert self._working is not None
         assert self.mean is not None
@@ -50,20 +51,27 @@ class EsmerPlugin(Reservoir):
             "mean": self.mean,
             "steps": torch.tensor(self._steps_before),
             **network,
+            **self._training_only_of(self.stable),
         }
 
     def session_spec(self, session: int, lengths: Sequence[int], network: Backbone) -> dict[str, Tensor]:
         other = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
         counted = {"mean": torch.tensor(0.0), "steps": torch.tensor(0)}
-        return {**super().session_spec(session, lengths, network), **counted, **other}
+        return {
+            **super().session_spec(session, lengths, network),
+            **counted,
+            **other,
+            **self._training_only_of(network),
+        }
 
     def load_session_state(self, state: Mapping[str, Tensor], session: int) -> None:
         """Fill the buffer; the networks are put together when a session begins."""
         if not state:
             return
-        self._other_network = {
-            name.removeprefix("network/"): tensor for name, tensor in state.items() if name.startswith("network/")
-        }
+        self._other_network, self._training_only = (
+            {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+            for prefix in ("network/", "teacher/")
+        )
         super().load_session_state({n: state[n] for n in ("query", "frame", "seen") if n in state}, session)
         self.mean, self._steps_before = state["mean"], int(state["steps"])
 
@@ -74,11 +82,13 @@ class EsmerPlugin(Reservoir):
         if self.stable is None:
             self.stable = copy.deepcopy(strategy.model).requires_grad_(False)
             if self._other_network and self.config.decode == "stable":
-                self.stable = teacher_snapshot(strategy.model, self.ledger)
+                self.stable = teacher_snapshot(strategy.model, self.ledger).train()
+                self.stable.load_state_dict({**self.stable.state_dict(), **self._training_only})
             elif self._other_network:
                 self.stable.load_state_dict({**self.stable.state_dict(), **self._other_network})
         for own in list(strategy.model.session_parameters)[len(self.stable.session_parameters) :]:
             self.stable.session_parameters.append(copy.deepcopy(own).requires_grad_(False))
+        self.stable.load_frames(self.ledger.frames())
         if self.mean is not None:
             self.mean = self.mean.to(strategy.device)
 
@@ -134,13 +144,25 @@ class EsmerPlugin(Reservoir):
         """Frames that the teacher knows well, by chance."""
         clip = strategy.clips[strategy.session].frames
         surprise = []
+        assert self.stable is not None
+        self.stable.eval()  # As it is decoded, and so that nothing in it moves.
         for t in range(len(clip)):
             query = Query.of_video(strategy.session, range(t, t + 1), len(clip), strategy.device)
             truth = to_unit(stored_frames(clip, slice(t, t + 1)).to(strategy.device))
             surprise.append(self._surprise(strategy, query, truth))
+        self.stable.train()
         assert self.mean is not None
         order = super().offered(strategy)
         return order[torch.cat(surprise).cpu()[order] <= self.config.margin * self.mean.cpu()]
+
+    def _training_only_of(self, network: Backbone) -> dict[str, Tensor]:
+        """The teacher's encoder and the like, which decoding does without; the network in training has a checkpoint."""
+        only = network.training_only if self.config.decode == "stable" else ()
+        return {
+            f"teacher/{name}": tensor.detach().clone()
+            for name, tensor in network.state_dict().items()
+            if name.split(".")[0] in only
+        }
 
     @torch.no_grad()
     def _surprise(self, strategy: Any, query: Query, truth: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class Icarl(VideoStrategy):
         decoded frames in the place of normalised features, distillation goes towards the earlier network's frame in the
         place of its class scores, and classification by the nearest mean of exemplars has no meaning here: a video is
         decoded as it always is. The original distils new images too, on outputs for old classes; here a new frame has
-        no output in an old session. IcarlPlugin are also trained on as frames; ``distill: 1`` leaves that out.
+        no output in an old session. Exemplars are also trained on as frames; ``distill: 1`` leaves that out.
     """
 
     @classmethod

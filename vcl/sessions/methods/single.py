@@ -9,7 +9,7 @@ from vcl.subnet.ledger import Ledger
 
 
 class Single(VideoStrategy):
-    """One dense network a video, each from scratch: the quality ceiling, at N times the bytes.
+    """One dense network per video, each from scratch: the quality ceiling, at N times the bytes.
 
     Published single-video networks have biases and no session in their input; ours is the same network as every other
     method's, so that nothing but the sharing differs.
