@@ -16,7 +16,7 @@ def assert_decoded_as_trained(strategy, config, clips, path):
         for session, clip in enumerate(clips):
             strategy.train(stream[session], eval_streams=[])
             count = len(clip.frames)
-            notes = SessionNotes(clip.name, count, len(clips), strategy.state_kind, strategy.record.units)
+            notes = SessionNotes(clip.name, count, len(clips), strategy.state_kind, strategy.record.mask_shapes)
             folder.write_session(session, strategy.record.tensors(), notes)
             network = strategy.decoding.eval()
             queries = Query.of_video(session, range(count), count, DEVICE).tensor()

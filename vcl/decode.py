@@ -13,7 +13,6 @@ from torch import Tensor
 
 from vcl import backbones
 from vcl.errors import RunFolderError, VideoError
-from vcl.layers.masked import Unit
 from vcl.render import Renderer
 from vcl.rundir import RunFolder, SessionNotes
 from vcl.subnet.ledger import Ledger, Subnetwork
@@ -80,9 +79,10 @@ class SealedSessions:
                     ledger = Ledger(layout, cast("StateKind", own_notes.state_kind))
                 if own_notes.version == 1:
                     tensors = from_version_1(tensors, [note.frames for note in notes])
-                units = cast("dict[str, Unit]", own_notes.units)
                 ledger.append(
-                    SessionRecord.from_tensors(tensors, layout, ledger.state_kind, session, own_notes.frames, units)
+                    SessionRecord.from_tensors(
+                        tensors, layout, ledger.state_kind, session, own_notes.frames, own_notes.mask_shapes
+                    )
                 )
             except ValueError as error:
                 rule = f"has a session {session} that does not fit its network"

@@ -158,7 +158,7 @@ def _run_sessions(
             with _stopping_gently(trainer):
                 record = trainer.train(session)
             emit(_session_event(session, clip.name, trainer))
-            notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.state_kind, record.units)
+            notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.state_kind, record.mask_shapes)
             folder.write_session(session, record.tensors(), notes)
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
             closed = {event["session"]: event for event in folder.events("session")}

@@ -185,13 +185,13 @@ def test_one_bit_of_a_mask_may_stand_for_a_kernel_or_a_channel(unit, mask, decod
     mask_shape = WeightRule(unit=unit).mask_shape(shapes["conv"])
     ledger = Ledger(shapes, "shared_masked")
     record = ledger.seal({"conv": torch.ones(2, 2, 1, 2)}, {"conv": torch.tensor(mask).view(mask_shape)}, OWN)
-    assert record.units == {"conv": unit}
+    assert record.mask_shapes == {"conv": mask_shape}
     assert record.masks["conv"].numel() == 1
     assert ledger.subnetwork(0).weights["conv"].flatten(1).tolist() == decoded
     assert ledger.shares() == [Share("conv", total=8, used=4, reused=0, new=4, free=4)]
     again = Ledger(shapes, "shared_masked")
     layout = Layout(shapes, {"head": (1, 2)})
-    again.append(SessionRecord.from_tensors(record.tensors(), layout, "shared_masked", 0, 1, record.units))
+    again.append(SessionRecord.from_tensors(record.tensors(), layout, "shared_masked", 0, 1, record.mask_shapes))
     assert again.subnetwork(0).sha256() == ledger.subnetwork(0).sha256()
 
 

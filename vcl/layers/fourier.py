@@ -44,6 +44,7 @@ class FourierOperator(nn.Module):
         self.spectrum = spectrum
         # What PyTorch computes for the published shape, which has the channels first; and the real products of a sum.
         self.fans = (out_channels * self.modes[0] * self.modes[1], 2 * in_channels)
+        self.channel_dims = (3, 2)
         shape = (*self.modes, in_channels, out_channels)
         self.positive_real, self.positive_imag = nn.Parameter(torch.empty(shape)), nn.Parameter(torch.empty(shape))
         self.negative_real, self.negative_imag = nn.Parameter(torch.empty(shape)), nn.Parameter(torch.empty(shape))

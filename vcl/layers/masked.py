@@ -27,7 +27,7 @@ class WeightRule:
     Args:
         capacity: share of the units in a session's mask, in (0, 1]; None for a dense weight.
         unit: what one score ranks: a single weight, a kernel (all weights between one input and one output channel) or
-            a channel (the first dimension).
+            a channel (all weights of one output channel).
         signed: rank scores by value instead of by magnitude.
     """
 
@@ -35,10 +35,15 @@ class WeightRule:
     unit: Unit = "weight"
     signed: bool = False
 
-    def mask_shape(self, shape: torch.Size) -> torch.Size:
-        """Shape of the scores and the mask of a weight of a shape; it broadcasts to that."""
-        ranked = {"weight": len(shape), "kernel": 2, "channel": 1}[self.unit]
-        return torch.Size((*shape[:ranked], *(1 for _ in shape[ranked:])))
+    def mask_shape(self, shape: torch.Size, channels: tuple[int, int] = (0, 1)) -> torch.Size:
+        """Shape of the scores and the mask of a weight; it broadcasts to that of the weight.
+
+        Args:
+            shape: of the weight.
+            channels: its dimensions of output and of input channels.
+        """
+        ranked = {"weight": range(len(shape)), "kernel": channels, "channel": channels[:1]}[self.unit]
+        return torch.Size(size if dim in ranked else 1 for dim, size in enumerate(shape))
 
 
 class MaskedWeight(nn.Module):
@@ -49,6 +54,7 @@ class MaskedWeight(nn.Module):
         rule: which share.
         fan_in: inputs that feed one output; sets the range of first values. Default as PyTorch computes it.
         terms: products that are summed into one output, where that is not ``fan_in``.
+        channels: dimensions of output and of input channels.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class MaskedWeight(nn.Module):
         rule: WeightRule = WeightRule(),
         fan_in: int | None = None,
         terms: int | None = None,
+        channels: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         self.fan_in = fan_in or math.prod(value.shape[1:])
@@ -64,7 +71,8 @@ class MaskedWeight(nn.Module):
         self.rule = rule
         self.value = value
         dense = rule.capacity is None
-        self.score = None if dense else nn.Parameter(value.new_empty(rule.mask_shape(value.shape)))
+        self.mask_shape = rule.mask_shape(value.shape, channels)
+        self.score = None if dense else nn.Parameter(value.new_empty(self.mask_shape))
 
     def forward(self) -> Tensor:
         """Effective weights, the shape of ``value``."""
@@ -116,7 +124,9 @@ def mask_weights(network: nn.Module, rule: Callable[[str], WeightRule], but: tup
             if parameter.dim() >= 2:
                 weight_path = f"{path}.{name}" if path else name
                 del module._parameters[name]
-                module.add_module(name, MaskedWeight(parameter, rule(weight_path), *_fans(module, parameter)))
+                module.add_module(
+                    name, MaskedWeight(parameter, rule(weight_path), *_fans(module, parameter), _channels(module))
+                )
                 module.__class__ = _reading_masked(type(module), name)  # type: ignore[arg-type]
 
 
@@ -142,3 +152,11 @@ def _fans(module: nn.Module, weight: Tensor) -> tuple[int | None, int | None]:
         return None, max(1, len(weight) // module.groups * math.prod(weight.shape[2:]) // math.prod(module.stride))
     fans: tuple[int | None, int | None] = getattr(module, "fans", (None, None))
     return fans
+
+
+def _channels(module: nn.Module) -> tuple[int, int]:
+    """Dimensions of output and input channels of a module's weights; one that has them elsewhere says so."""
+    if isinstance(module, nn.modules.conv._ConvTransposeNd):
+        return 1, 0
+    channels: tuple[int, int] = getattr(module, "channel_dims", (0, 1))
+    return channels

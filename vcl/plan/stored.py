@@ -12,7 +12,7 @@ from vcl.plan.network import network_of, state_kind_of
 from vcl.plan.work import SessionWork
 from vcl.rundir import SessionNotes
 from vcl.rundir.tensors import file_bytes
-from vcl.subnet.record import SessionRecord, record_shapes, unit_of
+from vcl.subnet.record import SessionRecord, record_shapes
 
 
 def session_files(config: RunConfig, names: Sequence[str], work: Sequence[SessionWork]) -> list[dict[str, int]]:
@@ -26,24 +26,23 @@ def session_files(config: RunConfig, names: Sequence[str], work: Sequence[Sessio
         work: of the sessions.
     """
     network, kind = network_of(config, len(names)), state_kind_of(config)
-    layout, units = network.layout(), {}
+    layout, mask_shapes = network.layout(), {}
     if kind == "shared_masked":
         for name, weight in network.weights().items():
-            shape = weight.value.shape
-            if (unit := unit_of(name, weight.rule.mask_shape(shape), shape)) != "weight":
-                units[name] = unit
+            if weight.mask_shape != weight.value.shape:
+                mask_shapes[name] = weight.mask_shape
     files = []
     for number, (claimed, session) in enumerate(zip(_claimed(config, len(names)), work, strict=True)):
-        shapes = record_shapes(layout, kind, number, session.frames, units)
+        shapes = record_shapes(layout, kind, number, session.frames, mask_shapes)
         record = SessionRecord(
             masks=_empty(torch.uint8, shapes["mask"]),
             values=_empty(torch.float32, claimed),
             session=_empty(torch.float32, shapes["session"]),
             frame=_empty(torch.float32, shapes["frame"]),
             buffer=session.state,
-            units=units,
+            mask_shapes=mask_shapes,
         )
-        notes = SessionNotes(names[number], session.frames, len(names), kind, record.units)
+        notes = SessionNotes(names[number], session.frames, len(names), kind, record.mask_shapes)
         files.append(file_bytes(record.tensors(), notes.stored()))
     return files
 

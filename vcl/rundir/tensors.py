@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ class SessionNotes:
         frames: of the video.
         sessions: of the whole stream.
         state_kind: what the method leaves behind a session, as in ``Ledger``.
-        units: as in ``SessionRecord``.
+        mask_shapes: as in ``SessionRecord``.
         version: of the file's format.
 
     Raises:
@@ -44,7 +44,7 @@ class SessionNotes:
     frames: int
     sessions: int
     state_kind: str
-    units: Mapping[str, str] = field(default_factory=dict)
+    mask_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     version: int = 2
 
     def __post_init__(self) -> None:
@@ -54,15 +54,15 @@ class SessionNotes:
             raise ValueError(f"the note video must be text, got {self.video!r}")
         if self.state_kind not in _STATE_KINDS:
             raise ValueError(f"the note state_kind must be one of {', '.join(_STATE_KINDS)}, got {self.state_kind!r}")
-        if not isinstance(self.units, dict):
-            raise ValueError(f"the note units must be an object, got {self.units!r}")
+        if not isinstance(self.mask_shapes, dict) or not all(map(_is_shape, self.mask_shapes.values())):
+            raise ValueError(f"the note mask_shapes must hold lists of whole numbers, got {self.mask_shapes!r}")
         for name in ("frames", "sessions"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ValueError(f"the note {name} must be a number from 1 up, got {getattr(self, name)!r}")
 
     def stored(self) -> dict[str, Any]:
         """As the file has them."""
-        return {name: note for name, note in asdict(self).items() if name != "units" or note}
+        return {name: note for name, note in asdict(self).items() if name != "mask_shapes" or note}
 
     @classmethod
     def of(cls, path: Path, notes: Mapping[str, Any]) -> SessionNotes:
@@ -76,6 +76,10 @@ class SessionNotes:
                     raise ValueError(f"it has no note {name}")
             known = {item.name for item in fields(cls)}
             return cls(**{name: note for name, note in notes.items() if name in known})
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(type(size) is int and size >= 1 for size in value)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:

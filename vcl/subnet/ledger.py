@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vcl.layers.masked import Unit
-from vcl.subnet.record import Layout, SessionRecord, StateKind, mask_shapes_of, unit_of
+from vcl.subnet.record import Layout, SessionRecord, StateKind, all_mask_shapes
 
 Quantiser = Callable[[str, Tensor], Tensor]
 """The path ``kind/name`` of a tensor and its float32 numbers, any shape, to what decoding will have of them: the same
@@ -112,7 +111,7 @@ class Ledger:
         Returns:
             The new record, without a buffer.
         """
-        units: dict[str, Unit] = {}
+        mask_shapes: dict[str, torch.Size] = {}
         packed: dict[str, Tensor] = {}
         claimed: dict[str, Tensor] = {}
         for name, shape in self.shapes.items():
@@ -121,8 +120,9 @@ class Ledger:
                 claimed[name] = value.flatten()
                 continue
             mask = masks[name].cpu()
-            if (unit := unit_of(name, mask.shape, shape)) != "weight":
-                units[name] = unit
+            if mask.shape != shape:
+                mask_shapes[name] = mask.shape
+                all_mask_shapes(self.shapes, mask_shapes)  # Refuses one that does not broadcast.
             packed[name] = torch.from_numpy(np.packbits(mask.numpy()))
             claimed[name] = value[mask.expand(shape) & ~self._sealed[name]]
         record = SessionRecord(
@@ -130,7 +130,7 @@ class Ledger:
             {name: self._sealed_form(f"weight/{name}", value) for name, value in claimed.items()},
             {name: self._sealed_form(f"session/{name}", value) for name, value in session.items()},
             {name: self._sealed_form(f"frame/{name}", value) for name, value in (frame or {}).items()},
-            units=units,
+            mask_shapes=mask_shapes,
         )
         self.append(record)
         return record
@@ -233,7 +233,7 @@ class Ledger:
 
 def _unpacked(record: SessionRecord, name: str, shape: torch.Size) -> Tensor:
     """Boolean, the shape of the weights."""
-    mask_shape = mask_shapes_of({name: shape}, {n: unit for n, unit in record.units.items() if n == name})[name]
+    mask_shape = torch.Size(record.mask_shapes.get(name, shape))
     _check_length(name, record.masks, math.ceil(mask_shape.numel() / 8))
     bits = np.unpackbits(record.masks[name].numpy(), count=mask_shape.numel())
     mask = torch.from_numpy(bits).view(torch.bool).view(mask_shape)

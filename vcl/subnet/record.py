@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
-
-from vcl.layers.masked import Unit, WeightRule
 
 StateKind = Literal["shared_masked", "shared_latest", "per_session"]
 """What a method leaves behind a session: a mask over shared weights, one dense network that the next session
@@ -53,7 +51,8 @@ class SessionRecord:
         frame: by name, ``(T, *shape)``: numbers of each frame of the session's video.
         buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
             not need it, and the next session needs only the latest.
-        units: by weight name, what one bit of its mask stands for, where that is not a single weight.
+        mask_shapes: by weight name, the shape of its mask where one bit stands for several weights: it broadcasts to
+            that of the weight.
     """
 
     masks: Mapping[str, Tensor]
@@ -61,7 +60,7 @@ class SessionRecord:
     session: Mapping[str, Tensor]
     frame: Mapping[str, Tensor] = field(default_factory=dict)
     buffer: Mapping[str, Tensor] = field(default_factory=dict)
-    units: Mapping[str, Unit] = field(default_factory=dict)
+    mask_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Tensor]:
         """Flat names, ``kind/name``, as they are stored."""
@@ -76,7 +75,7 @@ class SessionRecord:
         state_kind: StateKind,
         session: int,
         frames: int,
-        units: Mapping[str, Unit] | None = None,
+        mask_shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> SessionRecord:
         """The record whose ``tensors`` these are.
 
@@ -88,7 +87,7 @@ class SessionRecord:
             state_kind: of the method.
             session: its index.
             frames: length T of its video.
-            units: of the masks, as in the class.
+            mask_shapes: as in the class.
 
         Raises:
             ValueError: a tensor is missing, is of no kind that a record has, or has another type or shape.
@@ -103,13 +102,14 @@ class SessionRecord:
                 raise ValueError(f"{path} must be {dtype}, got {tensor.dtype}")
             kinds[kind][name] = tensor
         _check_names("weight", kinds["weight"], layout.weights)
-        for kind, shapes in record_shapes(layout, state_kind, session, frames, units or {}).items():
+        for kind, shapes in record_shapes(layout, state_kind, session, frames, mask_shapes or {}).items():
             _check_shapes(kind, kinds[kind], shapes)
-        return cls(kinds["mask"], kinds["weight"], kinds["session"], kinds["frame"], kinds["buffer"], units or {})
+        masks, values, own, frame, buffer = kinds.values()
+        return cls(masks, values, own, frame, buffer, mask_shapes or {})
 
 
 def record_shapes(
-    layout: Layout, state_kind: StateKind, session: int, frames: int, units: Mapping[str, Unit]
+    layout: Layout, state_kind: StateKind, session: int, frames: int, mask_shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, dict[str, tuple[int, ...]]]:
     """Shapes of a record's tensors by kind and name: all but the weights that it claims, and the buffer.
 
@@ -118,35 +118,30 @@ def record_shapes(
         state_kind: of the method.
         session: its index.
         frames: length T of its video.
-        units: of the masks, as in ``SessionRecord``.
+        mask_shapes: as in ``SessionRecord``.
     """
-    mask_shapes = mask_shapes_of(layout.weights, units) if state_kind == "shared_masked" else {}
+    masks = all_mask_shapes(layout.weights, mask_shapes) if state_kind == "shared_masked" else {}
     stacked = (session + 1,) if state_kind == "shared_latest" else ()
     return {
-        "mask": {name: (math.ceil(math.prod(shape) / 8),) for name, shape in mask_shapes.items()},
+        "mask": {name: (math.ceil(math.prod(shape) / 8),) for name, shape in masks.items()},
         "session": {name: (*stacked, *shape) for name, shape in layout.session.items()},
         "frame": {name: (frames, *shape) for name, shape in layout.frame.items()},
     }
 
 
-def unit_of(name: str, mask_shape: torch.Size, shape: torch.Size) -> Unit:
-    """What one entry of a mask of a weight stands for; raises ValueError where the shapes do not fit."""
-    for unit in get_args(Unit):
-        if mask_shapes_of({name: shape}, {name: unit})[name] == mask_shape:
-            chosen: Unit = unit
-            return chosen
-    raise ValueError(f"the mask of {name} must have the shape of its scores, got {tuple(mask_shape)}")
+def all_mask_shapes(
+    weights: Mapping[str, Sequence[int]], mask_shapes: Mapping[str, Sequence[int]]
+) -> dict[str, torch.Size]:
+    """Shapes of the masks of all weights: that of the weight, or that of ``SessionRecord.mask_shapes``.
 
-
-def mask_shapes_of(weights: Mapping[str, Sequence[int]], units: Mapping[str, Unit]) -> dict[str, torch.Size]:
-    """Shapes of the masks of weights; raises ValueError where a unit is none or of no weight."""
-    for name, unit in units.items():
-        if name not in weights or unit not in get_args(Unit):
-            raise ValueError(f"the unit of {name} must be one of {', '.join(get_args(Unit))} of a weight, got {unit!r}")
-    return {
-        name: WeightRule(unit=units.get(name, "weight")).mask_shape(torch.Size(shape))
-        for name, shape in weights.items()
-    }
+    Raises:
+        ValueError: a shape is of no weight, or does not broadcast to it.
+    """
+    for name, shape in mask_shapes.items():
+        whole = weights.get(name, ())
+        if len(shape) != len(whole) or any(size not in (1, all_) for size, all_ in zip(shape, whole, strict=True)):
+            raise ValueError(f"the mask of {name} must have the shape of its scores, got {tuple(shape)}")
+    return {name: torch.Size(mask_shapes.get(name, shape)) for name, shape in weights.items()}
 
 
 def _check_names(kind: str, tensors: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]]) -> None:
