@@ -152,10 +152,10 @@ def test_what_cannot_be_done_is_one_line_before_a_frame_is_decoded(
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
-        ("5:", "--frames must be some within 0:5, the frames of clip0, got 5:"),
-        ("2:2", "--frames must be some within 0:5, the frames of clip0, got 2:2"),
-        ("3:2", "--frames must be some within 0:5, the frames of clip0, got 3:2"),
-        ("0:5", "--frames must be some within 0:4, the frames of clip1, got 0:5"),
+        ("5:", "--frames must lie within 0:5, the frames of clip0, got 5:"),
+        ("2:2", "--frames must lie within 0:5, the frames of clip0, got 2:2"),
+        ("3:2", "--frames must lie within 0:5, the frames of clip0, got 3:2"),
+        ("0:5", "--frames must lie within 0:4, the frames of clip1, got 0:5"),
         *(
             (asked, f"--frames must be A:B, A: or :B, got {asked}")
             for asked in ("3", "-2:", "1:2:1", "²:", ":9999999999")

@@ -12,12 +12,19 @@ from vcl.config import RunConfig, StreamConfig
 from vcl.datasets.stream import open_stream
 from vcl.datasets.user_videos import is_video
 from vcl.device import prepare_device
-from vcl.errors import RunFolderError
+from vcl.errors import RunFolderError, RunFolderInUseError, VideoError
+from vcl.folder_lock import exclusive_lock
 from vcl.run import run_clips
 from vcl.rundir import Listener, RunFolder
+from vcl.video.source import VIDEO_SUFFIXES
 
 
-def append(path: Path, video: str, listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: ()) -> RunFolder:
+def append(
+    path: Path,
+    video: str,
+    listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: (),
+    config: RunConfig | None = None,
+) -> RunFolder:
     """Train a finished run on one more video, as its next session; or go on with that, where it was stopped.
 
     The videos before are opened too: the new row of the matrix measures them.
@@ -26,6 +33,7 @@ def append(path: Path, video: str, listeners: Callable[[RunFolder], Sequence[Lis
         path: the run folder.
         video: path of a video file or of a folder of frames, or the name of a video in the run's benchmark.
         listeners: as in ``run``.
+        config: the run's, where settings that change no result are others by now, such as where its videos are.
 
     Returns:
         The folder, finished again.
@@ -35,7 +43,9 @@ def append(path: Path, video: str, listeners: Callable[[RunFolder], Sequence[Lis
             another video, there is no such video, or the run has one of that name.
     """
     folder = RunFolder.existing(path)
-    config, before = folder.config(), folder.appended()
+    with exclusive_lock(path, RunFolderInUseError):  # Said before anything that another process may be changing.
+        config = config or folder.config()
+        before = folder.appended(config.stream)
     prepare_device(config.train)
     _check_appendable(folder, config)
     stream = _stream_of(config.stream, video)
@@ -45,10 +55,10 @@ def append(path: Path, video: str, listeners: Callable[[RunFolder], Sequence[Lis
     if before and before[-1] == stream and not (finished and stream.videos[0] in videos):
         return run_clips(config, open_stream(folder.own_stream(config.stream), before), path, listeners)
     if not finished:
-        closed = f"{folder.sessions()} sessions are closed; finish it with: vcl run {quote(str(path / 'config.yaml'))}"
-        raise RunFolderError(f"{path} must be finished to take another video, {closed} --out {quote(str(path))}")
+        command = f"vcl run {quote(str(path / 'config.yaml'))} --out {quote(str(path))}"
+        raise RunFolderError(f"{path} must be finished before it takes another video; finish it with: {command}")
     if stream.videos[0] in videos:
-        raise RunFolderError(f"{path} must have no video called {stream.videos[0]} to take one, but it has")
+        raise RunFolderError(f"{path} already has a video called {stream.videos[0]}")
     clips = open_stream(folder.own_stream(config.stream), [*before, stream])
     return run_clips(config, clips, path, listeners, appended=stream)
 
@@ -72,4 +82,8 @@ def _stream_of(stream: StreamConfig, video: str) -> StreamConfig:
             whole = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
             name = whole.stem if path.is_file() else whole.name
             return replace(stream, benchmark="folder", root=str(whole.parent), videos=(name,), order="given")
+        if path.exists() or len(path.parts) != 1 or path.suffix.lower() in VIDEO_SUFFIXES:
+            kind = "a folder without frames" if path.is_dir() else "a file" if path.exists() else "no such file"
+            rule = "a video file, a folder of PNG or JPEG frames, or the name of a video in the run's benchmark"
+            raise VideoError(f"the video to append must be {rule}, got {video!r}, {kind}")
     return replace(stream, videos=(video,), order="given")

@@ -73,8 +73,7 @@ class Renderer:
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]
             query = Query.of_video(session, batch, frames, device, size, window)
-            self._network.check_query(query)
-            yield self._network.decode(
+            yield self._network.answer(
                 query,
                 {name: tensor.expand(len(batch), *tensor.shape) for name, tensor in own.session.items()},
                 {name: tensor[list(batch)] for name, tensor in own.frame.items()},

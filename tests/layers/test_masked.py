@@ -1,8 +1,11 @@
 import copy
 
+import pytest
 from torch import nn
 
-from vcl.layers.masked import WeightRule, mask_weights
+from vcl.layers import init
+from vcl.layers.fourier import FourierOperator
+from vcl.layers.masked import WeightRule, mask_weights, weights_of
 
 
 def masked(layer, **rule):

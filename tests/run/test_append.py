@@ -141,7 +141,10 @@ def test_the_command_of_the_run_leaves_an_appended_run_as_it_is(config, tmp_path
             RunFolderError,
             "the input of its network depends on how many there are",
         ),
-        ("pfnr", {}, "clip1", RunFolderError, "must have no video called clip1 to take one, but it has"),
+        ("pfnr", {}, "clip1", RunFolderError, "already has a video called clip1"),
+        ("pfnr", {}, "nowhere/clip.mp4", VideoError, "must be a video file, .*, got 'nowhere/clip.mp4', no such file"),
+        ("pfnr", {}, "/", VideoError, "got '/', a folder without frames"),
+        ("pfnr", {}, __file__, VideoError, "test_append.py', a file"),
         ("pfnr", {}, "clip9", VideoError, "the folder benchmark has no video called clip9; it has clip0, clip1, clip2"),
     ],
 )
@@ -163,7 +166,7 @@ def test_a_run_that_is_not_finished_takes_no_other_video(config, tmp_path):
 
     with pytest.raises(Stopped):
         run(config(), tmp_path / "run", lambda _: [stop])
-    with pytest.raises(RunFolderError, match=r"must be finished to take another video, 1 sessions are closed; finish"):
+    with pytest.raises(RunFolderError, match="must be finished before it takes another video; finish it with: vcl run"):
         append(tmp_path / "run", "clip2")
 
 
@@ -193,11 +196,19 @@ def test_a_run_that_was_killed_with_a_video_to_come_takes_that_one_first(config,
     folder.append(replace(folder.config().stream, videos=("clip2",)))
     assert not folder.finished()
     write_video(tmp_path / "holiday.mkv", iter([_tensor(clips[2])]))
-    with pytest.raises(RunFolderError, match="must be finished to take another video, 2 sessions are closed"):
+    with pytest.raises(RunFolderError, match="must be finished before it takes another video"):
         append(folder.path, str(tmp_path / "holiday.mkv"))
     append(folder.path, "clip2")
     assert folder.matrix()["videos"] == ["clip0", "clip1", "clip2"]
     assert folder.finished()
+
+
+def test_a_run_that_is_in_use_says_so(config, tmp_path):
+    with (
+        RunFolder.opened(tmp_path / "run", config()),
+        pytest.raises(RunFolderError, match=r"run is in use by process \d+"),
+    ):
+        append(tmp_path / "run", "clip2")
 
 
 def test_a_list_of_appended_videos_that_is_damaged_is_one_line(config, tmp_path):
@@ -249,3 +260,14 @@ def _tensor(clip):
     import torch
 
     return torch.from_numpy(np.array(clip.frames)).float() / 255
+
+
+def test_videos_that_have_moved_are_named_by_a_setting(config, tmp_path, stream, capsys):
+    run(config(train={"epochs": 1}), tmp_path / "run")
+    moved = tmp_path / "moved"
+    shutil.copytree(stream["root"], moved)
+    words = ["append", str(tmp_path / "run"), "clip2", "--quiet"]
+    assert main([*words, "train.epochs=5"]) == 2
+    assert "belongs to another config: it has train.epochs = 1, this run asks for 5" in capsys.readouterr().err
+    assert main([*words, f"stream.root={moved}"]) == 0
+    assert RunFolder.existing(tmp_path / "run").matrix()["videos"] == ["clip0", "clip1", "clip2"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -70,3 +71,13 @@ def test_a_run_of_version_1_is_decoded_and_goes_on_to_the_same_matrix(method, ti
 
 def test_the_kinds_that_notes_may_name_are_those_of_the_ledger():
     assert tuple(KEEPS) == get_args(StateKind) == _STATE_KINDS
+
+
+@pytest.mark.parametrize("method", ["pfnr", "finetune"])
+def test_a_folder_that_version_1_itself_wrote_has_the_numbers_that_it_sealed(method):
+    folder = RunFolder.existing(Path(__file__).parent / "version_1" / method)
+    decoder = decoder_of(folder)
+    last = folder.matrix()["rows"][-1]
+    assert [decoder.sha256(video) for video in (0, 1)] == last["state_sha256"]
+    assert [len(torch.cat(list(decoder.frames(video)))) for video in (0, 1)] == [3, 2]
+    assert folder.session_bytes(1)["session"] == 4 * 3 * 3 * (1 if method == "pfnr" else 2)

@@ -292,3 +292,34 @@ def test_what_could_not_be_stored_is_refused_in_one_line(network, line):
     untrained.apply_rule(lambda name: WeightRule())
     with pytest.raises(ConfigError, match=line):
         untrained.check_roles()
+
+
+def answering(output):
+    """A network that gives something else."""
+    return type("Other", (Everything,), {"decode": lambda self, query, session, frame: output(len(query))})
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        (lambda count: torch.zeros(count, 3, 32, 48), "Other.decode must give an Output, got Tensor"),
+        (
+            lambda count: Output(torch.zeros(count, 1, 32, 48)),
+            r"Other must give frames \(2, 3, 32, 48\), got \(2, 1, 32, 48\)",
+        ),
+    ],
+)
+def test_a_network_that_gives_no_frames_is_refused_at_its_first_answer(output, line):
+    network = answering(output)(EverythingConfig(), (32, 48), 1)
+    network.apply_rule(lambda name: WeightRule())
+    network.add_session(0)
+    with pytest.raises(ConfigError, match=line):
+        network.ask(Query.of_video(0, range(2), 2), torch.zeros(2, 3, 32, 48))
+    with pytest.raises(ConfigError, match="Other needs frame tensors: encode true frames, or load_frames before"):
+        network.ask(Query.of_video(0, range(2), 2))
+
+
+def test_a_class_that_is_no_backbone_is_refused_in_one_line():
+    BACKBONES.implementations["everything"] = type("Nothing", (), {})
+    with pytest.raises(ConfigError, match="the backbone everything must extend Backbone and have decode"):
+        build_network()

@@ -4,11 +4,13 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from inspect import isabstract
 
 from vcl.backbones.base import Backbone, SessionTensor
 from vcl.backbones.size_matching import match_size
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
 from vcl.config.backbones import BACKBONES as _REGISTRY
+from vcl.errors import ConfigError
 from vcl.layers.init import LeaveUndrawn
 from vcl.layers.masked import WeightRule
 
@@ -37,8 +39,11 @@ def build(
     Raises:
         ConfigError: the network cannot make frames of this size, or holds numbers that no session would store.
     """
+    kind = BACKBONES[config.name]
+    if not (isinstance(kind, type) and issubclass(kind, Backbone)) or isabstract(kind):
+        raise ConfigError(f"the backbone {config.name} must extend Backbone and have decode and session_tensors")
     with LeaveUndrawn():
-        network = BACKBONES[config.name](config, size, sessions)
+        network = kind(config, size, sessions)
     patterns = dict(exceptions or {})
     network.apply_rule(lambda name: next((patterns[p] for p in patterns if fnmatchcase(name, p)), rule))
     network.check_roles()

@@ -113,18 +113,34 @@ class Backbone(nn.Module, ABC):
         Raises:
             ConfigError: the network cannot answer the query.
         """
-        self.check_query(query)
         # One small gather serves any mixture of sessions without asking the device which they are.
         of_row = query.session.long()
         session = {
             name: torch.stack([own[name] for own in self.session_dicts()])[of_row] for name in self.session_tensors
         }
         if not self.frame_tensors:
-            return self.decode(query, session, {})
+            return self.answer(query, session, {})
         if frames is not None:
-            return self.decode(query, session, self.encode(query, frames))
+            return self.answer(query, session, self.encode(query, frames))
+        if not self._frame_table:
+            raise ConfigError(f"{type(self).__name__} needs frame tensors: encode true frames, or load_frames before")
         rows = self._first_frame[of_row] + query.t.long()
-        return self.decode(query, session, {name: table[rows] for name, table in self._frame_table.items()})
+        return self.answer(query, session, {name: table[rows] for name, table in self._frame_table.items()})
+
+    def answer(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
+        """What ``decode`` gives, held to what it must give.
+
+        Raises:
+            ConfigError: the network cannot answer the query, or gives something else than frames of its size.
+        """
+        self.check_query(query)
+        output: object = self.decode(query, session, frame)
+        if not isinstance(output, Output):
+            raise ConfigError(f"{type(self).__name__}.decode must give an Output, got {type(output).__name__}")
+        shape = (len(query), 3, *(query.size or self.size))
+        if query.window is None and output.frames.shape != shape:
+            raise ConfigError(f"{type(self).__name__} must give frames {shape}, got {tuple(output.frames.shape)}")
+        return output
 
     def forward(self, x: Tensor) -> Tensor:
         """Frames ``(B, 3, H, W)`` of ``Query.tensor``: how a stock continual-learning method calls the network."""
@@ -198,7 +214,10 @@ class Backbone(nn.Module, ABC):
             if count != 1:
                 role = "both" if count else "neither"
                 rule = "store every parameter and persistent buffer either as a shared weight or as a session tensor"
-                raise ConfigError(f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {role}")
+                cure = "a bias is a session tensor, a constant is a buffer with persistent=False"
+                raise ConfigError(
+                    f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {role} ({cure})"
+                )
             if name in parameters:
                 first = names.setdefault(id(parameters[name]), name)
                 if first != name:
@@ -217,6 +236,9 @@ class Backbone(nn.Module, ABC):
 
     def _check_session_tensors(self) -> None:
         for name, tensor in self.session_tensors.items():
+            if not isinstance(tensor, SessionTensor) or tensor.initial not in ("uniform", "zeros", "ones"):
+                rule = "be SessionTensor(shape, 'uniform', 'zeros' or 'ones')"
+                raise ConfigError(f"a session tensor of {type(self).__name__} must {rule}, got {name}: {tensor}")
             if not name.isidentifier() or hasattr(nn.ParameterDict, name) or not tensor.shape:
                 rule = "have a plain name and a shape of one number or more"
                 raise ConfigError(f"a session tensor of {type(self).__name__} must {rule}, got {name} {tensor.shape}")

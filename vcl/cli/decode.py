@@ -191,7 +191,7 @@ def _wanted(text: str | None, name: str, length: int) -> range:
         raise VclError(f"--frames must be A:B, A: or :B, got {text}")
     wanted = range(int(ends[1] or 0), int(ends[2] or length))
     if not wanted or wanted.stop > length:
-        raise VclError(f"--frames must be some within 0:{length}, the frames of {name}, got {text}")
+        raise VclError(f"--frames must lie within 0:{length}, the frames of {name}, got {text}")
     return wanted
 
 

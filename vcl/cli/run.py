@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import (
     Commands,
     add_config,
-    add_plugins,
     add_settings,
     check_yaml_path,
     load_config,
@@ -72,7 +71,7 @@ def _add_append(commands: Commands) -> None:
     append.add_argument(
         "video", metavar="VIDEO", help="a video file, a folder of frames, or the name of a video in the run's benchmark"
     )
-    add_plugins(append)
+    add_settings(append, "key=value that changes no result, such as stream.root=DIR where the videos have moved")
     append.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
     append.set_defaults(do=_append, goes_on=True)
 
@@ -129,16 +128,19 @@ def _run(arguments: argparse.Namespace) -> None:
 def _append(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
+    from vcl import config as configs
     from vcl.rundir import RunFolder
 
-    config = RunFolder.existing(arguments.run).config()
+    folder = RunFolder.existing(arguments.run)
+    config = configs.load(folder.path / "config.yaml", arguments.setting) if arguments.setting else folder.config()
+    folder.check_config(config)
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
-    log.info("%s, with the session of %s", arguments.run, arguments.video)  # Before torch is loaded.
+    log.info("appending %s to %s", arguments.video, arguments.run)  # Before torch is loaded.
 
     from vcl.append import append
 
-    _train(config, arguments.run, partial(append, arguments.run, arguments.video), arguments.quiet)
+    _train(config, arguments.run, partial(append, arguments.run, arguments.video, config=config), arguments.quiet)
 
 
 def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool, note: str = "") -> None:

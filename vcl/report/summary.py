@@ -215,7 +215,9 @@ def label(config: MethodConfig) -> str:
     capacity = capacity_of(config)
     if capacity is None:
         return config.name.capitalize()
-    return f"{config.name.upper()}, c = {100 * capacity:g} %"
+    unit = getattr(config, "unit", "weight")
+    of = "" if unit == "weight" else f" of {unit}s"
+    return f"{config.name.upper()}, c = {100 * capacity:g} %{of}"
 
 
 def numbers_line(matrix: SessionMatrix, metric: str) -> str:

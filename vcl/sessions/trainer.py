@@ -156,6 +156,7 @@ def build(
     network.reset_parameters(train.seed)
     if ledger is None:
         ledger = Ledger(network.layout(), method.state_kind)
+    ledger.quantiser = ledger.quantiser or method.quantiser(config.method)
     return method(
         model=network,
         clips=clips,

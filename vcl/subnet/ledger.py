@@ -62,7 +62,8 @@ class Ledger:
     Args:
         layout: shapes of the network's numbers; a mapping of the shared weights' alone will do.
         state_kind: what the method leaves behind a session.
-        quantiser: what ``seal`` does to the numbers that it seals; None leaves them as they are.
+        quantiser: what ``seal`` does to the numbers that it seals; None leaves them as they are. A method's session
+            tensors come stacked where it is ``shared_latest``.
 
     Raises:
         ValueError: ``state_kind`` is none of those.
@@ -79,7 +80,7 @@ class Ledger:
         self.layout = layout if isinstance(layout, Layout) else Layout(layout)
         self.shapes = {name: torch.Size(shape) for name, shape in self.layout.weights.items()}
         self.state_kind = state_kind
-        self._quantiser = quantiser
+        self.quantiser = quantiser
         self._records: list[SessionRecord] = []
         self._shares: list[Share] = []
         masked = self.shapes if state_kind == "shared_masked" else {}
@@ -218,14 +219,14 @@ class Ledger:
     def _sealed_form(self, path: str, value: Tensor) -> Tensor:
         """What decoding will have of a tensor; a copy on the CPU."""
         value = value.detach().cpu().clone()
-        if self._quantiser is None:
+        if self.quantiser is None:
             return value
-        sealed = self._quantiser(path, value)
+        sealed = self.quantiser(path, value)
         if sealed.shape != value.shape or sealed.dtype != value.dtype:
             raise ValueError(
                 f"a quantiser must keep the shape and type of {path}, got {tuple(sealed.shape)} {sealed.dtype}"
             )
-        if not torch.equal(self._quantiser(path, sealed), sealed):
+        if not torch.equal(self.quantiser(path, sealed), sealed):
             # A run that is stopped while it seals goes on from what it has loaded back, and seals that.
             raise ValueError(f"a quantiser must change nothing in its own result, got another {path}")
         return sealed

@@ -56,7 +56,10 @@ class PfnrConfig(WsnConfig):
 
     def check(self, run: RunConfig) -> None:
         """Refuse a backbone without a Fourier operator."""
-        operator = run.backbone.operator
+        backbone = run.backbone
+        rule = f"not be pfnr for {backbone.name}, which has no Fourier operator"
+        require(backbone.operator_knob != "", "method.name", rule, self.name)
+        operator = backbone.operator
         require(operator >= 1, _OPERATOR, "name a block for pfnr (without one the method is wsn)", operator)
 
 

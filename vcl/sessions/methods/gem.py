@@ -18,7 +18,10 @@ from vcl.subnet.ledger import Ledger
 
 
 class AgemPlugin(Buffered, AGEMPlugin):  # type: ignore[misc]
-    """Removes from a gradient what would raise the loss on some buffered frames."""
+    """Removes from a gradient what would raise the loss on some buffered frames.
+
+    Avalanche takes the gradient on those: of the run's loss alone, without ``Backbone.loss_terms``.
+    """
 
     def __init__(self, config: AgemConfig, seed: int = 0) -> None:
         super().__init__(config, seed, patterns_per_experience=config.buffer, sample_size=config.rehearse)
