@@ -1,5 +1,7 @@
 """Plugins of each kind as a user would write them: the text of a file, the name that it registers, settings."""
 
+from pathlib import Path
+
 METHOD = '''
 from dataclasses import dataclass
 
@@ -36,47 +38,7 @@ class Decay(VideoStrategy):
         return [DecayPlugin(config.strength)]
 '''
 
-BACKBONE = '''
-from dataclasses import dataclass
-
-import torch
-from torch import nn
-
-from vcl.backbones import Backbone, SessionTensor
-from vcl.config import BackboneConfig, register_backbone
-from vcl.query import Output
-
-
-@dataclass(frozen=True)
-class MlpConfig(BackboneConfig):
-    """Two linear layers, whose output is the frame's features."""
-
-    widths = ("width",)
-    name: str = "mlp"
-    """Name of the backbone."""
-    width: int = 8
-    """Channels of both layers."""
-
-
-@register_backbone
-class Mlp(Backbone):
-    config_class = MlpConfig
-
-    def __init__(self, config, size, sessions):
-        super().__init__(config, size, sessions)
-        self.width = config.width
-        self.fc1 = nn.Linear(2, config.width, bias=False)
-        self.fc2 = nn.Linear(config.width, config.width * size[0] * size[1], bias=False)
-
-    @property
-    def session_tensors(self):
-        return {"head": SessionTensor((3, self.width))}
-
-    def decode(self, query, session, frame):
-        x = torch.stack((query.fraction, query.session), dim=1).float()
-        features = self.fc2(self.fc1(x).sin()).view(len(x), self.width, *self.size)
-        return Output(torch.einsum("bchw,boc->bohw", features, session["head"]).sigmoid())
-'''
+BACKBONE = (Path(__file__).parents[1] / "experiments" / "own_backbone.py").read_text()
 
 BENCHMARK = """
 from pathlib import Path

@@ -30,6 +30,9 @@ from vcl.sessions.methods import METHODS as STRATEGIES
 from vcl.sessions.strategy import VideoStrategy
 
 
+DATACLASS_LINE = BACKBONE.splitlines().index("@dataclass(frozen=True)") + 1
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch, tiny_config, stream):
     """A working folder with a config, a grid of it, a manifest and the three plugins, named after what they add."""
@@ -133,11 +136,16 @@ def test_a_run_without_its_plugin_is_refused_with_the_name_that_is_missing(here,
         ("own.py", "raise ValueError('a\\nb')\n", "{path} cannot be loaded (line 1: ValueError: a b)"),
         ("own.py", "raise SystemExit(3)\n", "{path} cannot be loaded (line 1: SystemExit: 3)"),
         ("own.py", "x = 1\n", "plugin {path} must register a method, a backbone or a benchmark, got none"),
+        (
+            "own.py",
+            METHOD.replace("@dataclass(frozen=True)\n", ""),
+            "Decay.config_class must be a dataclass that extends MethodConfig",
+        ),
         ("own.py", METHOD.replace('"decay"', '"ewc"'), "the method ewc of DecayConfig must have a name of its own"),
         (
             "own.py",
             BACKBONE.replace("width: int = 8", "width: int"),
-            "cannot be loaded (line 12: TypeError: non-default argument 'width' follows",
+            f"cannot be loaded (line {DATACLASS_LINE}: TypeError: non-default argument 'width' follows",
         ),
         ("own.py", BACKBONE.replace("config_class =", "knobs ="), "Mlp.config_class must be a dataclass that extends"),
         ("own.py", BENCHMARK.replace("birds", "bees"), "the manifest of a benchmark must be a YAML file, got"),

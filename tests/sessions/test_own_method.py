@@ -158,3 +158,9 @@ def test_a_method_nobody_knows_is_refused_with_the_way_to_register_one():
         ConfigError, match=r"or one that --plugin FILE.py or an installed package registers\), got magic"
     ):
         configs.load(None, ["method.name=magic"])
+
+
+def test_a_session_state_that_could_not_be_stored_is_refused_in_one_line(ran, example, monkeypatch):
+    monkeypatch.setattr(example.AnchorPlugin, "session_state", lambda self: {"a": 3})
+    with pytest.raises(ConfigError, match=r"AnchorPlugin.session_state must give tensors by name, got \{'a': 3\}"):
+        ran("anchor", {})

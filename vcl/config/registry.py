@@ -123,7 +123,9 @@ class ClassRegistry(Registry[type[Config]]):
                 a notebook's cell, replaces the one before.
         """
         config = getattr(implementation, "config_class", None)
-        if not (isinstance(config, type) and is_dataclass(config) and issubclass(config, self.base)):
+        # A dataclass by itself: one that only extends another has none of the fields of its own.
+        is_own = isinstance(config, type) and "__dataclass_fields__" in vars(config)
+        if not (is_own and isinstance(config, type) and is_dataclass(config) and issubclass(config, self.base)):
             rule = f"{implementation.__qualname__}.config_class must be a dataclass that extends {self.base.__name__}"
             raise ConfigError(f"{rule}, got {config}")
         _check_knobs(config)

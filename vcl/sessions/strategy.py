@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from vcl.backbones import Backbone
 from vcl.config import passes
 from vcl.device import autocast
+from vcl.errors import ConfigError
 from vcl.layers import init
 from vcl.query import Batch, Output, Query
 from vcl.sessions.adam import adam
@@ -256,7 +257,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
         record = self.seal()
         super()._after_training_exp(**kwargs)
-        buffer = {name: tensor.cpu() for plugin in self.stateful for name, tensor in plugin.session_state().items()}
+        buffer = {name: tensor.cpu() for plugin in self.stateful for name, tensor in _state_of(plugin).items()}
         self.ledger.keep_buffer(buffer)
         self.record = replace(record, buffer=buffer)
 
@@ -293,3 +294,10 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         """The order of the current pass, less what a stopped run has done of it."""
         order = torch.randperm(frames, generator=init.generator(self.seed, "order", self.session, self.epoch))
         return order[: self._frames][self.step % self.steps_per_epoch * self.train_mb_size :]
+
+
+def _state_of(plugin: StatefulPlugin) -> dict[str, Tensor]:
+    state: object = plugin.session_state()
+    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise ConfigError(f"{type(plugin).__name__}.session_state must give tensors by name, got {state!r:.80}")
+    return state
