@@ -29,7 +29,6 @@ from vcl.rundir import RunFolder
 from vcl.sessions.methods import METHODS as STRATEGIES
 from vcl.sessions.strategy import VideoStrategy
 
-
 DATACLASS_LINE = BACKBONE.splitlines().index("@dataclass(frozen=True)") + 1
 
 
