@@ -14,7 +14,7 @@ def test_seconds_by_hand(tiny_config, calibration):
     training = (10 + 6 * 1.0 + 5 + 4 * 0.5) + (10 + 2 * later_step + 5 + 2 * 0.5)
     evaluation = (20 + 0.25 + 4 * 0.125) + (20 + 2 * 0.25 + 6 * 0.125)
     found = seconds_of(config, work, calibration)
-    assert found == {"training": training, "evaluation": evaluation, "around": 100 + 2 * 7}
+    assert found == {"training": training, "evaluation": evaluation, "overhead": 100 + 2 * 7}
     often = replace(config, train=replace(config.train, checkpoint_seconds=2.0))
     assert seconds_of(often, work, calibration)["training"] == training + (6 // 2) * 3 + (2 * 3 // 3) * 3
 

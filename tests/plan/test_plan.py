@@ -86,7 +86,7 @@ def test_the_command_plans_in_text_and_in_json(tiny_config, stream, tmp_path, ca
     found = json.loads(capsys.readouterr().out)
     assert found["method"] == "replay"
     assert found["steps"] == 4 * 3 + 3 * 2 + 3 * 3
-    assert set(found["hours"]) == {"training", "evaluation", "around"}
+    assert set(found["hours"]) == {"training", "evaluation", "overhead"}
     assert found["total_hours"] == sum(found["hours"].values()) > 0
     assert found["memory_bytes"] > 2**20
     assert not (tmp_path / "run").exists()

@@ -33,8 +33,8 @@ def seconds_of(config: RunConfig, work: Sequence[SessionWork], calibration: Cali
             if number:
                 steps_per_pass = math.ceil(session.frames / config.train.batch)
                 evaluation += times.begin + k * steps_per_pass * times.first_step + row.frame * session.frames
-    around = calibration.start + times.seal * len(work)
-    return {"training": training, "evaluation": evaluation, "around": around}
+    overhead = calibration.start + times.seal * len(work)
+    return {"training": training, "evaluation": evaluation, "overhead": overhead}
 
 
 def _step(number: int, session: SessionWork, times: SessionTimes) -> float:

@@ -101,7 +101,7 @@ class Time:
     """How long it takes.
 
     Args:
-        hours: by part: training, evaluation, and what is around them; without decoding the videos into the cache.
+        hours: by part: training, evaluation and overhead; without decoding the videos into the cache.
             Empty where they were not measured.
         calibration_seconds: that it took to measure them; None where they were not.
     """
