@@ -53,7 +53,7 @@ class Metric:
         return f"{value:.{self.digits}f} {self.unit}".rstrip()
 
     def load_function(self) -> Callable[..., Any]:
-        """Import the function."""
+        """The function that ``function`` names; imports its module, and with it torch."""
         module, name = self.function.split(":")
         function: Callable[..., Any] = getattr(import_module(module), name)
         return function

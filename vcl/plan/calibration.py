@@ -97,7 +97,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, text: str) -> Calibration:
-        """What ``to_json`` gave."""
+        """The calibration of which ``to_json`` gave this, in another process."""
         parts = json.loads(text)
         groups = {"session": SessionTimes, "row": RowTimes, "memory": PeakMemory}
         return cls(**{**parts, **{name: group(**parts[name]) for name, group in groups.items()}})

@@ -62,7 +62,7 @@ class Stored:
 
     @property
     def stored_bytes(self) -> int:
-        """All kinds together."""
+        """Bytes of all kinds together, at the end of the run."""
         return sum(self.stored.values())
 
 

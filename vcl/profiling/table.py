@@ -67,7 +67,7 @@ class Table:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """The table as JSON holds it: rows by name, setting and config."""
         return asdict(self)
 
     def to_text(self) -> str:
