@@ -25,7 +25,7 @@ from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 
 log = logging.getLogger(__name__)
 
-_UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
+_UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "train.graph", "stream.cache", "stream.root")
 """Settings that cannot change a result: two configs that differ in nothing else are the same run. The folder of the
 videos is one of them, since a run knows its frames by their hash."""
 
