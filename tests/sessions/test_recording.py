@@ -22,7 +22,7 @@ from vcl.sessions.recording import WARM_UP, Recording, obstacle
 from vcl.sessions.schedule import WarmupCosine
 from vcl.sessions.strategy import VideoStrategy
 
-RECORDED = {"wsn", "pfnr", "finetune", "single", "single_matched", "joint", "cumulative", "ewc", "mas"}
+RECORDED = {"wsn", "pfnr", "finetune", "single", "single_matched", "joint", "cumulative", "ewc"}
 
 
 class Tape(TorchDispatchMode):

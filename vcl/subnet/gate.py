@@ -23,10 +23,10 @@ class Gate:
     def __init__(self, weights: Mapping[str, MaskedWeight], ledger: Ledger) -> None:
         self._sealed = []
         for name, weight in weights.items():
-            sealed = ledger.sealed(name).to(weight.value.device)
+            sealed = ledger.sealed(name)
             if sealed.any():
-                bits = ledger.values(name).to(sealed.device).view(torch.int32)
-                self._sealed.append((weight.value, ~as_bits(sealed), bits))
+                bits = ledger.values(name).to(weight.value.device).view(torch.int32)
+                self._sealed.append((weight.value, ~as_bits(sealed.to(bits.device)), bits))
 
     @torch.no_grad()
     def restore(self) -> None:
