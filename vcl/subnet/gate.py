@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from vcl.layers.masked import MaskedWeight
 from vcl.subnet.ledger import Ledger, as_bits
@@ -26,10 +27,37 @@ class Gate:
             sealed = ledger.sealed(name).to(weight.value.device)
             if sealed.any():
                 bits = ledger.values(name).to(sealed.device).view(torch.int32)
-                self._sealed.append((weight.value, ~as_bits(sealed), bits))
+                where = ~as_bits(sealed) if sealed.device.type == "cpu" else sealed
+                self._sealed.append((weight.value, where, bits))
 
     @torch.no_grad()
     def restore(self) -> None:
         """Write back every sealed weight; called after each step of the optimiser."""
-        for value, free, bits in self._sealed:
-            value.view(torch.int32).bitwise_and_(free).bitwise_or_(bits)
+        for value, where, bits in self._sealed:
+            if value.device.type == "cpu":
+                restore_free(value, where, bits)
+            else:
+                restore_sealed(value, where, bits)
+
+
+def restore_free(value: Tensor, free: Tensor, bits: Tensor) -> None:
+    """Write the bits of sealed weights, in two passes; a CPU takes a third of the time of ``restore_sealed``.
+
+    Args:
+        value: float32, changed in place.
+        free: int32, all bits set where a weight is not sealed, and none where it is.
+        bits: int32, of the sealed weights, and 0 elsewhere.
+    """
+    value.view(torch.int32).bitwise_and_(free).bitwise_or_(bits)
+
+
+def restore_sealed(value: Tensor, sealed: Tensor, bits: Tensor) -> None:
+    """Write the bits of sealed weights, in one pass of 13 bytes a weight instead of 24.
+
+    Args:
+        value: float32, changed in place.
+        sealed: boolean.
+        bits: int32, of the sealed weights.
+    """
+    numbers = value.view(torch.int32)
+    torch.where(sealed, bits, numbers, out=numbers)
