@@ -27,37 +27,36 @@ class Gate:
             sealed = ledger.sealed(name).to(weight.value.device)
             if sealed.any():
                 bits = ledger.values(name).to(sealed.device).view(torch.int32)
-                where = ~as_bits(sealed) if sealed.device.type == "cpu" else sealed
-                self._sealed.append((weight.value, where, bits))
+                self._sealed.append((weight.value, ~as_bits(sealed) if sealed.device.type == "cpu" else sealed, bits))
 
     @torch.no_grad()
     def restore(self) -> None:
         """Write back every sealed weight; called after each step of the optimiser."""
-        for value, where, bits in self._sealed:
-            if value.device.type == "cpu":
-                restore_free(value, where, bits)
+        for value, mask, bits in self._sealed:
+            if mask.dtype == torch.bool:
+                restore_by_where(value, mask, bits)
             else:
-                restore_sealed(value, where, bits)
+                restore_by_bits(value, mask, bits)
 
 
-def restore_free(value: Tensor, free: Tensor, bits: Tensor) -> None:
-    """Write the bits of sealed weights, in two passes; a CPU takes a third of the time of ``restore_sealed``.
+def restore_by_bits(value: Tensor, free: Tensor, bits: Tensor) -> None:
+    """Write the bits of sealed weights, in two passes; on a CPU three times faster than ``restore_by_where``.
 
     Args:
         value: float32, changed in place.
-        free: int32, all bits set where a weight is not sealed, and none where it is.
-        bits: int32, of the sealed weights, and 0 elsewhere.
+        free: int32, the shape of ``value``: no bit is set where a weight is sealed, and all are elsewhere.
+        bits: int32, the shape of ``value``: of the sealed weights, and 0 elsewhere.
     """
     value.view(torch.int32).bitwise_and_(free).bitwise_or_(bits)
 
 
-def restore_sealed(value: Tensor, sealed: Tensor, bits: Tensor) -> None:
-    """Write the bits of sealed weights, in one pass of 13 bytes a weight instead of 24.
+def restore_by_where(value: Tensor, sealed: Tensor, bits: Tensor) -> None:
+    """Write the bits of sealed weights, in one pass; on CUDA, 13 bytes a weight are moved instead of 24.
 
     Args:
         value: float32, changed in place.
-        sealed: boolean.
-        bits: int32, of the sealed weights.
+        sealed: boolean, the shape of ``value``.
+        bits: int32, the shape of ``value``.
     """
     numbers = value.view(torch.int32)
     torch.where(sealed, bits, numbers, out=numbers)
