@@ -6,9 +6,10 @@ import argparse
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from vcl.cli.common import (
     tell,
     terminal_width,
 )
-from vcl.errors import VclError
+from vcl.errors import ConfigError, VclError
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
@@ -111,6 +112,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
     config = load_config(arguments.config, arguments.setting)
+    _refuse_logging_without_client([config])
     path = arguments.out or Path("runs", arguments.config.stem)
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
@@ -134,6 +136,7 @@ def _append(arguments: argparse.Namespace) -> None:
     folder = RunFolder.existing(arguments.run)
     config = configs.load(folder.path / "config.yaml", arguments.setting) if arguments.setting else folder.config()
     folder.check_config(config)
+    _refuse_logging_without_client([config])
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
     log.info("appending %s to %s", arguments.video, arguments.run)  # Before torch is loaded.
@@ -176,10 +179,14 @@ def _plan(arguments: argparse.Namespace) -> None:
 def _grid(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
+    from vcl import config as configs
     from vcl.grid_file import read_grid
 
     check_yaml_path(arguments.grid, "grid")
     cells = read_grid(arguments.grid, arguments.setting)
+    _refuse_logging_without_client(
+        configs.load(cell.base, cell.settings, quiet=True) for cell in cells if cell.bytes_of is None
+    )
 
     from vcl.device import keep_freed_memory
     from vcl.grid import run_grid
@@ -204,6 +211,23 @@ def _refuse_launchers() -> None:
             f"a run is one process and trains on one device, got WORLD_SIZE = {world_size}; start vcl without torchrun "
             "(several processes of vcl grid, each started by itself, share its cells)"
         )
+
+
+def _refuse_logging_without_client(configs: Iterable[RunConfig]) -> None:
+    """Refuse runs that log to W&B where its client is not installed, before anything is made.
+
+    Args:
+        configs: of the runs; looked at only where the client is missing.
+
+    Raises:
+        ConfigError: one of them logs.
+    """
+    try:
+        metadata.version("wandb")
+    except metadata.PackageNotFoundError as error:
+        for mode in (config.wandb.mode for config in configs if config.wandb.mode != "disabled"):
+            rule = "wandb.mode must be disabled where the package wandb is not installed"
+            raise ConfigError(f"{rule}, got {mode}") from error
 
 
 @contextmanager
