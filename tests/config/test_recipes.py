@@ -7,6 +7,7 @@ import yaml
 from vcl import config as configs
 from vcl.config import BackboneConfig, MethodConfig, NervConfig, RunConfig, register_backbone, register_method
 from vcl.config.recipes import CHOICES, FAST, PAPER, chosen
+from vcl.config.rules import shown
 from vcl.errors import ConfigError
 from vcl.rundir import RunFolder
 
@@ -24,6 +25,7 @@ PAPERS = {
 """As the code of the PFNR paper trains; what vcl did for want of a setting before there were recipes."""
 
 WITH_OPERATOR = ["method.name=pfnr", "backbone.operator_block=2"]
+README = Path(__file__).parents[2] / "README.md"
 OLD_RUNS = Path(__file__).parents[1] / "run" / "version_1"
 
 
@@ -102,6 +104,15 @@ def test_the_recipes_differ_in_every_choice_and_each_has_a_reason():
     assert len(chosen(FAST, "backbone")) + len(chosen(PAPER, "train")) == len(CHOICES)
 
 
+def test_the_readme_has_the_table():
+    rows = [row for row in README.read_text().splitlines() if row.startswith(tuple(f"| `{c.key}` |" for c in CHOICES))]
+    assert rows == [
+        f"| `{c.key}` | {shown(c.paper)} | {shown(c.fast)} "
+        f"| {'' if c.fast_with_operator is None else f'{shown(c.fast_with_operator)} '}| {c.reason} |"
+        for c in CHOICES
+    ]
+
+
 @pytest.mark.parametrize("recipe", ["paper", "fast"])
 def test_what_is_set_wins_over_the_recipe_wherever_it_is_set(tmp_path, recipe):
     path = tmp_path / "run.yaml"
@@ -160,4 +171,5 @@ def test_settings_that_an_old_run_s_config_lacks_are_the_paper_s(tmp_path):
     with RunFolder.opened(tmp_path / "run", configs.load(None)) as folder:
         (folder.path / "config.yaml").write_text("train: {epochs: 3, lr: 0.01}\nbackbone: {levels: 6}\n")
     config = folder.config()
-    assert (config.train.epochs, config.train.score_rate, config.backbone) == (3, 1.0, NervConfig(levels=6, initial="paper"))
+    assert (config.train.epochs, config.train.score_rate) == (3, 1.0)
+    assert config.backbone == NervConfig(levels=6, initial="paper")

@@ -1,18 +1,19 @@
 """Recipes: values of settings that nobody set.
 
-``paper`` trains as the code of the PFNR paper does. ``fast``, the default, reaches its quality in a quarter of its time;
-``experiments/README.md`` has the measurements.
+``paper`` trains as the code of the PFNR paper does. ``fast``, the default, reaches its quality in a quarter of its
+time; ``experiments/README.md`` has the measurements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from vcl.config.rules import shown
 
-FAST, PAPER = "fast", "paper"
+FAST: Final = "fast"
+PAPER: Final = "paper"
 
 
 @dataclass(frozen=True)
