@@ -22,7 +22,5 @@ def strategy_of(method, config, clips, **options):
         clips=clips,
         ledger=ledger,
         plugins=plugins,
-        epochs=2,
-        batch=2,
-        **{"loss": LOSSES["l2"], "device": DEVICE, **options},
+        **{"epochs": 2, "batch": 2, "loss": LOSSES["l2"], "device": DEVICE, **options},
     )

@@ -136,7 +136,11 @@ class Decoder:
 
     @classmethod
     def of_run(
-        cls, folder: RunFolder | Path | str, state: int | None = None, device: torch.device | str = "cpu"
+        cls,
+        folder: RunFolder | Path | str,
+        state: int | None = None,
+        device: torch.device | str = "cpu",
+        precision: str | None = None,
     ) -> Decoder:
         """Open a run as it stood after one of its sessions.
 
@@ -144,13 +148,15 @@ class Decoder:
             folder: the run.
             state: the session, from 0; default the latest.
             device: where to decode.
+            precision: of the network's layers; default the run's ``matrix.precision``.
 
         Raises:
             RunFolderError: it is no run folder, there is no such session, or one is damaged.
         """
         folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(Path(folder))
         sealed = SealedSessions(folder, state)
-        return cls(Renderer(backbones.of_run(sealed.config, sealed.notes[0].sessions).to(device)), sealed)
+        network = backbones.of_run(sealed.config, sealed.notes[0].sessions).to(device)
+        return cls(Renderer(network, precision or sealed.config.matrix.precision), sealed)
 
     @property
     def videos(self) -> Sequence[SessionNotes]:

@@ -90,6 +90,7 @@ def test_nobody_s_choice_is_the_fast_recipe():
         "train.lr": 4e-3,
         "train.betas": [0.9, 0.999],
         "train.score_rate": 0.3,
+        "train.precision": "auto",
     }
 
 

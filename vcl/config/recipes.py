@@ -57,6 +57,7 @@ CHOICES = (
     Choice("train.lr", 5e-4, 4e-3, "fewer steps, so longer ones", fast_with_operator=2e-3),
     Choice("train.betas", (0.5, 0.999), (0.9, 0.999), "steadier long steps", fast_with_operator=(0.5, 0.999)),
     Choice("train.score_rate", 1.0, 0.3, "masks that change more slowly than weights"),
+    Choice("train.precision", "float32", "auto", "bfloat16 on CUDA"),
 )
 """Every setting in which the recipes differ. In all others both keep the default, which is the paper's."""
 

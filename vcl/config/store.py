@@ -26,7 +26,10 @@ from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 
 log = logging.getLogger(__name__)
 
-_UNIDENTIFYING = ("wandb", "train.recipe", "train.checkpoint_seconds", "stream.cache", "stream.root")
+_UNIDENTIFYING = (
+    *("wandb", "stream.cache", "stream.root"),
+    *("train.recipe", "train.graph", "train.checkpoint_seconds"),
+)
 """Settings that cannot change a result: two configs that differ in nothing else are the same run. The folder of the
 videos is one of them, since a run knows its frames by their hash; and the recipe, since what it chose is a setting."""
 

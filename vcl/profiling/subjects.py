@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcl.config import FinetuneConfig, NervConfig, PfnrConfig, RunConfig, WsnConfig
+from vcl.device import autocast, tensor_float32
 from vcl.errors import ConfigError
 from vcl.profiling.timing import Subject, Watch
 from vcl.sessions.experience import video_stream
@@ -101,9 +102,10 @@ def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
         watch.start()
         for _ in range(steps):
             network.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16, enabled=config.train.precision == "bfloat16"):
-                frames = network(embedding)
-            torch.autograd.backward(F.mse_loss(frames.float(), truth))
+            with tensor_float32(config.train.precision == "tfloat32"):
+                with autocast(device, config.train.precision):
+                    frames = network(embedding)
+                torch.autograd.backward(F.mse_loss(frames.float(), truth))
         watch.stop()
 
     return subject

@@ -72,7 +72,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
                 plugin.load_state_dict(_within("plugin/", tensors))
             strategy.step, strategy.seconds_before = notes["step"], notes["seconds"]
             if strategy.step % strategy.steps_per_epoch:
-                self.means.resume(tensors["means"].to(strategy.device))
+                self.means.resume(tensors["means"])
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Save if it is due or a stop was requested; after the last step of an epoch only check its loss."""

@@ -11,6 +11,7 @@ from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, WsnConfig
 from vcl.decode import SealedSessions
+from vcl.device import precision_of
 from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.adam import adam
@@ -166,7 +167,8 @@ def build(
         batch=train.batch,
         seed=train.seed,
         stop_after=stop_after,
-        precision=train.precision,
+        precision=precision_of(train.precision, device),
+        graph=train.graph,
         ledger=ledger,
         plugins=[
             *method.own_plugins(config.method, ledger, train.seed),
