@@ -29,7 +29,7 @@ from vcl.config.methods.rehearsal import (
     ReplayConfig,
 )
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
-from vcl.config.store import first_difference, from_dict, load, to_dict, to_yaml
+from vcl.config.store import first_difference, from_dict, identity, load, to_dict, to_yaml
 from vcl.config.stream import StreamConfig
 from vcl.config.train import TrainConfig, passes
 
@@ -63,6 +63,7 @@ __all__ = [
     "WsnConfig",
     "first_difference",
     "from_dict",
+    "identity",
     "load",
     "passes",
     "register_backbone",
