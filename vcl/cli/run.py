@@ -177,7 +177,8 @@ def _plan(arguments: argparse.Namespace) -> None:
     from vcl.profiling.machine import describe
 
     estimate = plan(config, arguments.out or Path("runs", arguments.config.stem))
-    machine = describe(prepare_device(config.train))
+    busy = {"processors": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
+    machine = {**describe(prepare_device(config.train)), **busy}
     text = estimate.to_text()
     data = json.dumps({**estimate.to_json(), "machine": machine, "config": configs.identity(config)}, indent=1)
     keep(text, data)

@@ -205,10 +205,15 @@ def settings_text(source: Source) -> str:
     return ", ".join(f"{name} {setting_text(value)}" for name, value in conditions if _is_known(value))
 
 
+def differing(source: Source, run: RunConfig) -> list[Condition]:
+    """The conditions in which a run is known to differ from a source."""
+    return [condition for condition in _CONDITIONS if condition.differs(source, run)]
+
+
 def is_network(source: Source, run: RunConfig) -> bool:
-    """Whether a run has a source's method and, as far as it is known, its network; never where its backbone is not."""
-    others = [condition for condition in _CONDITIONS if condition.of_network and condition.differs(source, run)]
-    return source.method == run.method.name and bool(source.backbone) and not others
+    """Whether a run has a source's method, stream and, as far as it is known, network; its backbone must be known."""
+    same = bool(source.backbone) and source.method == run.method.name and source.stream in streams_of(run)
+    return same and not any(condition.of_network for condition in differing(source, run))
 
 
 def compare_with_published(
@@ -256,10 +261,9 @@ def _reasons(source: Source, numbers: Sequence[Published], run: Summary) -> Iter
         numbers: all that the source has.
         run: ours.
     """
-    for condition in _CONDITIONS:
-        if condition.differs(source, run.config):
-            theirs, ours = condition.theirs(source), condition.ours(run.config)
-            yield f"{condition.name} {setting_text(theirs)}, ours {setting_text(ours)}"
+    for condition in differing(source, run.config):
+        theirs, ours = condition.theirs(source), condition.ours(run.config)
+        yield f"{condition.name} {setting_text(theirs)}, ours {setting_text(ours)}"
     order = next((number.videos for number in numbers if number.video == MEAN), ())
     yield from _about_sessions(order, run)
     yield from _about_frames({number.video: number.frames for number in numbers}, order, run)
