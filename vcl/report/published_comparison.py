@@ -64,7 +64,7 @@ def _of_recipe(value: object) -> Callable[[Source], object]:
 
 def _precision(run: RunConfig) -> str:
     """TensorFloat-32 is what PyTorch's convolutions took for float32 when the papers were written."""
-    return "float32" if run.train.precision == "tfloat32" else run.train.precision
+    return {"tfloat32": "float32"}.get(run.train.precision, run.train.precision)
 
 
 def _score_rate(run: RunConfig) -> float | None:

@@ -74,7 +74,8 @@ class Cost:
         videos: of the run.
         hours: by part, on that machine.
         machine: what it is, in words.
-        load: processes that wanted to run on it, and its processors; empty where these were not stored.
+        share: of the time of its only thread, how much it had a processor for itself; 1 where that is not known, as on
+            a GPU or with several threads.
     """
 
     name: str
@@ -82,13 +83,13 @@ class Cost:
     videos: frozenset[str]
     hours: Mapping[str, float]
     machine: str
-    load: str = ""
+    share: float = 1.0
 
     def hours_for(self, source: Source) -> float:
-        """Hours of the run with the epochs of a source, where these are known."""
+        """Hours of the run with the epochs of a source, where these are known, while nothing else runs there."""
         epochs = source.epochs or self.config.train.epochs
         training = self.hours.get("training", 0.0)
-        return sum(self.hours.values()) + training * (epochs / self.config.train.epochs - 1)
+        return self.share * (sum(self.hours.values()) + training * (epochs / self.config.train.epochs - 1))
 
 
 def read_costs(paths: Sequence[Path]) -> list[Cost]:
@@ -166,8 +167,8 @@ Made by `vcl reproducibility` from results of finished runs; not to be edited.
 Differences are ours minus published. Ours are means over frames rounded to 8 bits, as decoded from disk."""
 
 _COSTS = """\
-Measured by `vcl plan` in short runs on that machine, and not by whole runs. The load is how many processes wanted to run,
-the plan's own among them, and on how many processors: where there are more of them, the hours are too long."""
+Measured by `vcl plan` in short runs on that machine, and not by whole runs. Where others were at work there, the plan's
+only thread had a share of a processor; the hours on a quiet machine are that share of the planned ones."""
 
 
 def _counts_table(groups: Mapping[tuple[str, str], Sequence[Finding]], tolerance: float) -> str:
@@ -285,11 +286,12 @@ def _runs_table(groups: Mapping[str, Sequence[Summary]]) -> str:
 
 
 def _costs_table(costs: Sequence[Cost]) -> str:
-    rows = [["plan", "machine", "method and stream", "load", "epochs", "training", "in all"]]
+    rows = [["plan", "machine", "method and stream", "epochs", "planned", "share", "quiet"]]
     for cost in costs:
         train, what = cost.config.train, f"{cost.config.method.name} on {Path(cost.config.stream.benchmark).stem}"
-        hours = [_shown_hours(cost.hours.get("training", 0.0)), _shown_hours(sum(cost.hours.values()))]
-        rows.append([f"`{cost.name}`", cost.machine, what, cost.load, str(train.epochs), *hours])
+        hours = sum(cost.hours.values())
+        numbers = [_shown_hours(hours), f"{cost.share:.0%}", _shown_hours(cost.share * hours)]
+        rows.append([f"`{cost.name}`", cost.machine, what, str(train.epochs), *numbers])
     return markdown_table(rows, left=3)
 
 
@@ -312,7 +314,9 @@ def _cost(path: Path) -> Cost:
     try:
         hours = {str(part): float(taken) for part, taken in values["hours"].items()}
         config, machine = configs.from_dict(values["config"]), values["machine"]
-        load = f"{machine['load']} on {machine['processors']}" if "load" in machine else ""
-        return Cost(path.stem, config, frozenset(values["frames"]), hours, machine_text(machine), load)
-    except (KeyError, TypeError, ValueError, AttributeError, VclError) as error:
+        # Several threads wait for each other, and for a GPU, on a quiet machine too.
+        is_told = "calibration_processor_seconds" in values and (machine["device"], machine["threads"]) == ("cpu", 1)
+        share = values["calibration_processor_seconds"] / values["calibration_seconds"] if is_told else 1.0
+        return Cost(path.stem, config, frozenset(values["frames"]), hours, machine_text(machine), min(share, 1.0))
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, VclError) as error:
         raise VclError(f"{path} is not a plan as vcl plan --save writes them: {error}") from error
