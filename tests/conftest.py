@@ -21,7 +21,7 @@ pytest_plugins = ["report_fixtures", "video_fixtures"]
 TINY = {
     "stream": {"size": [32, 48]},
     "backbone": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
-    "train": {"epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": str(DEVICE)},
+    "train": {"recipe": "paper", "epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": str(DEVICE)},
     "wandb": {"mode": "disabled"},
 }
 

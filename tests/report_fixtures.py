@@ -83,7 +83,7 @@ def published_runs(tmp_path):
         for seed, name in enumerate(runs):
             config = RunConfig(
                 stream=StreamConfig(**{"benchmark": "uvg17", "size": SIZE, **(stream or {})}),
-                train=TrainConfig(**{"seed": seed, **(train or {})}),
+                train=TrainConfig(**{"seed": seed, "epochs": 150, "lr": 5e-4, **(train or {})}),
                 method=method or WsnConfig(),
                 backbone=backbone or NervConfig(),
             )

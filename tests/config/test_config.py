@@ -112,7 +112,7 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("backbone.operator_block=6", "backbone.operator_block must lie in 0..5, got 6"),
         ("backbone.strides=[]", "backbone.strides must hold one whole number from 1 up for each block, got []"),
         ("method.name=magic", f"method.name must be one of {', '.join(METHODS)} (or one that --plugin"),
-        ("matrix.transfer_epochs=151", "matrix.transfer_epochs must be at most train.epochs = 150, got 151"),
+        ("matrix.transfer_epochs=37", "matrix.transfer_epochs must be at most train.epochs = 36, got 37"),
         ("wandb.mode=cloud", "wandb.mode must be one of offline, online, disabled, got cloud"),
     ],
 )

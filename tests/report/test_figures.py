@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from vcl.errors import VclError
-from vcl.report.figures.comparison import bytes_figure, sessions_figure
+from vcl.report.figures.comparison import bytes_figure, seconds_figure, sessions_figure
 from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure, shares_of, step_offsets
 from vcl.report.figures.style import PALE, contrast, figure_bytes, ink_on, write_figure
 
@@ -101,7 +101,7 @@ def test_names_are_drawn_as_they_are(name):
     assert labels[0] == name
     assert f"0 {name}" in labels
     drawn = figure, sessions_figure({name: [matrix]}), bytes_figure({name: [(10, 3.0)]}), curves_figure(CURVE, [name])
-    for each in drawn:
+    for each in (*drawn, seconds_figure({name: [CURVE]}, [name])):
         assert not any(text.get_parse_math() for text in each.findobj(Text))
         assert figure_bytes(each, "png")
 
@@ -163,6 +163,26 @@ def test_curves_need_an_epoch():
 def test_sessions_start_where_the_ones_before_end():
     events = [epoch(0, 0, steps=8), epoch(0, 1, steps=8), epoch(1, 0, steps=20), epoch(2, 0, steps=6)]
     assert step_offsets(events) == {0: 0, 1: 8, 2: 28}
+
+
+def test_each_video_has_a_panel_with_the_training_of_every_run_against_its_seconds():
+    fast = [epoch(0, 0, psnr=24.0), epoch(0, 1, psnr=26.0), epoch(1, 0, psnr=21.0)]
+    slow = [epoch(0, 0, psnr=14.0)]
+    figure = seconds_figure({"fast": [fast], "paper": [slow, fast]}, ["bear", "camel"])
+    bear, camel = figure.axes
+    assert [axes.get_title("left") for axes in figure.axes] == ["bear", "camel"]
+    assert [line.get_xdata().tolist() for line in bear.lines] == [[10, 20], [10], [10, 20]]
+    assert [line.get_ydata().tolist() for line in bear.lines] == [[24, 26], [14], [24, 26]]
+    assert [line.get_ydata().tolist() for line in camel.lines] == [[21], [], [21]]
+    assert bear.get_xscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["fast", "paper"]
+    one, other, same = (line.get_color() for line in bear.lines)
+    assert one != other == same
+
+
+def test_an_epoch_that_was_trained_again_counts_once():
+    (axes,) = seconds_figure({"run": [[epoch(0, 0), epoch(0, 1, psnr=1.0), epoch(0, 1, psnr=2.0)]]}, ["bear"]).axes
+    assert axes.lines[0].get_ydata().tolist() == [20, 2]
 
 
 def test_the_shares_of_a_layer_add_up_to_all_of_it():

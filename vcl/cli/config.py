@@ -30,7 +30,7 @@ def add_config_commands(commands: Commands) -> None:
     add_settings(config, "with a YAML file: key=value, which overrides the file")
     config.set_defaults(do=_config)
 
-    listing = commands.add_parser("list", help="list methods, backbones, benchmarks or losses")
+    listing = commands.add_parser("list", help="list methods, backbones, benchmarks, losses or recipes")
     listing.add_argument("table", choices=tuple(_TABLES), help="what to list")
     add_plugins(listing)
     listing.set_defaults(do=_list)
@@ -71,12 +71,18 @@ def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
 
 def _section(section: str, name: str, kind: type[Any]) -> str:
     from vcl.config.listing import knobs_of, summary_of
+    from vcl.config.recipes import CHOICES
 
+    choices = {choice.key: choice for choice in CHOICES}
     heading = section if name == section else f"{section} {name}"
     lines = [f"{heading}: {summary_of(kind)}"]
     for knob in knobs_of(kind):
         lines.append(f"  {section}.{knob.name}={knob.default}  ({knob.kind})")
-        lines += textwrap.wrap(knob.meaning, 100, initial_indent="      ", subsequent_indent="      ")
+        meanings = [knob.meaning]
+        if (choice := choices.get(f"{section}.{knob.name}")) is not None:
+            meanings.append(choice.in_words())
+        for meaning in meanings:
+            lines += textwrap.wrap(meaning, 100, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
 
 
@@ -122,4 +128,21 @@ def _losses() -> dict[str, str]:
     return LOSSES
 
 
-_TABLES = {"methods": _methods, "backbones": _backbones, "benchmarks": _benchmarks, "losses": _losses}
+def _recipes() -> dict[str, str]:
+    from vcl.config.recipes import CHOICES, FAST, PAPER
+
+    with_operator = [choice.as_typed(FAST, True) for choice in CHOICES if choice.fast_with_operator is not None]
+    return {
+        FAST: " ".join(choice.as_typed(FAST) for choice in CHOICES),
+        f"{FAST}, with a Fourier operator": " ".join(with_operator),
+        PAPER: " ".join(choice.as_typed(PAPER) for choice in CHOICES),
+    }
+
+
+_TABLES = {
+    "methods": _methods,
+    "backbones": _backbones,
+    "benchmarks": _benchmarks,
+    "losses": _losses,
+    "recipes": _recipes,
+}

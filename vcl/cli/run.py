@@ -132,10 +132,12 @@ def _append(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
     from vcl import config as configs
+    from vcl.config.recipes import PAPER
     from vcl.rundir import RunFolder
 
     folder = RunFolder.existing(arguments.run)
-    config = configs.load(folder.path / "config.yaml", arguments.setting) if arguments.setting else folder.config()
+    path = folder.path / "config.yaml"
+    config = configs.load(path, arguments.setting, recipe=PAPER) if arguments.setting else folder.config()
     folder.check_config(config)
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)

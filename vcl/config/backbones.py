@@ -23,7 +23,7 @@ class BackboneConfig:
     """Knob that says where the network has a Fourier operator, 0 for nowhere; empty where it cannot have one."""
     name: str
     """Name of the backbone."""
-    initial: Literal["paper", "scaled"] = "paper"
+    initial: Literal["paper", "scaled"] = "scaled"
     """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
 
     @property

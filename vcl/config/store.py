@@ -14,6 +14,7 @@ import yaml
 from vcl.config.backbones import BACKBONES, NervConfig
 from vcl.config.methods import METHODS, REFUSED
 from vcl.config.methods.dense import FinetuneConfig
+from vcl.config.recipes import FAST, chosen
 from vcl.config.registry import ClassRegistry
 from vcl.config.rules import Typed, read_value, require, require_one_of, shown
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
@@ -25,9 +26,9 @@ from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 
 log = logging.getLogger(__name__)
 
-_UNIDENTIFYING = ("wandb", "train.checkpoint_seconds", "stream.cache", "stream.root")
+_UNIDENTIFYING = ("wandb", "train.recipe", "train.checkpoint_seconds", "stream.cache", "stream.root")
 """Settings that cannot change a result: two configs that differ in nothing else are the same run. The folder of the
-videos is one of them, since a run knows its frames by their hash."""
+videos is one of them, since a run knows its frames by their hash; and the recipe, since what it chose is set by then."""
 
 _SECTIONS: dict[str, type[Any]] = {
     "stream": StreamConfig,
@@ -44,7 +45,7 @@ _DEFAULT_NAMES = {"backbone": NervConfig.name, "method": FinetuneConfig.name}
 """Sections whose knobs depend on a name, and their default names."""
 
 
-def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = False) -> RunConfig:
+def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = False, recipe: str = FAST) -> RunConfig:
     """Read a run's config.
 
     Args:
@@ -53,6 +54,7 @@ def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = Fals
         overrides: settings such as ``train.epochs=10``; later ones win. A method or backbone named here takes from the
             file only the settings that it has, and the log names those that were left out.
         quiet: log nothing.
+        recipe: the value of ``train.recipe`` where neither the file nor an override sets it.
 
     Raises:
         ConfigError: one line with the key, the rule and the value.
@@ -67,7 +69,7 @@ def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = Fals
         if left_out and not quiet:
             name = f"{section}.name={shown(on_line[section]['name'])}"
             log.info("%s: left out for %s: %s", path, name, ", ".join(left_out))
-    return _build(_merged(in_file, on_line))
+    return _build(_merged(in_file, on_line), recipe)
 
 
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -190,15 +192,24 @@ def _leave_out(section: str, default: str, in_file: dict[str, Any], on_line: Map
     return left_out
 
 
-def _build(settings: Mapping[str, Any]) -> RunConfig:
-    """A config of settings and, for all others, the defaults; the dataclasses check ranges."""
+def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
+    """A config of settings and, for all others, what the recipe chooses or the defaults; the dataclasses check ranges."""
     named = {
         section: _kind(section, _values(section, settings).get("name", default))
         for section, default in _DEFAULT_NAMES.items()
     }
     kinds = {section: named.get(section, kind) for section, kind in _SECTIONS.items()}
     _refuse_unknown("", settings, kinds)
-    return RunConfig(**{section: _section(section, kind, settings) for section, kind in kinds.items()})
+    train = {"recipe": recipe, **_values("train", settings)}
+    settings = {**settings, "train": train}
+    recipe = read_value("train.recipe", train["recipe"], get_type_hints(TrainConfig)["recipe"])
+    backbone = _section("backbone", kinds.pop("backbone"), settings, chosen(recipe, "backbone"))
+    has_operator = backbone.operator > 0
+    sections = {
+        section: _section(section, kind, settings, chosen(recipe, section, has_operator))
+        for section, kind in kinds.items()
+    }
+    return RunConfig(backbone=backbone, **sections)
 
 
 def every_kind() -> list[tuple[str, str, type[Any]]]:
@@ -229,11 +240,21 @@ def _kind(section: str, value: object) -> type[Any]:
     return kind
 
 
-def _section(section: str, kind: Any, settings: Mapping[str, Any]) -> Any:
+def _section(section: str, kind: Any, settings: Mapping[str, Any], choices: Mapping[str, Any]) -> Any:
+    """A section's dataclass.
+
+    Args:
+        section: its name.
+        kind: the dataclass. Where it declares a setting of its section anew, its own default wins over ``choices``.
+        settings: of all sections.
+        choices: what the recipe chooses in this one.
+    """
     values = _values(section, settings)
-    _refuse_unknown(f"{section}.", values, {item.name: item for item in fields(kind)})
+    known, usual = ({item.name: item for item in fields(each)} for each in (kind, _SECTIONS[section]))
+    _refuse_unknown(f"{section}.", values, known)
     hints = get_type_hints(kind)
-    return kind(**{key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()})
+    chosen_here = {key: value for key, value in choices.items() if known.get(key) is usual[key]}
+    return kind(**chosen_here | {key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()})
 
 
 def _values(section: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
 from vcl.config import RunConfig, StreamConfig
+from vcl.config.recipes import PAPER
 from vcl.errors import ConfigError, RunFolderError
 from vcl.folder_lock import is_locked
 from vcl.rundir.events import Event, append_event, read_events
@@ -93,9 +94,9 @@ class RunFolder:
         self._write_text("config.yaml", configs.to_yaml(config))
 
     def config(self) -> RunConfig:
-        """The config that the folder belongs to."""
+        """The config that the folder belongs to; one from before there were recipes is of the paper's."""
         try:
-            return configs.load(self.path / "config.yaml")
+            return configs.load(self.path / "config.yaml", recipe=PAPER)
         except ConfigError as error:
             raise RunFolderError(f"{self.path} has a config that cannot be used: {error}") from error
 
@@ -115,7 +116,7 @@ class RunFolder:
         if config is not None and configs.first_difference(self.config(), config) is not None:
             return None
         try:
-            return configs.load(path)
+            return configs.load(path, recipe=PAPER)
         except ConfigError as error:
             raise RunFolderError(f"{path} cannot be used: {error}") from error
 

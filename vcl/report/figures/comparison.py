@@ -1,17 +1,19 @@
-"""Figures that compare runs: quality by session, quality against bytes, forgetting."""
+"""Figures that compare runs: quality by session, against bytes and against seconds, and forgetting."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from statistics import fmean, stdev
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import BboxBase
 
 from vcl.metrics.registry import PSNR
@@ -19,6 +21,9 @@ from vcl.report.figures.style import DIM, GREY, styled
 
 Matrices = Mapping[str, Sequence[Mapping[str, Any]]]
 """By the name of a group, ``matrix.json`` of each of its runs."""
+
+Curves = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
+"""By the name of a group, the ``epoch`` events of each of its runs."""
 
 _MARKERS = "osD^vP*X<>hp"
 
@@ -73,15 +78,9 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
 @styled
 def forgetting_figure(groups: Matrices) -> Figure:
     """Draw the PSNR of each video over the sessions, one panel per group, one line per video; means over seeds."""
-    columns = min(4, len(groups))
-    rows = math.ceil(len(groups) / columns)
-    figure = Figure(figsize=(2.3 * columns + 0.5, 1.7 * rows + 0.3))
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    figure.subplots_adjust(hspace=0.35, wspace=0.1)
-    for axes in grid.flat[len(groups) :]:
-        axes.set_visible(False)
+    figure, panels = _panels(len(groups))
     colours = matplotlib.colormaps["viridis"]
-    for axes, (name, matrices) in zip(grid.flat, groups.items(), strict=False):
+    for axes, (name, matrices) in zip(panels, groups.items(), strict=True):
         sessions = len(matrices[0]["rows"])
         for video in range(sessions):
             cells = [_mean([m["rows"][s]["psnr"][video] for m in matrices]) for s in range(video, sessions)]
@@ -89,14 +88,68 @@ def forgetting_figure(groups: Matrices) -> Figure:
                 range(video, sessions), cells, lw=1, marker="o", ms=2, color=colours(video / max(1, sessions - 1))
             )
         axes.set_title(name, loc="left", fontsize=8)
-        axes.grid(axis="y", color="#e6e6e6", lw=0.5)
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-    for axes in grid[:, 0]:
-        axes.set_ylabel(PSNR.heading)
-    for axes in grid.flat[max(0, len(groups) - columns) : len(groups)]:
-        axes.set_xlabel("after session")
-        axes.tick_params(labelbottom=True)
+    _label(panels, "after session", PSNR.heading)
     return figure
+
+
+@styled
+def seconds_figure(groups: Curves, videos: Sequence[str]) -> Figure:
+    """Draw how soon training reaches which PSNR: one panel per video, one line per run, one colour per group.
+
+    Args:
+        groups: by the name of a group, the ``epoch`` events of each of its runs. Their PSNR (dB) is that of the frames
+            as they were trained on; their seconds count from the start of the session.
+        videos: names by session.
+    """
+    figure, panels = _panels(len(videos))
+    lines = []
+    for number, (name, runs) in enumerate(groups.items()):
+        colour = _colour(number, len(groups))
+        lines.append(Line2D([], [], lw=1.2, color=colour, label=name))
+        for (session, axes), events in product(enumerate(panels), runs):
+            seconds, psnr = _training(events, session)
+            axes.plot(seconds, psnr, lw=1.2, color=colour, marker="o" if len(psnr) < 4 else "", ms=2)
+    for axes, video in zip(panels, videos, strict=True):
+        axes.set_title(video, loc="left", fontsize=8)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+    _label(panels, "seconds of training", f"{PSNR.label} while training ({PSNR.unit})")
+    figure.legend(handles=lines, loc="center left", bbox_to_anchor=(0.91, 0.5))
+    return figure
+
+
+def _training(events: Sequence[Mapping[str, Any]], session: int) -> tuple[list[float], list[float]]:
+    """Seconds and PSNR of a session's epochs; of one that was trained twice, by a run that was killed, the latter."""
+    epochs = {event["epoch"]: event for event in events if event["session"] == session}
+    in_order = [epochs[number] for number in sorted(epochs)]
+    return [event["seconds"] for event in in_order], [event["psnr"] for event in in_order]
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels with common axes, at most four in a row."""
+    columns = min(4, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(2.3 * columns + 0.5, 1.7 * rows + 0.3))
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    figure.subplots_adjust(hspace=0.35, wspace=0.1)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    for axes in grid.flat[:count]:
+        axes.grid(axis="y", color="#e6e6e6", lw=0.5)
+    return figure, list(grid.flat[:count])
+
+
+def _label(panels: Sequence[Axes], below: str, beside: str) -> None:
+    """Name the axes at the foot of each column and at the left of each row."""
+    columns = min(4, len(panels))
+    for axes in panels[::columns]:
+        axes.set_ylabel(beside)
+    for axes in panels[-columns:]:
+        axes.set_xlabel(below)
+        axes.tick_params(labelbottom=True)
 
 
 def _separate(figure: Figure, labels: Sequence[Annotation]) -> None:
@@ -118,9 +171,13 @@ def _wide() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _style(number: int, count: int) -> dict[str, Any]:
+def _colour(number: int, count: int) -> tuple[float, float, float, float]:
     palette = matplotlib.colormaps["tab10" if count <= 10 else "tab20"]
-    return {"color": palette(number % palette.N), "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "ecolor": GREY}
+    return palette(number % palette.N)
+
+
+def _style(number: int, count: int) -> dict[str, Any]:
+    return {"color": _colour(number, count), "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "ecolor": GREY}
 
 
 def _sessions_axis(axes: Axes, names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from vcl.errors import VclError
 from vcl.metrics.registry import METRICS
 from vcl.report.comparison import group_seeds, run_names
-from vcl.report.figures.comparison import bytes_figure, forgetting_figure, sessions_figure
+from vcl.report.figures.comparison import bytes_figure, forgetting_figure, seconds_figure, sessions_figure
 from vcl.report.figures.frames import first_video, frames_figure, latest_frames
 from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure
 from vcl.report.figures.style import write_figure
@@ -64,6 +64,7 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
     if len(streams) > 1:
         rule = "have learned the same videos in the same order"
         raise VclError(f"runs in one figure must {rule}, got {' and '.join(map(' '.join, sorted(streams)[:2]))}")
+    (videos,) = streams
     points = {}
     for name, members in groups.items():
         summaries = [summarise(by_name[member]) for member in members]
@@ -75,6 +76,9 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
         "psnr_by_bytes": bytes_figure(points),
         "forgetting": forgetting_figure(matrices),
     }
+    curves = {name: [by_name[member].events("epoch") for member in members] for name, members in groups.items()}
+    if any(events for runs in curves.values() for events in runs):
+        figures["psnr_by_seconds"] = seconds_figure(curves, videos)
     return [path for name, figure in figures.items() for path in write_figure(figure, into, name)]
 
 
