@@ -64,6 +64,12 @@ def test_the_grid_crosses_the_networks_of_the_files_with_both_recipes():
             assert configs.load(path, [f"train.recipe={recipe}"]) == cells[f"{path.stem}/{recipe}"]
 
 
+def test_a_file_alone_is_in_the_papers_recipe():
+    config = configs.load(BUNNY / "wsn.yaml")
+    assert (config.backbone.initial, config.train.lr, config.train.betas) == ("paper", 5e-4, (0.5, 0.999))
+    assert configs.load(BUNNY / "wsn.yaml", ["train.recipe=fast"]).backbone.initial == "scaled"
+
+
 def test_the_documented_run_of_ten_epochs_is_what_it_was():
     readme = (BUNNY.parent / "README.md").read_text().replace("\\\n", " ")
     command = next(
@@ -74,6 +80,6 @@ def test_the_documented_run_of_ten_epochs_is_what_it_was():
         stream: {benchmark: bunny, size: [720, 1280]}
         backbone: {operator_block: 2, initial: scaled}
         method: {name: pfnr, capacity: 0.3}
-        train: {epochs: 10, lr: 2.0e-3, precision: bfloat16, threads: 1}
+        train: {recipe: paper, epochs: 10, lr: 2.0e-3, precision: bfloat16, threads: 1}
     """)
     assert configs.load(BUNNY / "pfnr_block2.yaml", TEN_EPOCHS) == configs.from_dict(was)

@@ -254,7 +254,9 @@ def _section(section: str, kind: Any, settings: Mapping[str, Any], choices: Mapp
     _refuse_unknown(f"{section}.", values, known)
     hints = get_type_hints(kind)
     chosen_here = {key: value for key, value in choices.items() if known.get(key) is usual[key]}
-    return kind(**chosen_here | {key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()})
+    return kind(
+        **chosen_here | {key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()}
+    )
 
 
 def _values(section: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
