@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import (
     Commands,
     add_config,
+    add_save,
     add_settings,
     check_yaml_path,
+    keeper,
     load_config,
     path_word,
     tell,
@@ -91,6 +93,7 @@ def _add_plan(commands: Commands) -> None:
     add_config(plan)
     plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder (default: as in vcl run)")
     plan.add_argument("--json", action="store_true", help="print JSON")
+    add_save(plan, "also keep the plan there, as text and as JSON")
     plan.set_defaults(do=_plan)
 
 
@@ -181,11 +184,20 @@ def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet
 
 def _plan(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, arguments.setting)
+    keep = keeper(arguments.save, "_".join([arguments.config.parent.name, arguments.config.stem, *arguments.setting]))
 
+    from vcl import config as configs
+    from vcl.device import prepare_device
     from vcl.plan import plan
+    from vcl.profiling.machine import describe
 
     estimate = plan(config, arguments.out or Path("runs", arguments.config.stem))
-    tell(json.dumps(estimate.to_json(), indent=1) if arguments.json else estimate.to_text())
+    processor_seconds = round(os.times().children_user + os.times().children_system, 1)
+    more = {"calibration_processor_seconds": processor_seconds, "machine": describe(prepare_device(config.train))}
+    text = estimate.to_text()
+    data = json.dumps({**estimate.to_json(), **more, "config": configs.identity(config)}, indent=1)
+    keep(text, data)
+    tell(data if arguments.json else text)
 
 
 def _grid(arguments: argparse.Namespace) -> None:
