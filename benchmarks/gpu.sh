@@ -78,7 +78,7 @@ bench mask mask "${full[@]}"
 shared=(experiments/recipe/pfnr.yaml stream.benchmark=bunny 'stream.videos=[bunny]' wandb.mode=disabled train.epochs=$epochs)
 [[ -z ${SMALL:-} ]] || shared+=('stream.size=[20,40]' stream.frames=4)
 part alone 60 "$bin/vcl" run "${shared[@]}" --out "$work/alone"
-printf 'config: %s\naxes: {seed: {1: train.seed=1, 2: train.seed=2, 3: train.seed=3, 4: train.seed=4}}\n' \
+printf 'config: %s\naxes: {seed: {1: [train.seed=1], 2: [train.seed=2], 3: [train.seed=3], 4: [train.seed=4]}}\n' \
     "$PWD/experiments/recipe/pfnr.yaml" >"$work/shared.grid.yaml"
 part shared 90 "$bin/vcl" grid "$work/shared.grid.yaml" "${shared[@]:1}" --jobs 4 --out "$work/shared"
 for config in single_nerv_s single_nerv_l wsn pfnr_block2; do
