@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vcl.backbones import Backbone
+from vcl.device import at_precision
 from vcl.query import Query
 from vcl.subnet.ledger import Subnetwork
 
@@ -23,23 +24,30 @@ class Renderer:
 
     Args:
         network: dense, of the shape that the subnetworks have; it is overwritten.
+        precision: of its layers, as in ``matrix.precision``.
 
     Raises:
         ConfigError: the network has numbers that no subnetwork would bring.
     """
 
-    def __init__(self, network: Backbone) -> None:
+    def __init__(self, network: Backbone, precision: str = "float32") -> None:
         network.check_roles()
         for child in network.training_only:
             delattr(network, child)
         self._network = network.eval().requires_grad_(False)
+        self._precision = precision
         self._subnetwork: Subnetwork | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it decodes."""
+        return next(self._network.parameters()).device
 
     def load(self, subnetwork: Subnetwork) -> None:
         """Take a session's numbers; nothing is ranked or multiplied again while it decodes."""
         for name, weight in self._network.weights().items():
             weight.value.copy_(subnetwork.weights[name])
-        self._subnetwork = subnetwork.to(next(self._network.parameters()).device)
+        self._subnetwork = subnetwork.to(self.device)
 
     @torch.inference_mode()
     def frames(
@@ -68,13 +76,13 @@ class Renderer:
         """
         own = self._subnetwork
         assert own is not None, "load a subnetwork first"
-        device = next(self._network.parameters()).device
+        device = self.device
         indices = only if only is not None else range(frames)
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]
             query = Query.of_video(session, batch, frames, device, size, window)
-            yield self._network.answer(
-                query,
-                {name: tensor.expand(len(batch), *tensor.shape) for name, tensor in own.session.items()},
-                {name: tensor[list(batch)] for name, tensor in own.frame.items()},
-            ).frames
+            of_session = {name: tensor.expand(len(batch), *tensor.shape) for name, tensor in own.session.items()}
+            of_frame = {name: tensor[list(batch)] for name, tensor in own.frame.items()}
+            with at_precision(device, self._precision):
+                output = self._network.answer(query, of_session, of_frame)
+            yield output.float().frames

@@ -18,7 +18,7 @@ from vcl import backbones
 from vcl.config import RunConfig, StreamConfig, passes
 from vcl.config.rules import require
 from vcl.datasets.stream import open_stream
-from vcl.device import numerics, prepare_device, versions
+from vcl.device import numerics, precision_of, prepare_device, versions
 from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
 from vcl.rundir import Event, Listener, RunFolder, SessionNotes
@@ -76,7 +76,7 @@ def run_clips(
     _check_transfer(config, clips)
     _check_network(config, path)
     with RunFolder.opened(path, config) as folder:
-        config = _with_network(config, folder)
+        config = _resolved(config, folder, device)
         folder.add_versions(versions(device))
         if appended is not None:
             check_same_frames(folder, clips[:-1])  # No other process appended one meanwhile.
@@ -115,13 +115,15 @@ def _check_network(config: RunConfig, path: Path) -> None:
         raise ConfigError(f"{method} cannot train {backbone}, whose frames have numbers of their own")
 
 
-def _with_network(config: RunConfig, folder: RunFolder) -> RunConfig:
-    """The config with the widths that the run started with; they are searched for once and stored."""
+def _resolved(config: RunConfig, folder: RunFolder, device: torch.device) -> RunConfig:
+    """The config with the widths and the precision that the run started with; they are chosen once and stored."""
     resolved = folder.resolved(config)
     if resolved is None:
-        resolved = backbones.resolved(config)
+        precision = precision_of(config.train.precision, device)
+        resolved = backbones.resolved(replace(config, train=replace(config.train, precision=precision)))
         folder.keep_resolved(resolved)
-    return replace(config, backbone=resolved.backbone, method=resolved.method)
+    train = replace(config.train, precision=precision_of(resolved.train.precision, device))
+    return replace(config, backbone=resolved.backbone, method=resolved.method, train=train)
 
 
 def _run_sessions(

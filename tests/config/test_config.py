@@ -40,7 +40,7 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("train.betas=[0.5,1]", "train.betas must lie in [0, 1), got [0.5, 1.0]"),
         ("train.loss=ssimm", f"train.loss must be one of {', '.join(LOSSES)}, got ssimm"),
         ("train.device=gpu", "train.device must be auto, cpu, cuda or cuda:N, got gpu"),
-        ("train.precision=fp8", "train.precision must be one of float32, bfloat16, got fp8"),
+        ("train.precision=fp8", "train.precision must be one of auto, float32, tfloat32, bfloat16, got fp8"),
         ("stream.size=[90]", "stream.size must be 2 whole numbers in brackets, got [90]"),
         ("stream.size=90x160", "stream.size must be 2 whole numbers in brackets, got 90x160"),
         ("stream.size={height: 90}", "stream.size must be 2 whole numbers in brackets, got {height: 90}"),

@@ -165,7 +165,7 @@ def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
 
 
 def test_a_peak_is_a_rate():
-    rates = peak(DEVICE, torch.float32)
+    rates = peak(DEVICE, "float32")
     assert 0 < rates.flop_per_second < math.inf
     assert 0 < rates.bytes_per_second < math.inf
 

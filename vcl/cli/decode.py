@@ -72,6 +72,11 @@ def add_decode_command(commands: Commands) -> None:
     decode.add_argument(
         "--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: the run's, if it is here)"
     )
+    decode.add_argument(
+        "--precision",
+        choices=("float32", "tfloat32", "bfloat16"),
+        help="of the network's layers, lower ones are faster on a GPU (default: the run's matrix.precision)",
+    )
     decode.add_argument("--threads", type=int, metavar="N", help="threads of the processor (default: the run's)")
     add_plugins(decode)
     decode.set_defaults(do=_decode)
@@ -116,7 +121,7 @@ def _write_videos(arguments: argparse.Namespace) -> None:
     from vcl.decode import Decoder
     from vcl.listeners.progress import counting
 
-    decoder = Decoder.of_run(folder, state, _device(arguments, config.train))
+    decoder = Decoder.of_run(folder, state, _device(arguments, config.train), arguments.precision)
     with counting() as progress, ExitStack() as stack:
         place = stack.enter_context(new_folder(out)) if inside else out
         for video, rate in zip(videos, rates, strict=True):

@@ -1,6 +1,7 @@
 """Every knob of a run: load, check, save.
 
-The defaults of the dataclasses come first; a YAML file wins over them, and ``key=value`` overrides over both.
+The defaults of the dataclasses come first; ``train.recipe`` wins over them, a YAML file over both, and ``key=value``
+overrides over all.
 """
 
 from vcl.config.backbones import BackboneConfig, NervConfig, register_backbone

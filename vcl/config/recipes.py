@@ -1,18 +1,19 @@
 """Recipes: values of settings that nobody set.
 
-``paper`` trains as the code of the PFNR paper does. ``fast``, the default, reaches its quality in a quarter of its time;
-``experiments/README.md`` has the measurements.
+``paper`` trains as the code of the PFNR paper does. ``fast``, the default, reaches its quality in a quarter of its
+time; ``experiments/README.md`` has the measurements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from vcl.config.rules import shown
 
-FAST, PAPER = "fast", "paper"
+FAST: Final = "fast"
+PAPER: Final = "paper"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ CHOICES = (
     Choice("train.lr", 5e-4, 4e-3, "fewer steps, so longer ones", fast_with_operator=2e-3),
     Choice("train.betas", (0.5, 0.999), (0.9, 0.999), "steadier long steps", fast_with_operator=(0.5, 0.999)),
     Choice("train.score_rate", 1.0, 0.3, "masks that change more slowly than weights"),
+    Choice("train.precision", "float32", "auto", "bfloat16 on CUDA"),
 )
 """Every setting in which the recipes differ. In all others both keep the default, which is the paper's."""
 

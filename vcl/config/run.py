@@ -24,6 +24,8 @@ class MatrixConfig:
     """How earlier videos are checked after each session: decode and measure all of their frames; or (hash, for methods
     that forget nothing) only compare the hashes of their stored values and of a few frames with those taken in their
     own session, which leaves their cells empty. The last row is always measured in full."""
+    precision: Literal["float32", "tfloat32", "bfloat16"] = "float32"
+    """Precision of the network's layers in decoding, for what is measured and hashed; as in ``train.precision``."""
     verify_frames: int = 8
     """Frames of each earlier video that ``hash`` decodes, rounded up to whole batches."""
     transfer_epochs: int = 0

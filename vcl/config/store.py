@@ -26,9 +26,12 @@ from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 
 log = logging.getLogger(__name__)
 
-_UNIDENTIFYING = ("wandb", "train.recipe", "train.checkpoint_seconds", "stream.cache", "stream.root")
+_UNIDENTIFYING = (
+    *("wandb", "stream.cache", "stream.root"),
+    *("train.recipe", "train.graph", "train.checkpoint_seconds"),
+)
 """Settings that cannot change a result: two configs that differ in nothing else are the same run. The folder of the
-videos is one of them, since a run knows its frames by their hash; and the recipe, since what it chose is set by then."""
+videos is one of them, since a run knows its frames by their hash; and the recipe, since what it chose is a setting."""
 
 _SECTIONS: dict[str, type[Any]] = {
     "stream": StreamConfig,
@@ -193,7 +196,12 @@ def _leave_out(section: str, default: str, in_file: dict[str, Any], on_line: Map
 
 
 def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
-    """A config of settings and, for all others, what the recipe chooses or the defaults; the dataclasses check ranges."""
+    """A config of settings and, for all others, the recipe's choices and the defaults; the dataclasses check ranges.
+
+    Args:
+        settings: by section and name.
+        recipe: where ``settings`` name none.
+    """
     named = {
         section: _kind(section, _values(section, settings).get("name", default))
         for section, default in _DEFAULT_NAMES.items()
@@ -254,9 +262,8 @@ def _section(section: str, kind: Any, settings: Mapping[str, Any], choices: Mapp
     _refuse_unknown(f"{section}.", values, known)
     hints = get_type_hints(kind)
     chosen_here = {key: value for key, value in choices.items() if known.get(key) is usual[key]}
-    return kind(
-        **chosen_here | {key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()}
-    )
+    own = {key: read_value(f"{section}.{key}", value, hints[key]) for key, value in values.items()}
+    return kind(**chosen_here | own)
 
 
 def _values(section: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -43,12 +43,17 @@ class TrainConfig:
     """Learning rate of the first step, relative to the peak."""
     loss: str = "l1_ssim"
     """Name of the loss: l1, l2, l1_ssim, l2_ssim or l1_ms_ssim; `vcl list losses` explains them."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Precision of the network's layers; the spectrum, the loss and the weights stay in float32."""
+    precision: Literal["auto", "float32", "tfloat32", "bfloat16"] = "auto"
+    """Precision of the network's layers in training: bfloat16; float32; tfloat32, which on CUDA computes float32 from
+    fewer bits, ten times as fast and 1e-4 off; or auto, which is bfloat16 on CUDA and float32 on a CPU. The spectrum,
+    the loss and the weights stay in float32."""
     seed: int = 0
     """Seed of the initial weights, the scores and the order of frames."""
     device: str = "auto"
-    """auto (CUDA if available), cpu, cuda or cuda:N."""
+    """auto (the first CUDA device if there is one), cpu, cuda (the first) or cuda:N, which chooses among several."""
+    graph: bool = True
+    """On CUDA, record a session's step once and replay it (a CUDA graph), where its plugins allow that; the same
+    bits either way."""
     threads: int | None = None
     """CPU threads; null leaves it to PyTorch. Decoded frames are bit-exact only for the same number of threads."""
     checkpoint_seconds: float = 60.0

@@ -6,7 +6,7 @@ from typing import Any
 
 from vcl import backbones
 from vcl.config import RunConfig
-from vcl.device import prepare_device
+from vcl.device import prepared
 from vcl.evaluate import measure_video
 from vcl.profiling.subjects import closed_ledger, noise
 from vcl.profiling.table import Table, rows_of, setting_of
@@ -21,7 +21,7 @@ ROUNDS = 3
 
 def measure(config: RunConfig, rounds: int) -> Table:
     """Time decoding of a video of noise: alone, with rounding and hashing, and with all metrics as in a row."""
-    device = prepare_device(config.train)
+    config, device = prepared(config)
     clip, renderer = noise(config, FRAMES), Renderer(backbones.of_run(config, 1).to(device))
     renderer.load(closed_ledger(config).subnetwork(0))
 

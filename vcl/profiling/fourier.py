@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vcl import config as configs
 from vcl.config import NervConfig, PfnrConfig, RunConfig
-from vcl.device import prepare_device
+from vcl.device import prepared
 from vcl.errors import ConfigError
 from vcl.layers.upsample import UpsampleBlock
 from vcl.profiling.machine import peak
@@ -33,7 +33,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     if backbone.operator_path != "sum":
         raise ConfigError(f"backbone.operator_path must be sum to be measured, got {backbone.operator_path}")
     config = replace(config, train=replace(config.train, precision="float32"))  # As the spectrum always is.
-    device = prepare_device(config.train)
+    config, device = prepared(config)
     scale = math.prod(backbone.strides[backbone.operator_block - 1 :])
     size = (config.stream.size[0] // scale, config.stream.size[1] // scale)
     block = _block(dense(config), backbone.operator_block, device)
@@ -46,7 +46,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
         "operator, dense": _forward_and_backward(_only(block, "operator"), x),
         "operator, masked": _forward_and_backward(_only(masked, "operator"), x),
     }
-    machine_peak = peak(device, torch.float32)
+    machine_peak = peak(device, "float32")
     rows = rows_of(take_turns(subjects, rounds, device), "convolution", 1, machine_peak)
     setting = setting_of(
         config, device, machine_peak, rounds=rounds, operator_block=backbone.operator_block, input=list(size)

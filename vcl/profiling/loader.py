@@ -10,7 +10,7 @@ import torch
 
 from vcl import config as configs
 from vcl.config import RunConfig
-from vcl.device import prepare_device
+from vcl.device import prepared
 from vcl.errors import VclError
 from vcl.profiling.subjects import noise, our_steps
 from vcl.profiling.table import Row, Table, rows_of, setting_of
@@ -30,7 +30,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     Raises:
         VclError: the run does not start.
     """
-    device = prepare_device(config.train)
+    config, device = prepared(config)
     subjects = {"step": our_steps(config, STEPS, device), "its batch": _batches(config, device)}
     rows = rows_of(take_turns(subjects, rounds, device), "step", STEPS)
     first = Row("command to first step", 1e3 * _seconds_to_first_step(config))

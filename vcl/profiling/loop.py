@@ -3,13 +3,13 @@
 import torch
 
 from vcl.config import RunConfig
-from vcl.device import autocast, prepare_device
+from vcl.device import autocast, prepared
 from vcl.layers import init
 from vcl.profiling.subjects import noise, our_steps
 from vcl.profiling.table import Table, rows_of, setting_of
 from vcl.profiling.timing import Subject, Watch, take_turns
 from vcl.query import Query
-from vcl.sessions.adam import adam
+from vcl.sessions.adam import adam, set_rate
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import share_of_rate
@@ -26,7 +26,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
 
     Both rank, mask and step; ours also calls Avalanche's hooks, measures PSNR and emits events to listeners.
     """
-    device = prepare_device(config.train)
+    config, device = prepared(config)
     subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, before=0)}
     rows = rows_of(take_turns(subjects, rounds, device), "bare loop", STEPS)
     setting = setting_of(config, device, rounds=rounds, steps=STEPS)
@@ -55,7 +55,7 @@ def _bare_steps(config: RunConfig, device: torch.device) -> Subject:
             loss = LOSSES[train.loss](output.frames.float(), truth[chosen].float().div_(255))
             torch.autograd.backward(loss)
             share = share_of_rate(step / (train.epochs * len(batches)), train.warmup, train.warmup_from)
-            optimiser.param_groups[0]["lr"] = train.lr * share
+            set_rate(optimiser.param_groups[0], train.lr * share)
             optimiser.step()
             gate.restore()
         watch.stop()

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from vcl import __version__
+from vcl.device import tensor_float32
 from vcl.profiling.timing import Watch
 
 
@@ -29,21 +30,23 @@ class Peak:
     bytes_per_second: float
 
 
-def peak(device: torch.device, dtype: torch.dtype) -> Peak:
+def peak(device: torch.device, precision: str) -> Peak:
     """Measure the highest rates, in a few seconds.
 
     Args:
         device: to be measured.
-        dtype: of the matrix product and the 3×3 convolution, the faster of which counts.
+        precision: of the matrix product and the 3×3 convolution, the faster of which counts; as ``train.precision``.
     """
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     side, channels = (8192, 512) if device.type == "cuda" else (2048, 128)
     left, right = torch.rand(2, side, side, device=device).to(dtype)
     features = torch.rand(1, channels, 128, 128, device=device).to(dtype, memory_format=torch.channels_last)
     kernel = torch.rand(channels, channels, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
     source = torch.rand(2**26, device=device)
     target = torch.empty_like(source)
-    product = 2 * side**3 / _best(device, lambda: torch.mm(left, right))
-    convolution = 2 * 9 * channels**2 * 128**2 / _best(device, lambda: F.conv2d(features, kernel, padding=1))
+    with tensor_float32(precision == "tfloat32"):
+        product = 2 * side**3 / _best(device, lambda: torch.mm(left, right))
+        convolution = 2 * 9 * channels**2 * 128**2 / _best(device, lambda: F.conv2d(features, kernel, padding=1))
     moved = 2 * source.numel() * source.element_size()
     return Peak(max(product, convolution), moved / _best(device, lambda: target.copy_(source)))
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import torch
 
 from vcl.config import RunConfig, WsnConfig
-from vcl.device import prepare_device
+from vcl.device import prepared
 from vcl.errors import ConfigError
 from vcl.profiling.machine import peak
 from vcl.profiling.subjects import our_steps
-from vcl.profiling.table import DTYPES, Table, rows_of, setting_of
+from vcl.profiling.table import Table, rows_of, setting_of
 from vcl.profiling.timing import take_turns, timed
 from vcl.sessions.methods import METHODS
 
@@ -24,7 +24,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     """
     if not isinstance(config.method, WsnConfig):
         raise ConfigError(f"method.name must be wsn or pfnr to rank scores, got {config.method.name}")
-    device = prepare_device(config.train)
+    config, device = prepared(config)
     network = METHODS[config.method.name].network(config, 1).to(device)
     network.reset_parameters(config.train.seed)
     weights = list(network.weights().values())
@@ -50,7 +50,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     # mask's bit are read and a weight is written, and backward three numbers are read and two written.
     least = {"ranking": scores * 4.125, "masked weights, forward and backward": scores * (4.125 + 8 + 20)}
     measured.update({name: replace(measured[name], bytes=int(moved)) for name, moved in least.items()})
-    machine_peak = peak(device, DTYPES[config.train.precision])
+    machine_peak = peak(device, config.train.precision)
     step, *others = rows_of(measured, "step", 1, machine_peak)
     rows = (
         replace(step, gbytes_per_second=None, share_of_gbytes=None),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vcl.config import RunConfig
 from vcl.datasets.stream import open_stream
-from vcl.device import prepare_device
+from vcl.device import prepared
 from vcl.errors import ConfigError
 from vcl.profiling.subjects import our_steps
 from vcl.profiling.table import Row, Table, rows_of, setting_of
@@ -41,7 +41,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     """
     if rounds < 2:
         raise ConfigError(f"sessions must be 2 or more to be compared, got {rounds}")
-    device = prepare_device(config.train)
+    config, device = prepared(config)
     clips = cut(open_stream(config.stream), rounds)
     first, last = "a step of session 0", f"a step of session {rounds - 1}"
     subjects = {first: our_steps(config, STEPS, device, 0), last: our_steps(config, STEPS, device, rounds - 1)}

@@ -12,9 +12,6 @@ from vcl.config import RunConfig
 from vcl.profiling.machine import Peak, describe
 from vcl.profiling.timing import Measured, median_ratio
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""By ``train.precision``."""
-
 
 @dataclass(frozen=True)
 class Row:

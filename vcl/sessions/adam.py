@@ -1,4 +1,4 @@
-"""Adam that leaves ``torch.compile`` alone."""
+"""Adam that leaves ``torch.compile`` alone, and can be recorded in a CUDA graph."""
 
 from __future__ import annotations
 
@@ -22,5 +22,21 @@ class EagerAdam(torch.optim.Adam):
 
 
 def adam(parameters: list[Any], lr: float = 5e-4, betas: tuple[float, float] = (0.5, 0.999)) -> torch.optim.Optimizer:
-    """Adam of parameters, or of groups of them, without weight decay; one kernel for all tensors."""
-    return EagerAdam(parameters, lr=lr, betas=betas, fused=True)
+    """Adam of parameters, or of groups of them, without weight decay; one kernel for all tensors.
+
+    On CUDA its rates are tensors on the device, in float32, from which a recorded step reads them anew.
+    """
+    groups = parameters if isinstance(parameters[0], dict) else [{"params": parameters}]
+    device = groups[0]["params"][0].device
+    if device.type == "cuda":
+        groups = [{**group, "lr": torch.tensor(lr, device=device)} for group in groups]
+    return EagerAdam(groups, lr=lr, betas=betas, fused=True, capturable=device.type == "cuda")
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of a group of an optimiser's parameters; ``rate`` of the group has it as a number."""
+    group["rate"] = rate
+    if isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate

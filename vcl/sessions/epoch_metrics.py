@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from avalanche.evaluation.metric_definitions import PluginMetric
@@ -18,8 +18,10 @@ from vcl.rundir import Listener
 class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
     """Mean loss and mean PSNR (dB) of the frames of an epoch, each measured in the step that trained on it.
 
-    Sums stay on the device, so that no step waits for the host.
+    Sums stay on the device, in one place, so that no step waits for the host and a recorded step finds them.
     """
+
+    recordable: ClassVar = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,12 +34,12 @@ class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
         Args:
             sums: ``(3,)`` of loss, PSNR and frames so far.
         """
-        self.sums = sums
+        self.sums.copy_(sums)
         self._resumed = True
 
     def reset(self) -> None:
         """Set the sums to 0."""
-        self.sums = torch.zeros(3)
+        self.sums.zero_()
 
     def result(self) -> dict[str, float]:
         """``loss`` and ``psnr``, means over frames."""
@@ -46,8 +48,10 @@ class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
 
     def before_training_epoch(self, strategy: Any) -> None:
         """Set the sums to 0, unless a checkpoint has just set them."""
+        if self.sums.device != strategy.device:
+            self.sums = self.sums.to(strategy.device)
         if not self._resumed:
-            self.sums = torch.zeros(3, device=strategy.device)
+            self.reset()
         self._resumed = False
 
     @torch.no_grad()
@@ -108,7 +112,7 @@ class EventLogger(BaseLogger):  # type: ignore[misc]
                 "kind": "epoch",
                 **_progress(strategy, strategy.epoch - 1),
                 **{value.name: value.value for value in values},
-                "lr": strategy.optimizer.param_groups[0]["lr"],
+                "lr": strategy.optimizer.param_groups[0].get("rate"),
                 "seconds": round(strategy.seconds, 3),
             }
         )

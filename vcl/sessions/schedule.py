@@ -1,9 +1,11 @@
 """The learning rate as a function of a session's progress."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from avalanche.core import SupervisedPlugin
+
+from vcl.sessions.adam import set_rate
 
 
 def share_of_rate(progress: float, warmup: float, warmup_from: float) -> float:
@@ -33,13 +35,15 @@ class WarmupCosine(SupervisedPlugin):  # type: ignore[misc]
         warmup_from: as in ``share_of_rate``.
     """
 
+    recordable: ClassVar = True  # The rate of a recorded step is a tensor, which is set before each replay.
+
     def __init__(self, lr: float, warmup: float, warmup_from: float) -> None:
         super().__init__()
         self.lr, self.warmup, self.warmup_from = lr, warmup, warmup_from
 
-    def before_update(self, strategy: Any, **_: Any) -> None:
+    def before_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Set the rate of each group of parameters."""
         progress = strategy.step / strategy.steps
         for group in strategy.optimizer.param_groups:
             share = group.get("share", 1.0)
-            group["lr"] = self.lr * share * share_of_rate(progress, self.warmup, self.warmup_from)
+            set_rate(group, self.lr * share * share_of_rate(progress, self.warmup, self.warmup_from))

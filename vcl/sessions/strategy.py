@@ -1,8 +1,10 @@
 """Video regression on Avalanche's template: what every method shares."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from torch.optim import Optimizer
 
 from vcl.backbones import Backbone
 from vcl.config import passes
-from vcl.device import autocast
+from vcl.device import autocast, tensor_float32
 from vcl.errors import ConfigError
 from vcl.layers import init
 from vcl.query import Batch, Output, Query
@@ -24,11 +26,14 @@ from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
 from vcl.sessions.method import Method
+from vcl.sessions.recording import CudaGraph, Recording, obstacle
 from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger, Subnetwork
 from vcl.subnet.record import SessionRecord
 from vcl.video.cache import Clip
+
+log = logging.getLogger(__name__)
 
 
 class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
@@ -76,6 +81,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         ledger: records of closed sessions; a new one by default.
         plugins: Avalanche plugins, called in order.
         evaluator: Avalanche's; by default nothing is measured (its own default reports accuracies).
+        graph: on CUDA, record a session's step and replay it, where that can be done.
         device: where to train.
 
     Raises:
@@ -97,6 +103,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         ledger: Ledger | None = None,
         plugins: Sequence[Any] = (),
         evaluator: EvaluationPlugin | None = None,
+        graph: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
         model.check_roles()
@@ -108,6 +115,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.stop_after = stop_after or epochs
         self.passes = epochs
         self.precision = precision
+        self.graph = graph
+        self._recording: Recording | None = None
         self.record: SessionRecord | None = None
         self.output: Output | None = None
         self.step = self.trained_on = 0
@@ -202,10 +211,46 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         """What the current step trains on."""
         return Batch(Query.of_tensor(self.mb_x), self.mb_y)
 
-    def forward(self) -> Tensor:
-        """Frames of the current batch, float32; ``output`` has what else the network gave."""
+    def training_epoch(self, **kwargs: Any) -> None:
+        """A pass, or the rest of one."""
+        with tensor_float32(self.precision == "tfloat32"):
+            for mbatch in self.dataloader:
+                self.mbatch = mbatch
+                if self._stop_training:
+                    break
+                self._unpack_minibatch()
+                self._before_training_iteration(**kwargs)
+                self._replay_or_take_step(**kwargs)
+                self._after_training_iteration(**kwargs)
+
+    def _replay_or_take_step(self, **kwargs: Any) -> None:
         # Of what the network draws itself, such as dropout: the same for a run that was stopped and goes on.
         torch.manual_seed(init.seed_of(self.seed, "noise", self.session, self.step))
+        full = min(self.train_mb_size, self._frames)
+        if self._recording is None or len(self.mb_x) < full:
+            self.training_step(**kwargs)
+            return
+        step = self.step
+        self._recording.take(self.mbatch)
+        self.step = step + 1  # Recording a step counted it too, and replaying did not.
+
+    def training_step(self, **kwargs: Any) -> None:
+        """A step on the current batch, without the hooks around it."""
+        self.optimizer.zero_grad()
+        self.loss = self._make_empty_loss()
+        self._before_forward(**kwargs)
+        self.mb_output = self.forward()
+        self._after_forward(**kwargs)
+        self.loss += self.criterion()
+        self._before_backward(**kwargs)
+        self.backward()
+        self._after_backward(**kwargs)
+        self._before_update(**kwargs)
+        self.optimizer_step()
+        self._after_update(**kwargs)
+
+    def forward(self) -> Tensor:
+        """Frames of the current batch, float32; ``output`` has what else the network gave."""
         self.output = self.ask(self.model, self.batch.query, self.mb_y)
         return self.output.frames
 
@@ -251,8 +296,19 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         super()._before_training_exp(**kwargs)
         # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
+        self._recording = self._new_recording(partial(self.training_step, **kwargs))
+
+    def _new_recording(self, step: Callable[[], None]) -> Recording | None:
+        """What records the session's steps; None, with the reason in the log, where they are taken one by one."""
+        if not self.graph or self.device.type != "cuda":
+            return None
+        if (reason := obstacle(self, VideoStrategy)) is not None:
+            log.info("steps are taken one by one, not replayed as a CUDA graph, since %s", reason)
+            return None
+        return Recording(step, CudaGraph())
 
     def _after_training_exp(self, **kwargs: Any) -> None:
+        self._recording = None  # Its memory is free for what follows.
         passes, steps = divmod(self.step, self.steps_per_epoch)
         self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
         record = self.seal()

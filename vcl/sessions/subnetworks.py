@@ -1,6 +1,6 @@
 """Plugins for what a session trains: its own subnetwork, or a new network."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from avalanche.core import SupervisedPlugin
 
@@ -24,6 +24,8 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         Kang et al., ICLR 2024, arXiv:2306.11305, algorithm 1, which zeroes the gradients of sealed weights. We put
         those weights back after each step instead, which holds under every optimiser.
     """
+
+    recordable: ClassVar = True
 
     def __init__(self, ledger: Ledger, reinit: bool = True, seed: int = 0) -> None:
         super().__init__()

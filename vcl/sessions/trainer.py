@@ -11,6 +11,7 @@ from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, WsnConfig
 from vcl.decode import SealedSessions
+from vcl.device import precision_of
 from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.adam import adam
@@ -90,7 +91,10 @@ class Trainer:
             TrainingError: the loss is no longer finite.
             Interrupted: the user stopped the run.
         """
-        self._strategy.train(self._stream[session], eval_streams=[])
+        try:
+            self._strategy.train(self._stream[session], eval_streams=[])
+        finally:
+            self.checkpoints.close()
         self._seconds = self._strategy.seconds
         assert self._strategy.record is not None
         return self._strategy.record
@@ -166,7 +170,8 @@ def build(
         batch=train.batch,
         seed=train.seed,
         stop_after=stop_after,
-        precision=train.precision,
+        precision=precision_of(train.precision, device),
+        graph=train.graph,
         ledger=ledger,
         plugins=[
             *method.own_plugins(config.method, ledger, train.seed),

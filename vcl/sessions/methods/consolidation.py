@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from avalanche.training.plugins.ewc import EWCPlugin
@@ -29,6 +29,8 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
         ledger: has the weights that the penalty pulls towards.
         seed: draws the noise of ``gauss_newton``.
     """
+
+    recordable: ClassVar = True  # The penalty is the same sum in every step of a session.
 
     def __init__(self, config: EwcConfig, ledger: Ledger, seed: int = 0) -> None:
         super().__init__(config.strength, mode="online", decay_factor=config.decay)

@@ -1,0 +1,144 @@
+"""A training step recorded as a CUDA graph: the device repeats its kernels without the host launching each of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from avalanche.core import SupervisedPlugin
+from avalanche.evaluation.metric_definitions import PluginMetric
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+WARM_UP = 3
+"""Steps of a session that are taken before one is recorded: they set up what libraries and the optimiser allocate."""
+
+STEP_HOOKS = (
+    *("before_training_iteration", "before_forward", "after_forward", "before_backward", "after_backward"),
+    *("before_update", "after_update"),
+)
+"""Hooks of plugins whose work is part of a recording, or which look at a batch before it is there."""
+
+STEP_METHODS = (
+    *("training_epoch", "training_step", "forward", "criterion", "backward", "optimizer_step", "ask", "loss_of"),
+    "frame_losses",
+)
+"""Methods of a strategy whose work is part of a recording."""
+
+
+class Graph(Protocol):
+    """What records a step and replays it."""
+
+    def warm_up(self, step: Callable[[], None]) -> None:
+        """Take a step that is like the one to be recorded."""
+
+    def record(self, step: Callable[[], None]) -> None:
+        """Record a step, which is not taken by that."""
+
+    def replay(self) -> None:
+        """Take the step that was recorded."""
+
+
+class CudaGraph:
+    """A CUDA graph, with memory of its own."""
+
+    def __init__(self) -> None:
+        self._graph = torch.cuda.CUDAGraph()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def warm_up(self, step: Callable[[], None]) -> None:
+        """On another stream, as the recording will be."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            step()
+        torch.cuda.current_stream().wait_stream(self._stream)
+
+    def record(self, step: Callable[[], None]) -> None:
+        """Record a step; other threads may use the device meanwhile."""
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            step()
+
+    def replay(self) -> None:
+        """One launch."""
+        self._graph.replay()
+
+
+class Recording:
+    """Takes the steps of a session: the first few one by one, then from a recording.
+
+    A recorded step reads its batch, and the optimiser its rate, from tensors that stay where they are; of what Python
+    does in a step nothing is done again. Replayed steps give the same bits as steps that are taken one by one.
+
+    Args:
+        step: takes one step.
+        graph: records it.
+    """
+
+    def __init__(self, step: Callable[[], None], graph: Graph) -> None:
+        self._step = step
+        self._graph: Graph | None = graph
+        self._batch: Sequence[Tensor] = ()
+        self._warm = 0
+
+    def take(self, batch: Sequence[Tensor]) -> None:
+        """Take a step on a full batch, which is always of the same shapes."""
+        if self._graph is None:
+            self._step()
+        elif self._warm < WARM_UP:
+            self._warm += 1
+            self._graph.warm_up(self._step)
+        elif self._batch or self._record(self._graph, batch):
+            for recorded, tensor in zip(self._batch, batch, strict=True):
+                recorded.copy_(tensor)
+            self._graph.replay()
+        else:
+            self._graph = None
+            self._step()
+
+    def _record(self, graph: Graph, batch: Sequence[Tensor]) -> bool:
+        try:
+            graph.record(self._step)
+        except RuntimeError as error:  # The step asks the device for a number, or there is no memory for a recording.
+            reason = " ".join(str(error).split())
+            log.warning("steps are taken one by one, since they could not be recorded: %.200s", reason)
+            return False
+        self._batch = tuple(batch)
+        return True
+
+
+def obstacle(strategy: Any, base: type[Any]) -> str | None:
+    """Why the steps of a strategy cannot be recorded, in a few words; None where they can.
+
+    A plugin, metric or strategy whose part in a step is the same work on the device every time, whatever the step, says
+    so by an attribute ``recordable = True``.
+
+    Args:
+        strategy: with its plugins.
+        base: the class whose own steps can be recorded.
+    """
+    if changed := _overridden(strategy, STEP_METHODS, base):
+        return f"{type(strategy).__name__} has a method {changed}"
+    evaluator = strategy.evaluator
+    listeners: Iterable[Any] = (*strategy.plugins, *evaluator.metrics, *evaluator.loggers)
+    for listener in listeners:
+        if listener is not evaluator and (hook := _overridden(listener, STEP_HOOKS, SupervisedPlugin, PluginMetric)):
+            return f"{type(listener).__name__} has a hook {hook}"
+    return None
+
+
+def _overridden(listener: Any, names: Sequence[str], *bases: type[Any]) -> str | None:
+    """The first of some methods that an object has neither from a base nor from a class that is ``recordable``.
+
+    A class speaks for its own methods and those that it inherits, not for what a subclass makes of them.
+    """
+    classes = type(listener).__mro__
+    for name in names:
+        owner = next((number for number, part in enumerate(classes) if name in vars(part)), None)
+        if owner is None or any(issubclass(base, classes[owner]) for base in bases):
+            continue
+        if not any(vars(part).get("recordable", False) for part in classes[: owner + 1]):
+            return name
+    return None
