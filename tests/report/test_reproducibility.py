@@ -19,7 +19,7 @@ from vcl.report.results import read_results
 ROOT = DATA.parents[1]
 
 
-PAPER = {"betas": (0.5, 0.999), "score_rate": 1.0}
+PAPER = {"betas": (0.5, 0.999), "score_rate": 1.0, "precision": "float32"}
 AS_IN_THE_PAPER = NervConfig(initial="paper")
 
 
@@ -102,6 +102,10 @@ def test_seeds_count_as_their_mean(runs):
 def test_what_the_papers_recipe_has_otherwise_is_a_reason(runs, changes, reason):
     assert findings_of(runs(**changes), differing(recipe="paper"))[0].reasons == (reason,)
     assert findings_of(runs(**changes), differing(recipe=""))[0].reasons == ()
+
+
+def test_tensorfloat_32_is_what_the_papers_had_for_float32(runs):
+    assert findings_of(runs(train={"precision": "tfloat32"}), differing(recipe="paper"))[0].reasons == ()
 
 
 def test_how_the_operator_works_is_a_reason(runs):
