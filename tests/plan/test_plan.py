@@ -12,7 +12,7 @@ from vcl.cli import main
 from vcl.errors import ConfigError
 from vcl.plan import plan
 from vcl.plan.network import network_of
-from vcl.report.reproducibility import read_costs
+from vcl.report.costs import read_costs
 from vcl.run import run_clips
 
 

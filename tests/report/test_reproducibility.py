@@ -1,6 +1,7 @@
 """The document that says of every published number whether runs verify it."""
 
 import dataclasses
+import json
 
 import pytest
 from published_numbers import DATA, SOURCE, VIDEOS, differing, numbers
@@ -9,14 +10,16 @@ from vcl import config as configs
 from vcl.cli import main
 from vcl.config import NervConfig, PfnrConfig, RunConfig
 from vcl.errors import VclError
+from vcl.report.costs import Cost, machine_text, read_costs
+from vcl.report.findings import findings_of
 from vcl.report.published import Published, read_published
-from vcl.report.reproducibility import Cost, findings_of, machine_text, read_costs, reproducibility
+from vcl.report.reproducibility import reproducibility
 from vcl.report.results import read_results
 
 ROOT = DATA.parents[1]
 
 
-PAPER = {"betas": (0.5, 0.999), "score_rate": 1.0}
+PAPER = {"betas": (0.5, 0.999), "score_rate": 1.0, "precision": "float32"}
 AS_IN_THE_PAPER = NervConfig(initial="paper")
 
 
@@ -99,6 +102,10 @@ def test_seeds_count_as_their_mean(runs):
 def test_what_the_papers_recipe_has_otherwise_is_a_reason(runs, changes, reason):
     assert findings_of(runs(**changes), differing(recipe="paper"))[0].reasons == (reason,)
     assert findings_of(runs(**changes), differing(recipe=""))[0].reasons == ()
+
+
+def test_tensorfloat_32_is_what_the_papers_had_for_float32(runs):
+    assert findings_of(runs(train={"precision": "tfloat32"}), differing(recipe="paper"))[0].reasons == ()
 
 
 def test_how_the_operator_works_is_a_reason(runs):
@@ -187,6 +194,27 @@ def test_a_plan_of_some_videos_says_which_and_every_machine_has_its_own():
 )
 def test_a_machine_is_named_in_a_few_words(machine, text):
     assert machine_text(machine) == text
+
+
+def test_hours_are_those_of_a_quiet_machine_where_one_thread_shared_a_processor(tmp_path):
+    config = configs.identity(planned().config)
+    plan = {"config": config, "frames": {"bunny": 4}, "hours": {"training": 8.0}, "calibration_seconds": 100.0}
+    busy = {**plan, "calibration_processor_seconds": 25.0, "machine": {"device": "cpu", "cpu": "EPYC", "threads": 1}}
+    threads = {**busy, "machine": {"device": "cpu", "cpu": "EPYC", "threads": 2}}
+    gpu = {**busy, "machine": {"device": "NVIDIA H100", "cpu": "EPYC", "threads": 1}}
+    unknown = {**plan, "machine": busy["machine"]}
+    for name, values in {"1": busy, "2": threads, "3": gpu, "4": unknown}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(values))
+    costs = read_costs([tmp_path])
+    assert [cost.hours_for(numbers()[0].source) for cost in costs] == [2.0, 8.0, 8.0, 8.0]
+    assert "| `1` | EPYC, 1 thread, no GPU | wsn on uvg17 | 150 | 8.0 h | 25% | 2.0 h |" in reproducibility(
+        [], [], costs
+    )
+
+
+@pytest.mark.parametrize(("hours", "text"), [(0.02, "72 s"), (0.1, "6 min"), (1.04, "1.0 h"), (1234.5, "1,234 h")])
+def test_hours_are_shown_in_a_unit_that_fits(hours, text):
+    assert f"not run; {text} (`plan`)" in reproducibility([], numbers(), [planned(hours=(("training", hours),))])
 
 
 def test_a_file_that_is_no_plan_is_refused(tmp_path):

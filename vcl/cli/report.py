@@ -125,8 +125,10 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _reproducibility(arguments: argparse.Namespace) -> None:
+    from vcl.report.costs import read_costs
+    from vcl.report.findings import TOLERANCE
     from vcl.report.published import read_published
-    from vcl.report.reproducibility import TOLERANCE, read_costs, reproducibility
+    from vcl.report.reproducibility import reproducibility
     from vcl.report.results import read_results
 
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance

@@ -4,125 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from vcl import config as configs
 from vcl.config import RunConfig
 from vcl.config.backbones import BACKBONES
-from vcl.errors import VclError
 from vcl.metrics.registry import PSNR
 from vcl.report.comparison import seed_groups
+from vcl.report.costs import Cost, machine_text, shown_hours
+from vcl.report.findings import DIFFERS, NOT_RUN, TOLERANCE, VERIFIED, Finding, findings_of
 from vcl.report.published import MEAN, Published, Source
-from vcl.report.published_comparison import compare_with_published, differing, is_network, settings_text
-from vcl.report.results import json_files, read_json
+from vcl.report.published_comparison import differing, is_network, settings_text
 from vcl.report.summary import Summary
 from vcl.report.tables import markdown_table
-
-TOLERANCE = 0.3
-"""How far a verified number may be from the published one, dB: about twice what another seed moves a PSNR, and what the
-rounding of frames to 8 bits takes from it."""
-
-VERIFIED, DIFFERS, NOT_RUN = "verified", "differs", "not run"
 
 _DB = f".{PSNR.digits}f"
 
 _HEADINGS = ("network and training", "video", "verdict", "published (dB)", "ours (dB)", "difference (dB)")
-
-_TOLD = {"size": "size", "epochs": "epochs", "batch": "batch", "lr": "rate", "recipe": "recipe"}
-"""Fields of a source that a verdict rests on, and what they are called where a paper does not tell them."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A published number and the run that says most about it.
-
-    Args:
-        number: the published one.
-        run: the name of ours; empty where no run has its method and network on its stream.
-        ours: dB, the mean over seeds; None without a run.
-        reasons: why the two cannot be compared.
-    """
-
-    number: Published
-    run: str = ""
-    ours: float | None = None
-    reasons: tuple[str, ...] = ()
-
-    def verdict(self, tolerance: float) -> str:
-        """Verified, differs or not run.
-
-        Args:
-            tolerance: the largest difference of a verified number, dB.
-        """
-        if self.ours is None:
-            return NOT_RUN
-        # Both are known to a hundredth; without rounding 0.3 would be larger than 0.3.
-        is_near = round(abs(self.ours - self.number.psnr), PSNR.digits + 2) <= tolerance
-        return VERIFIED if is_near and not self.reasons else DIFFERS
-
-
-@dataclass(frozen=True)
-class Cost:
-    """A plan that ``vcl plan --save`` wrote.
-
-    Args:
-        name: of its file.
-        config: of the run that was planned.
-        videos: of the run.
-        hours: by part, on that machine.
-        machine: what it is, in words.
-        share: of the time of its only thread, how much it had a processor for itself; 1 where that is not known, as on
-            a GPU or with several threads.
-    """
-
-    name: str
-    config: RunConfig
-    videos: frozenset[str]
-    hours: Mapping[str, float]
-    machine: str
-    share: float = 1.0
-
-    def hours_for(self, source: Source) -> float:
-        """Hours of the run with the epochs of a source, where these are known, while nothing else runs there."""
-        epochs = source.epochs or self.config.train.epochs
-        training = self.hours.get("training", 0.0)
-        return self.share * (sum(self.hours.values()) + training * (epochs / self.config.train.epochs - 1))
-
-
-def read_costs(paths: Sequence[Path]) -> list[Cost]:
-    """Read plans.
-
-    Args:
-        paths: files that ``vcl plan --save`` wrote, and folders of them.
-
-    Raises:
-        VclError: a file cannot be read or is no plan.
-    """
-    return [_cost(path) for path in json_files(paths)]
-
-
-def findings_of(summaries: Sequence[Summary], published: Sequence[Published]) -> list[Finding]:
-    """Find, for every published number, what finished runs say about it.
-
-    Runs that differ only in their seed count as one. Of several the one that differs from the paper in the fewest
-    conditions counts, and of these the first; that its number is nearer is no reason to take another.
-
-    Args:
-        summaries: of the runs.
-        published: the numbers.
-    """
-    found: dict[Published, list[Finding]] = {}
-    comparison = compare_with_published(seed_groups(summaries), published)
-    for name, sources in comparison.sources.items():
-        for each in sources:
-            if is_network(each.source, comparison.runs[name][0].config):
-                for number, ours in each.pairs:
-                    found.setdefault(number, []).append(Finding(number, name, ours, each.reasons))
-    nothing = [Finding(number) for number in published]
-    return [min(found.get(each.number, [each]), key=lambda finding: len(finding.reasons)) for each in nothing]
 
 
 def reproducibility(
@@ -195,9 +93,8 @@ def _verdict_table(findings: Sequence[Finding], costs: Sequence[Cost], tolerance
         if numbers and source.backbone in BACKBONES.known:
             rows.append(_row_without(_name(source), _with_cost(numbers, costs), numbers))
         elif numbers:
-            why = f"{NOT_RUN}: vcl has no backbone {source.backbone}"
-            why = why if source.backbone else f"{NOT_RUN}: which network it is is not told"
-            without.setdefault((why, source.method), []).extend(numbers)
+            why = f"vcl has no backbone {source.backbone}" if source.backbone else "which network it is is not told"
+            without.setdefault((f"{NOT_RUN}: {why}", source.method), []).extend(numbers)
     for (why, method), numbers in without.items():
         networks = dict.fromkeys(number.source.network for number in numbers)
         rows.append(_row_without(f"{', '.join(networks)}: {method}", why, numbers))
@@ -207,10 +104,7 @@ def _verdict_table(findings: Sequence[Finding], costs: Sequence[Cost], tolerance
 def _row(finding: Finding, tolerance: float) -> list[str]:
     assert finding.ours is not None
     number = finding.number
-    conditions = "; ".join(finding.reasons) or "equal conditions"
-    untold = [name for field, name in _TOLD.items() if getattr(number.source, field) in (None, "")]
-    conditions += f"; not told: {', '.join(untold)}" if untold else ""
-    verdict = f"**{finding.verdict(tolerance)}** (`{finding.run}`): {conditions}"
+    verdict = f"**{finding.verdict(tolerance)}** (`{finding.run}`): {finding.conditions}"
     values = [f"{number.psnr:{_DB}}", f"{finding.ours:{_DB}}", f"{finding.ours - number.psnr:+{_DB}}"]
     return [_name(number.source), number.video, verdict, *values]
 
@@ -223,9 +117,8 @@ def _row_without(name: str, why: str, numbers: Sequence[Published]) -> list[str]
     if len(videos) > 1:
         shown = f"{len(videos)} videos{' and their mean' if means else ''}"
     values = sorted(number.psnr for number in by_video)
-    spans = (
-        [f"{values[0]:{_DB}}"] if len(values) == 1 else [f"{values[0]:{_DB}} to {values[-1]:{_DB}}"] if values else []
-    )
+    ends = dict.fromkeys(f"{value:{_DB}}" for value in (*values[:1], *values[-1:]))
+    spans = [" to ".join(ends)] if ends else []
     return [name, shown, why, ", ".join([*spans, *means]), "", ""]
 
 
@@ -254,13 +147,7 @@ def _other_work(source: Source, run: RunConfig) -> bool:
 
 
 def _hours_text(cost: Cost, source: Source) -> str:
-    return f"{_shown_hours(cost.hours_for(source))} (`{cost.name}`)"
-
-
-def _shown_hours(hours: float) -> str:
-    if hours < 1:
-        return f"{60 * hours:.0f} min"
-    return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h"
+    return f"{shown_hours(cost.hours_for(source))} (`{cost.name}`)"
 
 
 def _notes(findings: Iterable[Finding]) -> list[str]:
@@ -290,33 +177,11 @@ def _costs_table(costs: Sequence[Cost]) -> str:
     for cost in costs:
         train, what = cost.config.train, f"{cost.config.method.name} on {Path(cost.config.stream.benchmark).stem}"
         hours = sum(cost.hours.values())
-        numbers = [_shown_hours(hours), f"{cost.share:.0%}", _shown_hours(cost.share * hours)]
+        numbers = [shown_hours(hours), f"{cost.share:.0%}", shown_hours(cost.share * hours)]
         rows.append([f"`{cost.name}`", cost.machine, what, str(train.epochs), *numbers])
     return markdown_table(rows, left=3)
-
-
-def machine_text(machine: Mapping[str, Any]) -> str:
-    """The device, or the processor and its threads, in a few words; empty where nothing is known."""
-    device = str(machine.get("device", "cpu"))
-    if device != "cpu" or not machine:
-        return device if machine else ""
-    threads = machine.get("threads", "?")
-    return f"{machine.get('cpu', 'cpu')}, {threads} thread{'' if threads == 1 else 's'}, no GPU"
 
 
 def _name(source: Source) -> str:
     network = f"{source.network}: " if source.network else ""
     return f"{network}{source.method}, {settings_text(source)}".rstrip(", ")
-
-
-def _cost(path: Path) -> Cost:
-    values = read_json(path)
-    try:
-        hours = {str(part): float(taken) for part, taken in values["hours"].items()}
-        config, machine = configs.from_dict(values["config"]), values["machine"]
-        # Several threads wait for each other, and for a GPU, on a quiet machine too.
-        is_told = "calibration_processor_seconds" in values and (machine["device"], machine["threads"]) == ("cpu", 1)
-        share = values["calibration_processor_seconds"] / values["calibration_seconds"] if is_told else 1.0
-        return Cost(path.stem, config, frozenset(values["frames"]), hours, machine_text(machine), min(share, 1.0))
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, VclError) as error:
-        raise VclError(f"{path} is not a plan as vcl plan --save writes them: {error}") from error
