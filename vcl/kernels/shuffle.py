@@ -117,10 +117,10 @@ def _places(
     PARTS: tl.constexpr,
 ):
     """Where the numbers of a program lie before and after the shuffle, and which of them exist."""
-    pixel = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)[:, None, None]
+    pixel = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None, None]
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)[None, :, None]
     part = tl.arange(0, PARTS)[None, None, :]
-    coarse = (pixel * C + channel) * (STRIDE * STRIDE) + part
+    coarse = (pixel.to(tl.int64) * C + channel) * (STRIDE * STRIDE) + part
     y, x = pixel // width * STRIDE + part // STRIDE, pixel % width * STRIDE + part % STRIDE
-    fine = (y * (width * STRIDE) + x) * C + channel
+    fine = (y.to(tl.int64) * (width * STRIDE) + x) * C + channel
     return coarse, fine, (pixel < pixels) & (channel < C) & (part < STRIDE * STRIDE)
