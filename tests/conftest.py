@@ -17,9 +17,6 @@ from vcl.config.methods import METHODS
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")  # Kernels are tested on the CPU.
-
 pytest_plugins = ["report_fixtures", "video_fixtures"]
 
 TINY = {
@@ -31,8 +28,10 @@ TINY = {
 
 
 def pytest_configure():
-    """Refuse a device that this machine does not have before any test is collected."""
+    """Refuse a device that this machine does not have before any test is collected; without CUDA, interpret kernels."""
     refuse_unknown_device()
+    if not torch.cuda.is_available():
+        os.environ["TRITON_INTERPRET"] = "1"  # Read when Triton is imported.
 
 
 def pytest_collection_modifyitems(items):
