@@ -17,9 +17,6 @@ from vcl.config.methods import METHODS
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")  # Kernels are tested on the CPU.
-
 pytest_plugins = ["report_fixtures", "video_fixtures"]
 
 TINY = {

@@ -64,3 +64,13 @@ def test_a_block_keeps_channels_last_order_wherever_its_convolution_does():
     finer = UpsampleBlock(nn.Identity(), None, 2)(features)
     assert finer.is_contiguous(memory_format=torch.channels_last)
     assert not finer.is_contiguous()
+
+
+@pytest.mark.parametrize("conv", [None, nn.Identity()])
+def test_a_block_with_an_operator_is_in_channels_last_order_where_the_device_prefers_it(conv):
+    class Zeros(nn.Module):
+        def forward(self, x, size):
+            return x.new_zeros(x.shape[0], 3, *size)
+
+    features = torch.empty(1, 12, 4, 6, device="meta").to(memory_format=torch.channels_last)
+    assert UpsampleBlock(conv, Zeros(), 2)(features).is_contiguous(memory_format=torch.channels_last)

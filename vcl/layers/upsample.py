@@ -43,12 +43,33 @@ class UpsampleBlock(nn.Module):
             channels: Tensor = self.conv(x)
             return channels
         finer: Tensor = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
-        return finer if self.conv is None else pixel_shuffle(self.conv(x), self.stride) + finer
+        if self.conv is not None:
+            return pixel_shuffle(self.conv(x), self.stride) + finer
+        # A GPU convolves fast in this order alone; a CPU would get other last bits in it.
+        return finer if x.device.type == "cpu" else finer.contiguous(memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
         """``raw``, activated and with what is pending of the up-scaling done."""
-        finer = F.silu(self.raw(x))
-        return finer if self.pending == 1 else pixel_shuffle(finer, self.pending)
+        raw = self.raw(x)
+        return F.silu(raw) if self.pending == 1 else activated_shuffle(raw, self.pending)
+
+
+def activated_shuffle(raw: Tensor, stride: int) -> Tensor:
+    """SiLU and ``pixel_shuffle``, on a GPU in one kernel.
+
+    Args:
+        raw: ``(B, C * stride ** 2, H, W)`` before activation.
+        stride: up-scaling of each side.
+
+    Returns:
+        ``(B, C, stride·H, stride·W)``, in the memory format of ``raw``.
+    """
+    if kernels.runs_on(raw):
+        from vcl.kernels import shuffle as kernel
+
+        if kernel.takes(raw):
+            return kernel.activated_shuffle(raw, stride)
+    return pixel_shuffle(F.silu(raw), stride)
 
 
 def pixel_shuffle(x: Tensor, stride: int) -> Tensor:
