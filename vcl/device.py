@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import torch
 
+from vcl import kernels
 from vcl.config import RunConfig, TrainConfig
 from vcl.errors import ConfigError
 
@@ -74,6 +75,8 @@ def versions(device: torch.device) -> dict[str, Any]:
     for name in ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb"):
         with suppress(metadata.PackageNotFoundError):  # A run that logs nothing needs no wandb.
             libraries[name] = metadata.version(name)
+    if device.type == "cuda" and kernels.triton_works():  # Else PyTorch does the kernels' work, with other last bits.
+        libraries["triton"] = metadata.version("triton")
     return {
         "python": platform.python_version(),
         **libraries,
@@ -85,8 +88,9 @@ def versions(device: torch.device) -> dict[str, Any]:
 
 
 def numerics(device: torch.device) -> dict[str, Any]:
-    """What can change the last bit of a decoded frame: torch, the instruction set, threads and the device."""
-    return {key: value for key, value in versions(device).items() if key in ("torch", "cpu", "threads", "device")}
+    """What can change the last bit of a decoded frame: torch, Triton, the instruction set, threads and the device."""
+    names = ("torch", "triton", "cpu", "threads", "device")
+    return {key: value for key, value in versions(device).items() if key in names}
 
 
 def precision_of(name: str, device: torch.device) -> Literal["float32", "tfloat32", "bfloat16"]:

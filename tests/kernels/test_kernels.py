@@ -24,9 +24,9 @@ def triton_driver(monkeypatch):
         monkeypatch.setitem(sys.modules, "triton", SimpleNamespace(runtime=runtime))
         monkeypatch.setitem(sys.modules, "triton.runtime", runtime)
 
-    kernels._triton_works.cache_clear()
+    kernels.triton_works.cache_clear()
     yield driver
-    kernels._triton_works.cache_clear()
+    kernels.triton_works.cache_clear()
 
 
 def test_kernels_run_on_cuda_alone(triton_driver):

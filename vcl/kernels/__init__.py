@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 
 def runs_on(*tensors: Tensor) -> bool:
     """Whether kernels can take these tensors: all are on CUDA, and Triton works here."""
-    return all(tensor.is_cuda for tensor in tensors) and _triton_works()
+    return all(tensor.is_cuda for tensor in tensors) and triton_works()
 
 
 @cache
-def _triton_works() -> bool:
+def triton_works() -> bool:
     """Triton needs a C compiler and Python's headers to launch a kernel, so a machine may have it in vain."""
     try:
         from triton.runtime import driver
