@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from vcl.config.methods import METHODS
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # Kernels are tested on the CPU.
+
 pytest_plugins = ["report_fixtures", "video_fixtures"]
 
 TINY = {
@@ -27,8 +31,10 @@ TINY = {
 
 
 def pytest_configure():
-    """Refuse a device that this machine does not have before any test is collected."""
+    """Refuse a device that this machine does not have before any test is collected; without CUDA, interpret kernels."""
     refuse_unknown_device()
+    if not torch.cuda.is_available():
+        os.environ["TRITON_INTERPRET"] = "1"  # Read when Triton is imported.
 
 
 def pytest_collection_modifyitems(items):

@@ -15,7 +15,9 @@ def network_of(config, method, clips):
 
 def strategy_of(method, config, clips, **options):
     network = network_of(config, method, clips)
-    ledger = Ledger(network.layout(), METHODS[method].state_kind)
+    ledger = options.pop("ledger", None)
+    if ledger is None:  # An empty one is false.
+        ledger = Ledger(network.layout(), METHODS[method].state_kind)
     plugins = [*METHODS[method].own_plugins(config.method, ledger, 0), *options.pop("plugins", [])]
     return METHODS[method](
         model=network,

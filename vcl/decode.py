@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -122,16 +123,48 @@ class SealedSessions:
         return self._latest[1:]
 
 
+class _Stopwatch:
+    """Adds up the time that work takes on a device, which need not be done when the host goes on."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._seconds = device, 0.0
+        self._begun: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the work that is given to the device meanwhile."""
+        if self._device.type != "cuda":
+            started = time.perf_counter()
+            yield
+            self._seconds += time.perf_counter() - started
+            return
+        stream = torch.cuda.current_stream(self._device)
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        start.record(stream)
+        yield
+        end.record(stream)
+        self._begun.append((start, end))
+
+    def seconds(self) -> float:
+        """So far; waits for the work."""
+        for start, end in self._begun:
+            end.synchronize()
+            self._seconds += start.elapsed_time(end) / 1000
+        self._begun.clear()
+        return self._seconds
+
+
 class Decoder:
     """The videos of a run folder, as they stood after one of its sessions.
 
-    ``decoded`` counts frames, and ``seconds`` the time that decoding them took.
+    ``decoded`` counts frames.
     """
 
     def __init__(self, renderer: Renderer, sealed: SealedSessions) -> None:
         self._renderer = renderer
         self._sealed = sealed
-        self.decoded, self.seconds = 0, 0.0
+        self.decoded = 0
+        self._stopwatch = _Stopwatch(renderer.device)
         self._loaded: int | None = None
 
     @classmethod
@@ -157,6 +190,11 @@ class Decoder:
         sealed = SealedSessions(folder, state)
         network = backbones.of_run(sealed.config, sealed.notes[0].sessions).to(device)
         return cls(Renderer(network, precision or sealed.config.matrix.precision), sealed)
+
+    @property
+    def seconds(self) -> float:
+        """Time that decoding took so far; waits for what is being decoded."""
+        return self._stopwatch.seconds()
 
     @property
     def videos(self) -> Sequence[SessionNotes]:
@@ -206,14 +244,11 @@ class Decoder:
             if self._loaded != source:  # Checked at each batch, as another video may be decoded in between.
                 self._renderer.load(self._sealed.subnetwork(source))
                 self._loaded = source
-            started = time.perf_counter()
-            batch = next(batches, None)
+            with self._stopwatch.running():
+                batch = next(batches, None)
             if batch is None:
                 return
-            if batch.is_cuda:
-                torch.cuda.synchronize(batch.device)
             self.decoded += len(batch)
-            self.seconds += time.perf_counter() - started
             yield batch
 
     def frame(self, video: int, t: int) -> Tensor:

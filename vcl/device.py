@@ -69,11 +69,14 @@ def choose_device(name: str) -> torch.device:
 
 
 def versions(device: torch.device) -> dict[str, Any]:
-    """Versions of libraries, and the machine, as far as they can change a bit of a frame."""
-    names = ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb")
+    """Versions of the libraries that are installed, and the machine, as far as they can change a bit of a frame."""
+    libraries = {}
+    for name in ("vcl", "torch", "avalanche-lib", "numpy", "av", "safetensors", "wandb"):
+        with suppress(metadata.PackageNotFoundError):  # A run that logs nothing needs no wandb.
+            libraries[name] = metadata.version(name)
     return {
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in names},
+        **libraries,
         "system": platform.platform(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),

@@ -3,13 +3,14 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vcl.config import MatrixConfig
@@ -20,9 +21,12 @@ from vcl.metrics.registry import METRICS
 from vcl.render import BATCH
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
-from vcl.video.pixels import to_uint8, write_png
+from vcl.video.pixels import stored_frames, to_uint8, write_png
 
 log = logging.getLogger(__name__)
+
+_Pixels = Callable[[], NDArray[np.uint8]]
+"""Decoded frames on their way to the host: ``(B, 3, H, W)``."""
 
 _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
@@ -126,11 +130,12 @@ def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> st
     """Hash evenly spaced batches from the first to the last; they are the batches of a full decoding."""
     batches = -(-length // BATCH)
     samples = min(batches, -(-frames // BATCH))
+    samples_of = (sample * (batches - 1) // max(1, samples - 1) for sample in range(samples))
+    times = (range(batch * BATCH, min((batch + 1) * BATCH, length)) for batch in samples_of)
+    decoded = (frames for only in times for frames in decoder.frames(video, only))
     digest = hashlib.sha256()
-    for batch in (sample * (batches - 1) // max(1, samples - 1) for sample in range(samples)):
-        times = range(batch * BATCH, min((batch + 1) * BATCH, length))
-        for decoded in decoder.frames(video, times):
-            digest.update(to_uint8(decoded).cpu().contiguous().numpy().tobytes())
+    for pixels in _one_ahead(_fetched(to_uint8(frames).contiguous()) for frames in decoded):
+        digest.update(pixels().data)
     return digest.hexdigest()
 
 
@@ -138,6 +143,8 @@ def measure_video(
     batches: Iterable[Tensor], clip: Clip, picture_path: Callable[[str], Path] | None = None
 ) -> dict[str, Any]:
     """Measure a decoded video on the device that decodes it.
+
+    The host is one batch behind: it hashes a batch while a GPU decodes and measures the next, and two are in memory.
 
     Args:
         batches: all its frames in order, float ``(B, 3, H, W)`` in [0, 1].
@@ -149,20 +156,51 @@ def measure_video(
     """
     digest = hashlib.sha256()
     values: dict[str, list[Tensor]] = {name: [] for name in METRICS}
-    length, first = len(clip.frames), 0
-    for frames in batches:
-        decoded = to_uint8(frames).contiguous()
-        pixels = decoded.cpu().numpy()
-        # A copy: the stored frames are read-only, and torch shares only memory that can be written to.
-        truth = np.array(clip.frames[first : first + len(pixels)])
-        # The values stay on the device until the end, so that a GPU computes them while the CPU hashes.
-        for name, of_frames in measure(decoded, torch.from_numpy(truth).to(decoded.device)).items():
-            if of_frames is not None:
-                values[name].append(of_frames)
-        digest.update(pixels.tobytes())
-        if picture_path is not None and first <= length // 2 < first + len(pixels):
-            for kind, frames_of_kind in (("true", truth), ("decoded", pixels)):
-                write_png(picture_path(kind), frames_of_kind[length // 2 - first])
+    middle, first = len(clip.frames) // 2, 0
+    for fetched in _one_ahead(_measured(batches, clip, values)):
+        pixels = fetched()
+        digest.update(pixels.data)
+        if picture_path is not None and first <= middle < first + len(pixels):
+            write_png(picture_path("true"), clip.frames[middle])
+            write_png(picture_path("decoded"), pixels[middle - first])
         first += len(pixels)
     means = {name: torch.cat(parts).double().mean().item() if parts else None for name, parts in values.items()}
     return {**means, "sha256": digest.hexdigest()}
+
+
+def _measured(batches: Iterable[Tensor], clip: Clip, values: dict[str, list[Tensor]]) -> Iterator[_Pixels]:
+    """Give the device all that it is to do with each batch, and add its metrics, which stay there, to ``values``."""
+    first = 0
+    for frames in batches:
+        decoded = to_uint8(frames).contiguous()
+        pixels = _fetched(decoded)
+        truth = stored_frames(clip.frames, slice(first, first + len(decoded)), decoded.device)
+        for name, of_frames in measure(decoded, truth).items():
+            if of_frames is not None:
+                values[name].append(of_frames)
+        yield pixels
+        first += len(decoded)
+
+
+def _fetched(pixels: Tensor) -> _Pixels:
+    """Begin to copy pixels to the host; what is returned waits for them when it is called."""
+    on_host = pixels.to("cpu", non_blocking=True)  # In pinned memory, where it is a copy.
+    if not pixels.is_cuda:
+        return on_host.numpy
+    arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+    arrived.record(torch.cuda.current_stream(pixels.device))
+
+    def wait() -> NDArray[np.uint8]:
+        arrived.synchronize()
+        return on_host.numpy()
+
+    return wait
+
+
+def _one_ahead(items: Iterable[_Pixels]) -> Iterator[_Pixels]:
+    """Yield each item once the next has been made."""
+    before: list[_Pixels] = []
+    for item in items:
+        yield from before
+        before = [item]
+    yield from before

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from vcl.config import RunConfig
@@ -53,8 +53,8 @@ def run_grid(cells: Sequence[Cell], out: Path, listeners: Listeners) -> list[str
                 if cell.bytes_of in failed:
                     raise VclError(f"{cell.bytes_of}, whose bytes it must match, failed")
                 result = run_cell(cell, out, listeners)
-            except Interrupted:
-                raise
+            except Interrupted as stop:
+                raise Interrupted(f"{cell.name}: {stop}") from None
             except VclError as error:
                 failed.append(cell.name)
                 result = f"failed: {error}"
@@ -85,6 +85,7 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
         return None  # Before the stream is opened, which takes time.
     finished_before = RunFolder(path).finished()
     with ExitStack() as stack:
+        stack.enter_context(_lines_of(cell.name))
         try:
             with memory_explained():
                 folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
@@ -95,3 +96,21 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     change = "" if summary.backward_transfer is None else f"backward transfer {summary.backward_transfer:.2f} dB, "
     note = " (finished before)" if finished_before else ""
     return f"{quality}{change}{summary.stored_bytes:,} bytes, {summary.seconds:.0f} s{note}"
+
+
+@contextmanager
+def _lines_of(name: str) -> Iterator[None]:
+    """Start every line that is logged meanwhile with the name of a cell."""
+
+    def add_name(record: logging.LogRecord) -> bool:
+        record.msg, record.args = f"{name}: {record.getMessage()}", ()
+        return True
+
+    handlers = logging.getLogger().handlers
+    for handler in handlers:
+        handler.addFilter(add_name)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(add_name)

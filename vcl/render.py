@@ -38,11 +38,16 @@ class Renderer:
         self._precision = precision
         self._subnetwork: Subnetwork | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where it decodes."""
+        return next(self._network.parameters()).device
+
     def load(self, subnetwork: Subnetwork) -> None:
         """Take a session's numbers; nothing is ranked or multiplied again while it decodes."""
         for name, weight in self._network.weights().items():
             weight.value.copy_(subnetwork.weights[name])
-        self._subnetwork = subnetwork.to(next(self._network.parameters()).device)
+        self._subnetwork = subnetwork.to(self.device)
 
     @torch.inference_mode()
     def frames(
@@ -71,7 +76,7 @@ class Renderer:
         """
         own = self._subnetwork
         assert own is not None, "load a subnetwork first"
-        device = next(self._network.parameters()).device
+        device = self.device
         indices = only if only is not None else range(frames)
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]

@@ -1,7 +1,12 @@
+import math
+
 import pytest
 import torch
+from full_sort import first_of_the_largest
+from never_waiting import never_waiting
 
-from vcl.layers.masking import _kth_largest_by_bits, masked_weight, top_mask
+from vcl import kernels
+from vcl.layers.masking import masked_weight, top_mask
 
 SCORES = torch.tensor([[0.1, -0.6, 0.3], [-0.2, 0.5, -0.4]])
 
@@ -54,33 +59,70 @@ def test_every_float_type_is_ranked(dtype):
 
 def test_mask_keeps_the_same_entries_as_a_full_sort():
     score = torch.rand(37, 53, generator=torch.Generator().manual_seed(3)) - 0.5
-    order = score.abs().flatten().argsort(descending=True)
-    expected = torch.zeros(37 * 53, dtype=torch.bool)
-    expected[order[: round(0.3 * 37 * 53)]] = True
-    assert torch.equal(top_mask(score, 0.3).flatten(), expected)
+    assert torch.equal(top_mask(score, 0.3), first_of_the_largest(score, round(0.3 * 37 * 53), signed=False))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("keep", [1, 2, 300, 999, 1000])
-def test_the_threshold_found_bit_by_bit_is_the_one_that_a_sort_finds(signed, keep):
-    score = torch.rand(1000, generator=torch.Generator().manual_seed(keep)) - 0.5
-    score[::7] = score[0]
-    rank = score if signed else score.abs()
-    assert _kth_largest_by_bits(rank, keep) == rank.sort(descending=True).values[keep - 1]
+@pytest.mark.parametrize("nans", [0, 1, 400, 1000])
+def test_a_mask_has_its_count_whatever_the_scores_hold(dtype, signed, nans):
+    source = torch.Generator().manual_seed(nans)
+    score = (torch.rand(1000, generator=source, dtype=torch.float64) - 0.5).to(dtype)
+    score[::7], score[1::7], score[2::7], score[3::50], score[4::50] = score[0], 0.0, -0.0, math.inf, -math.inf
+    at = torch.randperm(1000, generator=source)[:nans]
+    score[at] = math.nan
+    score[at[::2]] = -math.nan
+    for capacity in (0.001, 0.04, 0.3, 0.7, 0.999, 1):
+        keep = round(1000 * capacity)
+        expected = first_of_the_largest(score.view(20, 50), keep, signed)
+        assert torch.equal(top_mask(score.view(20, 50), capacity, signed), expected)
+        assert int(expected.sum()) == keep
+
+
+def test_a_score_that_is_not_a_number_is_the_largest():
+    score = torch.tensor([math.inf, 1.0, math.nan, -math.nan, -math.inf])
+    assert top_mask(score, 0.2).tolist() == [False, False, True, False, False]
+    assert top_mask(score, 0.4).tolist() == [False, False, True, True, False]
+    assert top_mask(score, 0.6).tolist() == [True, False, True, True, False]
+    assert top_mask(score, 0.8).tolist() == [True, False, True, True, True]
+    assert top_mask(score, 0.8, signed=True).tolist() == [True, True, True, True, False]
 
 
 @pytest.mark.gpu
-def test_ranking_on_a_gpu_gives_the_cpus_mask_and_never_waits_for_the_device():
-    score = torch.rand(64, 1000, generator=torch.Generator().manual_seed(0)) - 0.5
-    score[::3] = score[0]
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("with_kernels", [True, False])
+def test_ranking_on_a_gpu_gives_the_cpus_mask_and_never_waits_for_the_device(dtype, signed, with_kernels, monkeypatch):
+    score = (torch.rand(64, 1000, generator=torch.Generator().manual_seed(0)) - 0.5).to(dtype)
+    score[::3], score[1::9], score[2, :500] = score[0], score[0, 0], math.nan
     there = score.cuda()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        found = top_mask(there, 0.3)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert torch.equal(found.cpu(), top_mask(score, 0.3))
+    if not with_kernels:
+        monkeypatch.setattr(kernels, "runs_on", lambda *tensors: False)
+    for capacity in (0.001, 0.3, 0.5, 1):
+        top_mask(there, capacity, signed)  # What is compiled or loaded first may wait.
+        with never_waiting():
+            found = top_mask(there, capacity, signed)
+        assert torch.equal(found.cpu(), top_mask(score, capacity, signed))
 
 
-def test_the_threshold_found_bit_by_bit_may_be_zero_of_either_sign():
-    assert _kth_largest_by_bits(torch.tensor([-1.0, 0.0, -0.0]), 2) == 0
+@pytest.mark.gpu
+@pytest.mark.parametrize("score_shape", [(64, 32, 3, 3), (64, 32, 1, 1), (64, 1, 1, 1)])
+def test_masked_weights_on_a_gpu_are_the_cpus_and_never_wait_for_the_device(score_shape):
+    source = torch.Generator().manual_seed(1)
+    value, grad = (torch.rand(64, 32, 3, 3, generator=source) - 0.5 for _ in range(2))
+    score = torch.rand(score_shape, generator=source) - 0.5
+
+    def effective(device):
+        leaves = [tensor.to(device).requires_grad_() for tensor in (value, score)]
+        there = grad.to(device)
+        product = masked_weight(*leaves, 0.3)
+        return product, *torch.autograd.grad(product, leaves, there)
+
+    here, there = effective("cpu"), effective("cuda")
+    assert torch.equal(here[0].view(torch.int32), there[0].cpu().view(torch.int32))
+    assert torch.equal(here[1].view(torch.int32), there[1].cpu().view(torch.int32))
+    torch.testing.assert_close(here[2], there[2].cpu())
+    leaves = [tensor.cuda().requires_grad_() for tensor in (value, score)]
+    on_gpu = grad.cuda()
+    with never_waiting():
+        masked_weight(*leaves, 0.3).backward(on_gpu)

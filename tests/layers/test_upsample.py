@@ -1,9 +1,10 @@
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from vcl.layers import upsample
-from vcl.layers.upsample import activated_head
+from vcl.layers.upsample import UpsampleBlock, activated_head, pixel_shuffle
 
 
 def plainly(raw, head, stride):
@@ -34,3 +35,32 @@ def test_head_gives_float32_colours_of_half_precision_features():
     assert frames.dtype == torch.float32
     assert raw.grad.dtype == torch.bfloat16
     torch.testing.assert_close(frames.detach(), plainly(raw.detach().float(), head, 2))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5])
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_pixel_shuffle_keeps_the_memory_format_on_every_device(device, memory_format, stride):
+    # Shapes and strides of the meta device are those of CUDA.
+    x = torch.empty(2, 3 * stride**2, 4, 6, device=device).to(memory_format=memory_format)
+    finer = pixel_shuffle(x, stride)
+    assert finer.shape == (2, 3, 4 * stride, 6 * stride)
+    assert finer.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_pixel_shuffle_in_channels_last_order_gives_the_values_of_pytorch_and_their_gradient(stride):
+    x = torch.randn(2, 3 * stride**2, 4, 5).to(memory_format=torch.channels_last).requires_grad_()
+    ours, theirs = upsample._channels_last_shuffle(x, stride), F.pixel_shuffle(x, stride)
+    assert torch.equal(ours, theirs)
+    grad = torch.randn(ours.shape).to(memory_format=torch.channels_last)
+    gradients = [torch.autograd.grad((finer * grad).sum(), x)[0] for finer in (ours, theirs)]
+    assert torch.equal(*gradients)
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_block_keeps_channels_last_order_wherever_its_convolution_does():
+    features = torch.empty(1, 12, 4, 6, device="meta").to(memory_format=torch.channels_last)
+    finer = UpsampleBlock(nn.Identity(), None, 2)(features)
+    assert finer.is_contiguous(memory_format=torch.channels_last)
+    assert not finer.is_contiguous()

@@ -14,7 +14,15 @@ def calibration():
         seconds=1.0,
         start=100.0,
         session=SessionTimes(
-            begin=10.0, first_step=1.0, later_step=2.0, rehearsed=1, end=5.0, end_frame=0.5, save=3.0, seal=7.0
+            begin=10.0,
+            first_step=1.0,
+            later_step=2.0,
+            rehearsed=1,
+            end=5.0,
+            end_frame=0.5,
+            save=3.0,
+            write=1.5,
+            seal=7.0,
         ),
         row=RowTimes(fixed=20.0, per_session=0.25, frame=0.125, sampled_frame=0.0625),
         memory=PeakMemory(process=10**6, frames=0),

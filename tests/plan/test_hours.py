@@ -15,8 +15,11 @@ def test_seconds_by_hand(tiny_config, calibration):
     evaluation = (20 + 0.25 + 4 * 0.125) + (20 + 2 * 0.25 + 6 * 0.125)
     found = seconds_of(config, work, calibration)
     assert found == {"training": training, "evaluation": evaluation, "overhead": 100 + 2 * 7}
-    often = replace(config, train=replace(config.train, checkpoint_seconds=2.0))
+    often, always = (replace(config, train=replace(config.train, checkpoint_seconds=seconds)) for seconds in (2.0, 0.0))
     assert seconds_of(often, work, calibration)["training"] == training + (6 // 2) * 3 + (2 * 3 // 3) * 3
+    slow_disk = replace(calibration, session=replace(calibration.session, write=4.0))
+    assert seconds_of(often, work, slow_disk)["training"] == training + (6 // 4) * 3 + (2 * 3 // 4) * 3
+    assert seconds_of(always, work, calibration)["training"] == training + 6 * (3 + 0.5) + 2 * 3
 
 
 def test_the_twins_of_forward_transfer_are_counted_as_measuring(tiny_config, calibration):

@@ -12,6 +12,7 @@ from vcl.cli import main
 from vcl.errors import ConfigError
 from vcl.plan import plan
 from vcl.plan.network import network_of
+from vcl.report.costs import read_costs
 from vcl.run import run_clips
 
 
@@ -97,3 +98,17 @@ def test_the_command_says_what_is_not_known(tiny_config, manifest, tmp_path, cap
     path.write_text(configs.to_yaml(tiny_config("finetune", stream={"benchmark": manifest})))
     assert main(["plan", str(path)]) == 2
     assert capsys.readouterr().err.startswith("vcl: unknown: it is not known how many frames it has; give stream.")
+
+
+def test_a_plan_that_the_command_saved_is_read(tiny_config, stream, tmp_path, capsys, without_calibration):
+    path = tmp_path / "own" / "wsn.yaml"
+    path.parent.mkdir()
+    path.write_text(configs.to_yaml(tiny_config("wsn", stream=stream)))
+    saved = tmp_path / "plans"
+    assert main(["plan", str(path), "train.epochs=3", "--save", str(saved)]) == 0
+    assert capsys.readouterr().out == (saved / "own_wsn_train.epochs=3.txt").read_text()
+    (cost,) = read_costs([saved])
+    assert (cost.name, cost.config.train.epochs) == ("own_wsn_train.epochs=3", 3)
+    assert cost.hours == json.loads((saved / f"{cost.name}.json").read_text())["hours"]
+    assert str(tmp_path) not in (saved / f"{cost.name}.json").read_text()
+    assert cost.machine

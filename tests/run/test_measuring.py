@@ -60,6 +60,46 @@ def test_every_metric_of_a_cell_is_the_mean_over_its_frames(clips):
     assert cell["sha256"] == hashlib.sha256(decoded.numpy().tobytes()).hexdigest()
 
 
+def test_a_batch_is_hashed_while_the_next_is_decoded_and_two_are_in_memory(clips, monkeypatch):
+    order = []
+
+    class Digest:
+        def update(self, pixels):
+            order.append(("hash", pixels[0, 0, 0, 0]))
+
+        def hexdigest(self):
+            return ""
+
+    def decoding(truth):
+        for t in range(len(truth)):
+            order.append(("decode", t))
+            yield torch.full((1, 3, 32, 48), t / 255)
+
+    monkeypatch.setattr("hashlib.sha256", Digest)
+    measure_video(decoding(clips[1].frames), clips[1])
+    steps = [("decode", 0), ("decode", 1), ("hash", 0), ("decode", 2), ("hash", 1), ("decode", 3), ("hash", 2)]
+    assert order == [*steps, ("hash", 3)]
+
+
+@pytest.mark.gpu
+def test_on_cuda_a_row_is_measured_as_frame_by_frame(clips):
+    truth = np.random.default_rng(0).integers(0, 256, (9, 3, 200, 176), np.uint8)
+    decoded = (torch.from_numpy(truth).cuda().float() + 3).clamp(max=255)
+    cell = measure_video((decoded / 255).split(4), Clip("noise", truth, ""))
+    pair = quality.to_unit(decoded.to(torch.uint8)), quality.to_unit(torch.from_numpy(truth).cuda())
+    for name in ("psnr", "ssim", "ms_ssim"):
+        alone = torch.cat([getattr(quality, name)(pair[0][t : t + 1], pair[1][t : t + 1]) for t in range(9)])
+        assert cell[name] == pytest.approx(alone.double().mean().item(), rel=1e-6)
+    assert cell["sha256"] == hashlib.sha256(decoded.to(torch.uint8).cpu().numpy().tobytes()).hexdigest()
+
+
+def test_a_row_says_how_long_decoding_took(finished):
+    _, folder = finished()
+    for row in folder.matrix()["rows"]:
+        assert 0 < row["decode_seconds"] < row["seconds"]
+        assert row["decoded"] == 15
+
+
 def test_videos_can_be_decoded_by_turns(finished):
     _, folder = finished()
     decoder = decoder_of(folder, 2)

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from warm_process import run_vcl, start_vcl
+from warm_process import WarmProcess, run_vcl, start_vcl
 
 from vcl import config as configs
 from vcl.rundir import RunFolder
@@ -84,6 +84,48 @@ def test_a_run_killed_at_spread_points_ends_as_if_it_had_not_been(home, command,
     hit = sum(kill_at(command(name), folder.path, 1 + number * whole // kills) for number in range(kills))
     assert run_vcl(*command(name)).returncode == 0
     assert hit >= kills - 1
+    assert not list(folder.path.rglob("*.part"))
+    assert results(folder) == results(undisturbed)
+
+
+SLOW_WRITES = """
+import os, sys, threading, time
+from vcl.cli import main
+
+fsync = os.fsync
+
+def slow(number):
+    if threading.current_thread().name == "checkpoint":
+        time.sleep(0.5)
+    fsync(number)
+
+os.fsync = slow
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def drafts(folder):
+    return set(folder.path.glob(".checkpoint.safetensors.*.part"))
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1])
+def test_a_run_killed_while_it_trains_and_writes_at_once_ends_as_if_it_had_not_been(
+    home, command, undisturbed, seconds
+):
+    words = command(f"writing-{seconds}", f"train.checkpoint_seconds={seconds}")
+    folder = RunFolder(home / f"writing-{seconds}")
+    for kill in range(3):
+        process = WarmProcess(SLOW_WRITES, words)
+        before = drafts(folder)
+        while drafts(folder) <= before:
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(kill * 0.05)
+        process.kill()
+        process.communicate()
+        assert process.poll() == -signal.SIGKILL
+        assert drafts(folder)
+    assert run_vcl(*words).returncode == 0
     assert not list(folder.path.rglob("*.part"))
     assert results(folder) == results(undisturbed)
 

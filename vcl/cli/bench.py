@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryFile
 
-from vcl.cli.common import Commands, add_settings, load_config, path_word, tell
+from vcl.cli.common import Commands, add_save, add_settings, keeper, load_config, path_word, tell
 from vcl.errors import VclError
 from vcl.profiling import BENCHMARKS, run_benchmark
 
@@ -32,7 +29,7 @@ def add_bench_command(commands: Commands) -> None:
         "--rounds", type=int, help="turns of each (default: 3 to 9); for sessions, how many (default: 50)"
     )
     bench.add_argument("--json", action="store_true", help="print JSON")
-    bench.add_argument("--save", type=path_word, metavar="DIR", help="also keep the result there, as text and as JSON")
+    add_save(bench, "also keep the result there, as text and as JSON")
     bench.set_defaults(do=_bench)
 
 
@@ -41,7 +38,7 @@ def _bench(arguments: argparse.Namespace) -> None:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
     config = load_config(arguments.config, arguments.setting)
     names = [arguments.what, arguments.config.parent.name, arguments.config.stem, *arguments.setting]
-    keep = _keeper(arguments.save, "_".join(names))
+    keep = keeper(arguments.save, "_".join(names))
 
     from vcl.device import keep_freed_memory
 
@@ -50,33 +47,3 @@ def _bench(arguments: argparse.Namespace) -> None:
     text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
     keep(text, data)
     tell(data if arguments.json else text)
-
-
-def _keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
-    """A way to keep a result as NAME.txt and NAME.json; that these can be written is seen to first.
-
-    Raises:
-        VclError: it cannot.
-    """
-    from vcl.atomic_file import atomic_file
-
-    if folder is None:
-        return lambda text, data: None
-    paths = [folder / (name.replace("/", "-") + suffix) for suffix in (".txt", ".json")]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-        # One that is too long is refused by the file system here.
-        taken = [path for path in paths if path.is_dir()]
-    except OSError as error:
-        raise VclError(f"--save must name a folder that can be written, got {folder} ({error.strerror})") from error
-    if taken:
-        raise VclError(f"--save must name a folder that can be written, got {folder} ({taken[0].name} is a folder)")
-
-    def keep(text: str, data: str) -> None:
-        for path, content in zip(paths, (text, data), strict=True):
-            with atomic_file(path) as draft:
-                draft.file.write(f"{content}\n".encode())
-
-    return keep

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
+from vcl.atomic_file import atomic_file
 from vcl.cli.parser import complete_setting
 from vcl.cli.streams import write_error, write_output
 from vcl.datasets.user_videos import is_video, run_settings
-from vcl.errors import ConfigError
+from vcl.errors import ConfigError, VclError
 from vcl.user_path import user_path
 from vcl.wording import did_you_mean
 
@@ -59,6 +61,11 @@ def path_word(text: str) -> Path:
     return user_path(text, "a path")
 
 
+def add_save(parser: argparse.ArgumentParser, text: str) -> None:
+    """Give a subcommand ``--save``, for a ``keeper``."""
+    parser.add_argument("--save", type=path_word, metavar="DIR", help=text)
+
+
 def load_config(path: Path, settings: Sequence[str]) -> RunConfig:
     """Load a config file with settings that override it.
 
@@ -98,6 +105,41 @@ def check_yaml_path(path: Path, what: str) -> None:
             kind = "no such file" if hint else ""
     if kind:
         raise ConfigError(f"{what} must be a YAML file, got {shown(str(path))}, {kind}{hint}")
+
+
+def keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
+    """A way to keep a result as NAME.txt and NAME.json; that these can be written is seen to first.
+
+    Args:
+        folder: for both files, made if need be; None keeps nothing.
+        name: of both, without a suffix.
+
+    Returns:
+        A function of the text and of the JSON.
+
+    Raises:
+        VclError: they cannot be written.
+    """
+    if folder is None:
+        return lambda text, data: None
+    paths = [folder / (name.replace("/", "-") + suffix) for suffix in (".txt", ".json")]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+        # One that is too long is refused by the file system here.
+        taken = [path for path in paths if path.is_dir()]
+    except OSError as error:
+        raise VclError(f"--save must name a folder that can be written, got {folder} ({error.strerror})") from error
+    if taken:
+        raise VclError(f"--save must name a folder that can be written, got {folder} ({taken[0].name} is a folder)")
+
+    def keep(text: str, data: str) -> None:
+        for path, content in zip(paths, (text, data), strict=True):
+            with atomic_file(path) as draft:
+                draft.file.write(f"{content}\n".encode())
+
+    return keep
 
 
 def tell(text: str) -> None:

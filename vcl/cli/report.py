@@ -1,17 +1,21 @@
-"""``vcl plot`` and ``compare``."""
+"""``vcl plot``, ``compare`` and ``reproducibility``."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_plugins, path_word, remark, tell, terminal_width
+from vcl.atomic_file import atomic_file
+from vcl.cli.common import Commands, add_plugins, add_save, path_word, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
     from vcl.report.comparison import Comparison
     from vcl.report.published_comparison import PublishedComparison
+
+_PUBLISHED = Path("experiments", "published.csv")
 
 
 def add_report_commands(commands: Commands) -> None:
@@ -31,13 +35,51 @@ def add_report_commands(commands: Commands) -> None:
         "--with-published",
         nargs="?",
         type=path_word,
-        const=Path("experiments", "published.csv"),
+        const=_PUBLISHED,
         metavar="FILE",
         help="also compare the runs, named before this option, with what papers report for the same stream and "
-        "method; with --format csv only that is printed (default: experiments/published.csv)",
+        f"method; with --format csv only that is printed (default: {_PUBLISHED})",
     )
+    add_save(compare, "also keep what each run came to there, as JSON, for vcl reproducibility")
     add_plugins(compare)
     compare.set_defaults(do=_compare)
+
+    _add_reproducibility(commands)
+
+
+def _add_reproducibility(commands: Commands) -> None:
+    document = commands.add_parser(
+        "reproducibility",
+        help="say of every published number whether runs verify it, differ from it, or what a run would cost",
+        description="Say of every published number, in Markdown: verified by a run under equal conditions; differs, by "
+        "how much and in which conditions; or not run, and what it would cost.",
+        epilog="Example: vcl compare runs/bunny --save experiments/results; then, from the folder of the README: vcl "
+        "reproducibility --out REPRODUCIBILITY.md",
+    )
+    document.add_argument(
+        "result",
+        nargs="*",
+        type=path_word,
+        default=[Path("experiments", "results")],
+        help="a file that vcl compare --save wrote, or a folder of them (default: experiments/results)",
+    )
+    document.add_argument(
+        "--published", type=path_word, metavar="FILE", default=_PUBLISHED, help=f"default: {_PUBLISHED}"
+    )
+    document.add_argument(
+        "--plans",
+        nargs="*",
+        type=path_word,
+        metavar="PLAN",
+        default=[Path("experiments", "plans")],
+        help="files that vcl plan --save wrote, or folders of them, for the costs (default: experiments/plans)",
+    )
+    document.add_argument(
+        "--tolerance", type=float, metavar="DB", help="the largest difference of a verified number (default: 0.3)"
+    )
+    document.add_argument("--out", type=path_word, metavar="FILE", help="write it there (default: print it)")
+    add_plugins(document)
+    document.set_defaults(do=_reproducibility)
 
 
 def _plot(arguments: argparse.Namespace) -> None:
@@ -69,11 +111,40 @@ def _compare(arguments: argparse.Namespace) -> None:
         with_published = compare_with_published(comparison.groups, published)
         tables = [with_published] if arguments.format == "csv" else [comparison, with_published]
     tell("\n\n".join(_laid_out(table, arguments.format) for table in tables))
+    if arguments.save is not None:
+        from vcl.report.results import save_results
+
+        summaries = [summary for group in comparison.groups.values() for summary in group]
+        for path in save_results(arguments.save, summaries):
+            remark(f"{path}: what the run came to")
     if arguments.figures is not None:
         from vcl.report.figures.plot import plot_comparison
 
         names = ", ".join(dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures)))
         remark(f"{arguments.figures}: {names} (each as .png and .pdf)")
+
+
+def _reproducibility(arguments: argparse.Namespace) -> None:
+    from vcl.report.costs import read_costs
+    from vcl.report.findings import TOLERANCE
+    from vcl.report.published import read_published
+    from vcl.report.reproducibility import reproducibility
+    from vcl.report.results import read_results
+
+    tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
+    if not 0 <= tolerance < math.inf:
+        raise VclError(f"--tolerance must be 0 dB or more, got {tolerance}")
+    published = read_published(arguments.published)
+    document = reproducibility(read_results(arguments.result), published, read_costs(arguments.plans), tolerance)
+    if arguments.out is None:
+        tell(document.rstrip("\n"))
+        return
+    try:
+        with atomic_file(arguments.out) as draft:
+            draft.file.write(document.encode())
+    except OSError as error:
+        raise VclError(f"--out must be a file that can be written, got {arguments.out} ({error.strerror})") from error
+    tell(f"{arguments.out}: {len(published)} published numbers")
 
 
 def _laid_out(table: Comparison | PublishedComparison, form: str) -> str:

@@ -6,9 +6,11 @@ import argparse
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -16,17 +18,20 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import (
     Commands,
     add_config,
+    add_save,
     add_settings,
     check_yaml_path,
+    keeper,
     load_config,
     path_word,
     tell,
     terminal_width,
 )
-from vcl.errors import VclError
+from vcl.errors import ConfigError, VclError
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
+    from vcl.grid_file import Cell
     from vcl.rundir import Listener, RunFolder
 
 log = logging.getLogger(__name__)
@@ -88,6 +93,7 @@ def _add_plan(commands: Commands) -> None:
     add_config(plan)
     plan.add_argument("--out", type=path_word, metavar="DIR", help="the run folder (default: as in vcl run)")
     plan.add_argument("--json", action="store_true", help="print JSON")
+    add_save(plan, "also keep the plan there, as text and as JSON")
     plan.set_defaults(do=_plan)
 
 
@@ -95,14 +101,22 @@ def _add_grid(commands: Commands) -> None:
     grid = commands.add_parser(
         "grid",
         help="run a grid of methods, settings, seeds and streams, each a run folder",
-        description="Run every cell of a grid, one after another, except those that are finished. The same command "
-        "resumes a stopped grid; in a second process, it takes a share of the cells.",
+        description="Run every cell of a grid, one after another or --jobs at once, except those that are finished. "
+        "The same command resumes a stopped grid; in a second process, it takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
     grid.add_argument("grid", type=path_word, help="a YAML file; vcl/grid_file.py says what it holds")
     add_settings(grid, "key=value for every cell; overrides the file")
     grid.add_argument(
         "--out", type=path_word, metavar="DIR", help="the grid's folder (default: runs/NAME, after the grid)"
+    )
+    grid.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="cells at once, each in a process of its own (default: 1). A small network leaves most of a GPU idle, so "
+        "that several share one; their memory adds up. Each takes train.threads threads: give them the cores by N",
     )
     grid.set_defaults(do=_grid, goes_on=True)
 
@@ -111,6 +125,7 @@ def _run(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
     config = load_config(arguments.config, arguments.setting)
+    _refuse_logging_without_client([config])
     path = arguments.out or Path("runs", arguments.config.stem)
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
@@ -136,6 +151,7 @@ def _append(arguments: argparse.Namespace) -> None:
     path = folder.path / "config.yaml"
     config = configs.load(path, arguments.setting, recipe=PAPER) if arguments.setting else folder.config()
     folder.check_config(config)
+    _refuse_logging_without_client([config])
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
     log.info("appending %s to %s", arguments.video, arguments.run)  # Before torch is loaded.
@@ -168,30 +184,59 @@ def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet
 
 def _plan(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, arguments.setting)
+    keep = keeper(arguments.save, "_".join([arguments.config.parent.name, arguments.config.stem, *arguments.setting]))
 
+    from vcl import config as configs
+    from vcl.device import prepare_device
     from vcl.plan import plan
+    from vcl.profiling.machine import describe
 
     estimate = plan(config, arguments.out or Path("runs", arguments.config.stem))
-    tell(json.dumps(estimate.to_json(), indent=1) if arguments.json else estimate.to_text())
+    processor_seconds = round(os.times().children_user + os.times().children_system, 1)
+    more = {"calibration_processor_seconds": processor_seconds, "machine": describe(prepare_device(config.train))}
+    text = estimate.to_text()
+    data = json.dumps({**estimate.to_json(), **more, "config": configs.identity(config)}, indent=1)
+    keep(text, data)
+    tell(data if arguments.json else text)
 
 
 def _grid(arguments: argparse.Namespace) -> None:
     _refuse_launchers()
 
+    from vcl import config as configs
+    from vcl.config.rules import require
     from vcl.grid_file import read_grid
+    from vcl.grid_jobs import failures
 
+    require(arguments.jobs >= 1, "--jobs", "be 1 or more", arguments.jobs)
     check_yaml_path(arguments.grid, "grid")
     cells = read_grid(arguments.grid, arguments.setting)
+    _refuse_logging_without_client(
+        configs.load(cell.base, cell.settings, quiet=True) for cell in cells if cell.bytes_of is None
+    )
+    out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
+    failed = _run_jobs(arguments, cells, out) if arguments.jobs > 1 else _run_here(cells, out)
+    tell(f"Runs: {out}   Comparison: vcl compare {out}")
+    if failed:
+        raise VclError(failures(failed, cells))
 
+
+def _run_here(cells: Sequence[Cell], out: Path) -> list[str]:
+    """Run the cells of a grid in this process; gives the names of those that failed."""
     from vcl.device import keep_freed_memory
     from vcl.grid import run_grid
 
     keep_freed_memory()
-    out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
-    failed = run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
-    tell(f"Runs: {out}   Comparison: vcl compare {out}")
-    if failed:
-        raise VclError(f"{len(failed)} of {len(cells)} cells failed: {', '.join(failed)}")
+    return run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
+
+
+def _run_jobs(arguments: argparse.Namespace, cells: Sequence[Cell], out: Path) -> list[str]:
+    """Run the cells of a grid in processes of their own; gives the names of those that are not finished."""
+    from vcl.grid_jobs import run_jobs
+
+    # Plugins are in the environment by now.
+    words = map(str, [arguments.grid, *arguments.setting, "--out", out])
+    return run_jobs([sys.executable, "-m", "vcl", "grid", *words], arguments.jobs, cells, out)
 
 
 def _refuse_launchers() -> None:
@@ -206,6 +251,23 @@ def _refuse_launchers() -> None:
             f"a run is one process and trains on one device, got WORLD_SIZE = {world_size}; start vcl without torchrun "
             "(several processes of vcl grid, each started by itself, share its cells)"
         )
+
+
+def _refuse_logging_without_client(configs: Iterable[RunConfig]) -> None:
+    """Refuse runs that log to W&B where its client is not installed, before anything is made.
+
+    Args:
+        configs: of the runs; looked at only where the client is missing.
+
+    Raises:
+        ConfigError: one of them logs.
+    """
+    try:
+        metadata.version("wandb")
+    except metadata.PackageNotFoundError as error:
+        for mode in (config.wandb.mode for config in configs if config.wandb.mode != "disabled"):
+            rule = "wandb.mode must be disabled where the package wandb is not installed"
+            raise ConfigError(f"{rule}, got {mode}") from error
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from vcl.config.methods.rehearsal import (
     ReplayConfig,
 )
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
-from vcl.config.store import first_difference, from_dict, load, to_dict, to_yaml
+from vcl.config.store import first_difference, from_dict, identity, load, to_dict, to_yaml
 from vcl.config.stream import StreamConfig
 from vcl.config.train import TrainConfig, passes
 
@@ -64,6 +64,7 @@ __all__ = [
     "WsnConfig",
     "first_difference",
     "from_dict",
+    "identity",
     "load",
     "passes",
     "register_backbone",

@@ -91,6 +91,18 @@ def to_yaml(config: RunConfig) -> str:
     return yaml.safe_dump(to_dict(config), sort_keys=False)
 
 
+def identity(config: RunConfig) -> dict[str, Any]:
+    """Those settings, as ``to_dict`` gives them, that can change a result: no folder of this machine is among them.
+
+    ``from_dict`` reads them, with defaults for the others.
+    """
+    settings: dict[str, Any] = {}
+    for section, values in to_dict(config).items():
+        kept = {key: value for key, value in values.items() if not f"{section}.{key}".startswith(_UNIDENTIFYING)}
+        settings |= {section: kept} if kept else {}
+    return settings
+
+
 def first_difference(one: RunConfig, other: RunConfig) -> tuple[str, object, object] | None:
     """The first setting, in the order of ``to_dict``, that makes two configs different runs.
 

@@ -1,11 +1,14 @@
 """Scores to an exact top-c mask, and the gradient back."""
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
+
+from vcl import kernels
 
 
 def entries_kept(capacity: float, entries: float) -> int:
@@ -16,7 +19,8 @@ def entries_kept(capacity: float, entries: float) -> int:
 def top_mask(score: Tensor, capacity: float, signed: bool = False) -> Tensor:
     """Keep the ``capacity`` share of entries with the largest score.
 
-    The count is exact and ties are broken by position, so equal scores give equal masks.
+    The count is exact and ties are broken by position, so equal scores give equal masks on every device. NaN is the
+    largest score there is.
 
     Args:
         score: any shape, any float type.
@@ -29,7 +33,12 @@ def top_mask(score: Tensor, capacity: float, signed: bool = False) -> Tensor:
     Source:
         Kang et al., ICLR 2024, arXiv:2306.11305, which keeps scores at or above a percentile.
     """
-    return _select(score.detach(), capacity, signed).to(torch.bool)
+    score = score.detach()
+    if _has_kernels(score):
+        from vcl.kernels import masked
+
+        return masked.mask(score, entries_kept(capacity, score.numel()), signed)
+    return _select(score, capacity, signed).to(torch.bool)
 
 
 def masked_weight(value: Tensor, score: Tensor, capacity: float, signed: bool = False) -> Tensor:
@@ -51,8 +60,18 @@ def masked_weight(value: Tensor, score: Tensor, capacity: float, signed: bool = 
     Source:
         Kang et al., ICLR 2024, section 3.
     """
-    product: Tensor = _MaskedWeight.apply(value, score, capacity, signed)
+    function = _FusedMaskedWeight if _has_kernels(value, score) else _MaskedWeight
+    product: Tensor = function.apply(value, score, capacity, signed)
     return product
+
+
+def _has_kernels(*tensors: Tensor) -> bool:
+    """Whether kernels are for these tensors; else PyTorch gives the same bits."""
+    if not kernels.runs_on(*tensors):
+        return False
+    from vcl.kernels import masked
+
+    return masked.takes(*tensors)
 
 
 class _MaskedWeight(torch.autograd.Function):
@@ -74,42 +93,62 @@ class _MaskedWeight(torch.autograd.Function):
         return grads[0] * mask, through, None, None
 
 
+class _FusedMaskedWeight(torch.autograd.Function):
+    """``_MaskedWeight`` by kernels, which choose anew on the way back instead of storing a mask."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, score: Tensor, capacity: float, signed: bool) -> Tensor:
+        from vcl.kernels import masked
+
+        product, choice = masked.masked(value, score, entries_kept(capacity, score.numel()), signed)
+        ctx.save_for_backward(value, score, choice)
+        ctx.signed = signed
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        from vcl.kernels import masked
+
+        value, score, choice = ctx.saved_tensors
+        return *masked.masked_backward(grads[0], value, score, choice, ctx.signed), None, None
+
+
 def _select(score: Tensor, capacity: float, signed: bool) -> Tensor:
-    """The mask as ones and zeros of the score's type: a CPU multiplies by those several times faster than by bools."""
+    """The mask as ones and zeros of the score's type: a CPU multiplies by those several times faster than by bools.
+
+    The threshold is the score of the last entry to keep. A CPU finds it best by NumPy's partition, several times faster
+    than by ``torch.kthvalue``. Elsewhere, and where there is NaN, it is the least of ``topk``: nothing is sorted, and
+    the host never waits for the device.
+    """
     rank = score.clone() if signed else score.abs()
     keep = entries_kept(capacity, rank.numel())
-    threshold, tied = _kth_largest(rank, keep)
-    if not tied:
-        return torch.ge(rank, threshold, out=rank)
+    if rank.device.type == "cpu":
+        parted = rank.flatten().to(rank.dtype if rank.dtype == torch.float64 else torch.float32).numpy()
+        parted = np.partition(parted, -keep)
+        others, kept = parted[:-keep], parted[-keep:]
+        if not math.isnan(kept.max()):
+            threshold = torch.as_tensor(kept[0]).to(rank.dtype)
+            if others.size and others.max() == kept[0]:
+                return _first_largest(rank, threshold, keep).to(score.dtype)
+            return torch.ge(rank, threshold, out=rank)
+    order = _order(rank)
+    threshold = torch.topk(order.flatten(), keep, sorted=False).values.min()
+    return _first_largest(order, threshold, keep).to(score.dtype)
+
+
+def _first_largest(rank: Tensor, threshold: Tensor, keep: int) -> Tensor:
+    """Boolean: the ``keep`` largest entries, the first of those that equal the threshold."""
     above = (rank > threshold).flatten()
     equal = (rank == threshold).flatten()
     first = equal.cumsum(0) <= keep - above.sum()
-    return (above | (equal & first)).view(score.shape).to(score.dtype)
+    return (above | (equal & first)).view(rank.shape)
 
 
-def _kth_largest(rank: Tensor, keep: int) -> tuple[Tensor, bool]:
-    """The value of the last entry to keep, and whether others that are not kept may have the same.
-
-    A CPU is served best by NumPy's partition, several times faster than ``torch.kthvalue``. Elsewhere the bits of the
-    value are found one by one, each by counting: nothing is sorted, and the host never waits for the device.
-    """
-    index = rank.numel() - keep
-    if rank.device.type != "cpu":
-        exact = rank.dtype == torch.float64
-        return rank.flatten().kthvalue(index + 1).values if exact else _kth_largest_by_bits(rank, keep), True
-    parted = rank.flatten().to(rank.dtype if rank.dtype == torch.float64 else torch.float32).numpy()
-    parted = np.partition(parted, index)
-    threshold = parted[index]
-    return torch.as_tensor(threshold).to(rank.dtype), bool(index and parted[:index].max() == threshold)
-
-
-def _kth_largest_by_bits(rank: Tensor, keep: int) -> Tensor:
-    """The value of ``_kth_largest`` by 32 counts on the device; float32 or smaller."""
-    bits = rank.float().view(torch.int32)
+def _order(rank: Tensor) -> Tensor:
+    """Integers in the order of the ranks: NaN is the largest, and both zeros are one."""
+    wide = rank if rank.dtype == torch.float64 else rank.float()
+    integer = torch.int64 if wide.dtype == torch.float64 else torch.int32
+    largest = torch.iinfo(integer).max
+    bits = (wide + 0).view(integer)  # The sum makes -0 to 0.
     # Floats are ordered as the integers of their bits are, the negative ones the other way round.
-    order = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    threshold = torch.full((), -(2**31), dtype=torch.int32, device=rank.device)
-    for step in (-(2**31), *(2**bit for bit in reversed(range(31)))):
-        candidate = threshold + step  # The first one wraps round to 0.
-        threshold = torch.where((order >= candidate).sum() >= keep, candidate, threshold)
-    return torch.where(threshold < 0, threshold ^ 0x7FFFFFFF, threshold).view(torch.float32).to(rank.dtype)
+    return torch.where(bits < 0, bits ^ largest, bits).masked_fill_(rank.isnan(), largest)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
+from vcl import kernels
 from vcl.layers.fourier import FourierOperator
 
 _ROWS = 8192
@@ -42,12 +43,34 @@ class UpsampleBlock(nn.Module):
             channels: Tensor = self.conv(x)
             return channels
         finer: Tensor = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
-        return finer if self.conv is None else F.pixel_shuffle(self.conv(x), self.stride) + finer
+        return finer if self.conv is None else pixel_shuffle(self.conv(x), self.stride) + finer
 
     def forward(self, x: Tensor) -> Tensor:
         """``raw``, activated and with what is pending of the up-scaling done."""
         finer = F.silu(self.raw(x))
-        return finer if self.pending == 1 else F.pixel_shuffle(finer, self.pending)
+        return finer if self.pending == 1 else pixel_shuffle(finer, self.pending)
+
+
+def pixel_shuffle(x: Tensor, stride: int) -> Tensor:
+    """``F.pixel_shuffle`` that keeps channels-last order, which PyTorch's own keeps on a CPU alone.
+
+    Args:
+        x: ``(B, C * stride ** 2, H, W)``.
+        stride: up-scaling of each side.
+
+    Returns:
+        ``(B, C, stride·H, stride·W)``, in the memory format of ``x``.
+    """
+    if x.device.type == "cpu" or not x.is_contiguous(memory_format=torch.channels_last):
+        return F.pixel_shuffle(x, stride)
+    return _channels_last_shuffle(x, stride)
+
+
+def _channels_last_shuffle(x: Tensor, stride: int) -> Tensor:
+    batch, channels, height, width = x.shape
+    parts = x.permute(0, 2, 3, 1).view(batch, height, width, channels // stride**2, stride, stride)
+    finer = parts.permute(0, 1, 4, 2, 5, 3).reshape(batch, height * stride, width * stride, channels // stride**2)
+    return finer.permute(0, 3, 1, 2)
 
 
 def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
@@ -55,6 +78,7 @@ def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
 
     The three commute: the head is applied to the channels of each sub-pixel, and what is shuffled are colours. Of the
     largest tensor of a network neither the activation nor a shuffled copy is kept; the backward pass activates again.
+    A GPU does all of it in one kernel.
 
     Args:
         raw: ``(B, C * stride ** 2, H, W)`` before activation, fastest in channels-last order.
@@ -64,6 +88,11 @@ def activated_head(raw: Tensor, head: Tensor, stride: int) -> Tensor:
     Returns:
         ``(B, O, stride·H, stride·W)``, contiguous, in the head's type.
     """
+    if kernels.runs_on(raw, head):
+        from vcl.kernels import head as kernel
+
+        if kernel.takes(raw, head):
+            return kernel.activated_head(raw, head, stride)
     batch, colours, channels = head.shape
     apart = torch.eye(stride**2, dtype=head.dtype, device=head.device)
     with torch.autocast(raw.device.type, enabled=False):

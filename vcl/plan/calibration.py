@@ -21,7 +21,8 @@ class SessionTimes:
         rehearsed: frames of earlier videos in that step.
         end: after the last step, whatever the frames; a checkpoint is part of it.
         end_frame: after the last step, for each frame of the session's video.
-        save: a checkpoint.
+        save: what training waits for at a checkpoint, which is copied first and written beside training.
+        write: writing a checkpoint.
         seal: storing the session and its row.
     """
 
@@ -32,6 +33,7 @@ class SessionTimes:
     end: float
     end_frame: float
     save: float
+    write: float
     seal: float
 
 

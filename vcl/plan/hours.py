@@ -23,8 +23,8 @@ def seconds_of(config: RunConfig, work: Sequence[SessionWork], calibration: Cali
     for number, session in enumerate(work):
         step = _step(number, session, times)
         steps = session.steps * step
-        checkpoints = int(steps / max(config.train.checkpoint_seconds, step))
-        training += times.begin + steps + checkpoints * times.save + times.end + times.end_frame * session.frames
+        training += times.begin + steps + times.end + times.end_frame * session.frames
+        training += _saving(config.train.checkpoint_seconds, session.steps, step, times)
         if session.measured:
             evaluation += row.fixed + row.per_session * (number + 1)
             evaluation += row.frame * session.measured + row.sampled_frame * session.sampled
@@ -43,3 +43,10 @@ def _step(number: int, session: SessionWork, times: SessionTimes) -> float:
         return times.first_step
     share = session.rehearsed / times.rehearsed if times.rehearsed else 1.0
     return times.first_step + (times.later_step - times.first_step) * share
+
+
+def _saving(interval: float, steps: int, step: float, times: SessionTimes) -> float:
+    """Seconds that the steps of a session wait for checkpoints so far apart."""
+    if interval == 0:  # Every step is saved, and waits until the one before is on disk.
+        return steps * (times.save + max(0.0, times.write - step))
+    return int(steps * step / max(interval, step, times.write)) * times.save

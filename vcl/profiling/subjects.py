@@ -16,9 +16,10 @@ from torch.nn import functional as F
 from vcl.config import FinetuneConfig, NervConfig, PfnrConfig, RunConfig, WsnConfig
 from vcl.device import autocast, tensor_float32
 from vcl.errors import ConfigError
-from vcl.profiling.timing import Subject, Watch
+from vcl.profiling.timing import Counter, Subject, Watch
 from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
+from vcl.sessions.recording import WARM_UP
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.sessions.trainer import build
 from vcl.subnet.ledger import Ledger
@@ -26,18 +27,23 @@ from vcl.video.cache import Clip
 
 
 class Stopwatch(StatefulPlugin):
-    """Calls ``start`` after a session's first step, which creates the optimiser's state, and ``stop`` after its epoch.
+    """Calls ``start`` after the first steps of a session, and ``stop`` after its epoch.
 
     For sessions of one epoch.
+
+    Args:
+        start: called once.
+        stop: called once.
+        after: steps that are not timed.
     """
 
-    def __init__(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
+    def __init__(self, start: Callable[[], None], stop: Callable[[], None], after: int) -> None:
         super().__init__()
-        self._start, self._stop = start, stop
+        self._start, self._stop, self._after = start, stop, after
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Avalanche's hook after a step."""
-        if strategy.step == 1:
+        if strategy.step == self._after:
             self._start()
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
@@ -114,7 +120,9 @@ def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
 def our_steps(config: RunConfig, steps: int, device: torch.device, before: int = 1) -> Subject:
     """Complete training steps of a run: ranking, masks, loss, optimiser, gate, events; only checkpoints are left out.
 
-    Building the network and the optimiser, and one first step, are not timed.
+    Building the network and the optimiser is not timed, nor is the first step, which creates the optimiser's state; on
+    CUDA nor are those that come before a recording and the first from it. Where operations are counted no step is
+    replayed, as a replay has none.
 
     Args:
         config: of the run.
@@ -124,11 +132,14 @@ def our_steps(config: RunConfig, steps: int, device: torch.device, before: int =
     """
     before = 0 if config.method.together else before
     ledger = closed_ledger(config, before, device)
-    clips = [noise(config, config.train.batch)] * before + [noise(config, (steps + 1) * config.train.batch)]
+    untimed = WARM_UP + 1 if device.type == "cuda" else 1
+    clips = [noise(config, config.train.batch)] * before + [noise(config, (steps + untimed) * config.train.batch)]
+    counted = replace(config, train=replace(config.train, graph=False))
 
     def subject(watch: Watch) -> None:
-        plugins = [Stopwatch(watch.start, watch.stop)]
-        _session(config, clips, before, copy.deepcopy(ledger), device, plugins)
+        plugins = [Stopwatch(watch.start, watch.stop, untimed)]
+        of_watch = counted if isinstance(watch, Counter) else config
+        _session(of_watch, clips, before, copy.deepcopy(ledger), device, plugins)
 
     return subject
 

@@ -188,9 +188,22 @@ def group_seeds(folders: Sequence[RunFolder], names: Sequence[str]) -> dict[str,
     Returns:
         By the name of a group, the names of its runs; a group of several is named by the parts that their names share.
     """
-    runs = [
-        _Run(name, folder.config(), len(measured(folder)["rows"])) for name, folder in zip(names, folders, strict=True)
-    ]
+    return _grouped(
+        [
+            _Run(name, folder.config(), len(measured(folder)["rows"]))
+            for name, folder in zip(names, folders, strict=True)
+        ]
+    )
+
+
+def seed_groups(summaries: Sequence[Summary]) -> dict[str, tuple[Summary, ...]]:
+    """Group runs by name as ``group_seeds`` does, without their folders."""
+    by_name = {summary.run: summary for summary in summaries}
+    groups = _grouped([_Run(summary.run, summary.config, len(summary.videos)) for summary in summaries])
+    return {name: tuple(by_name[member] for member in members) for name, members in groups.items()}
+
+
+def _grouped(runs: Sequence[_Run]) -> dict[str, list[str]]:
     groups: list[list[_Run]] = []
     for run in runs:
         group = next((group for group in groups if all(_are_seeds(run, other) for other in group)), None)

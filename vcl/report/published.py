@@ -36,6 +36,10 @@ class Source:
         capacity: share of weights in one mask.
         reinit: whether scores are initialised again for each session.
         operator_block: as ``backbone.operator_block``.
+        recipe: paper where it was trained by the recipe of NeRV's code, which PFNR's has too: first weights
+            ``paper``, Adam's betas 0.5 and 0.999, 20 % warm-up from a tenth, ``l1_ssim`` and float32.
+        operator: ``backbone.operator_path``, ``operator_spectrum`` and how the operator's scores are ranked: magnitude
+            or signed.
     """
 
     paper: str
@@ -54,6 +58,8 @@ class Source:
     capacity: float | None
     reinit: bool | None
     operator_block: int | None
+    recipe: str = ""
+    operator: str = ""
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -87,7 +93,8 @@ def read_published(path: Path) -> list[Published]:
 
     Args:
         path: a CSV file with a column for each field of ``Source`` and of ``Published``, in any order; further columns
-            are ignored. A cell is empty where nothing is known, and ``reinit`` is yes or no.
+            are ignored. A cell is empty where nothing is known, and ``reinit`` is yes or no. The columns ``recipe`` and
+            ``operator`` may be left out.
 
     Raises:
         VclError: the file cannot be read, lacks a column, or has a cell of the wrong type.
@@ -95,9 +102,9 @@ def read_published(path: Path) -> list[Published]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             table = csv.DictReader(file)
-            missing = [column for column in _COLUMNS if column not in (table.fieldnames or ())]
+            missing = [column for column in _REQUIRED if column not in (table.fieldnames or ())]
             if missing:
-                raise VclError(f"{path} must have columns for {', '.join(_COLUMNS)}; it lacks {', '.join(missing)}")
+                raise VclError(f"{path} must have columns for {', '.join(_REQUIRED)}; it lacks {', '.join(missing)}")
             return [_published(row, f"{path}, line {table.line_num}") for row in table]
     except OSError as error:
         hint = "give the path of the published numbers: --with-published FILE"
@@ -107,7 +114,7 @@ def read_published(path: Path) -> list[Published]:
 
 
 def _published(row: Mapping[str, str | None], line: str) -> Published:
-    cells = {column: _cell(column, (row[column] or "").strip(), line) for column in _COLUMNS}
+    cells = {column: _cell(column, (row.get(column) or "").strip(), line) for column in _COLUMNS}
     source = Source(**{item.name: cells.pop(item.name) for item in fields(Source)})
     return Published(source, **cells)
 
@@ -136,6 +143,8 @@ def _yes_or_no(text: str) -> bool:
 
 
 _COLUMNS = tuple(item.name for kind in (Source, Published) for item in fields(kind) if item.name != "source")
+
+_REQUIRED = tuple(column for column in _COLUMNS if column not in ("recipe", "operator"))
 
 _WHOLE = dict.fromkeys(
     ("channels", "height", "width", "epochs", "batch", "operator_block", "frames"), ("a whole number", int)

@@ -42,37 +42,73 @@ class Condition:
         theirs: its value in a paper; None or empty where that is unknown.
         ours: its value in a run; None where the run has no such setting, so that it cannot differ.
         in_name: whether it is part of the name of a source.
+        of_network: whether it makes another network, not the same one in another training.
     """
 
     name: str
     theirs: Callable[[Source], object]
     ours: Callable[[RunConfig], object]
-    in_name: bool = True
+    in_name: bool = False
+    of_network: bool = False
+
+    def differs(self, source: Source, run: RunConfig) -> bool:
+        """Whether a run is known to have another value than a paper."""
+        theirs, ours = self.theirs(source), self.ours(run)
+        return _is_known(theirs) and ours is not None and theirs != ours
+
+
+def _of_recipe(value: object) -> Callable[[Source], object]:
+    """A setting of the papers' recipe, known where a source says that it was used."""
+    return lambda source: value if source.recipe == "paper" else None
+
+
+def _precision(run: RunConfig) -> str:
+    """TensorFloat-32 is what PyTorch's convolutions took for float32 when the papers were written."""
+    return {"tfloat32": "float32"}.get(run.train.precision, run.train.precision)
+
+
+def _score_rate(run: RunConfig) -> float | None:
+    return run.train.score_rate if hasattr(run.method, "capacity") else None
+
+
+def _operator(run: RunConfig) -> str | None:
+    if not run.backbone.operator:
+        return None
+    ranked = "signed" if getattr(run.method, "signed_operator_scores", False) else "magnitude"
+    return " ".join([*(getattr(run.backbone, f"operator_{part}", "") for part in ("path", "spectrum")), ranked])
 
 
 _CONDITIONS = (
-    Condition("size", lambda source: source.size, lambda run: run.stream.size),
-    Condition("epochs", lambda source: source.epochs, lambda run: run.train.epochs),
-    Condition("batch", lambda source: source.batch, lambda run: run.train.batch, in_name=False),
-    Condition("rate", lambda source: source.lr, lambda run: run.train.lr, in_name=False),
+    Condition("size", lambda source: source.size, lambda run: run.stream.size, in_name=True),
+    Condition("epochs", lambda source: source.epochs, lambda run: run.train.epochs, in_name=True),
+    Condition("batch", lambda source: source.batch, lambda run: run.train.batch),
+    Condition("rate", lambda source: source.lr, lambda run: run.train.lr),
     Condition(
         "session embedding",
         lambda source: source.session_embedding,
         lambda run: getattr(run.backbone, "session_embedding", None),
-        in_name=False,
     ),
-    Condition("capacity", lambda source: source.capacity, lambda run: getattr(run.method, "capacity", None)),
-    Condition("re-init", lambda source: source.reinit, lambda run: getattr(run.method, "reinit", None)),
     Condition(
-        "operator block",
-        lambda source: source.operator_block,
-        lambda run: run.backbone.operator,
-        in_name=False,
+        "capacity", lambda source: source.capacity, lambda run: getattr(run.method, "capacity", None), in_name=True
     ),
-    Condition("backbone", lambda source: source.backbone, lambda run: run.backbone.name, in_name=False),
+    Condition("re-init", lambda source: source.reinit, lambda run: getattr(run.method, "reinit", None), in_name=True),
     Condition(
-        "channels", lambda source: source.channels, lambda run: getattr(run.backbone, "channels", None), in_name=False
+        "operator block", lambda source: source.operator_block, lambda run: run.backbone.operator, of_network=True
     ),
+    Condition("operator", lambda source: source.operator, _operator),
+    Condition("backbone", lambda source: source.backbone, lambda run: run.backbone.name, of_network=True),
+    Condition(
+        "channels",
+        lambda source: source.channels,
+        lambda run: getattr(run.backbone, "channels", None),
+        of_network=True,
+    ),
+    Condition("first weights", _of_recipe("paper"), lambda run: run.backbone.initial),
+    Condition("betas", _of_recipe("0.5 and 0.999"), lambda run: "{} and {}".format(*run.train.betas)),
+    Condition("warm-up", _of_recipe("0.2 from 0.1"), lambda run: f"{run.train.warmup} from {run.train.warmup_from}"),
+    Condition("loss", _of_recipe("l1_ssim"), lambda run: run.train.loss),
+    Condition("score rate", _of_recipe(1.0), _score_rate),
+    Condition("precision", _of_recipe("float32"), _precision),
 )
 
 
@@ -93,9 +129,8 @@ class SourceComparison:
     @property
     def name(self) -> str:
         """The source, by paper, table, network and known settings, which tell it from the others."""
-        conditions = [(condition.name, condition.theirs(self.source)) for condition in _CONDITIONS if condition.in_name]
-        settings = [f"{name} {setting_text(value)}" for name, value in conditions if _is_known(value)]
-        return ", ".join(filter(None, (self.source.paper, self.source.table, self.source.network, *settings)))
+        source = self.source
+        return ", ".join(filter(None, (source.paper, source.table, source.network, settings_text(source))))
 
     @property
     def verdict(self) -> str:
@@ -164,6 +199,23 @@ class PublishedComparison:
             yield f"{run}: {experiment}, compared with published numbers", [list(_HEADINGS), *rows], lines
 
 
+def settings_text(source: Source) -> str:
+    """The known settings that tell a source from others: ``size 720x1280, epochs 150``."""
+    conditions = [(condition.name, condition.theirs(source)) for condition in _CONDITIONS if condition.in_name]
+    return ", ".join(f"{name} {setting_text(value)}" for name, value in conditions if _is_known(value))
+
+
+def differing(source: Source, run: RunConfig) -> list[Condition]:
+    """The conditions in which a run is known to differ from a source."""
+    return [condition for condition in _CONDITIONS if condition.differs(source, run)]
+
+
+def is_network(source: Source, run: RunConfig) -> bool:
+    """Whether a run has a source's method, stream and, as far as it is known, network; its backbone must be known."""
+    same = bool(source.backbone) and source.method == run.method.name and source.stream in streams_of(run)
+    return same and not any(condition.of_network for condition in differing(source, run))
+
+
 def compare_with_published(
     runs: Mapping[str, tuple[Summary, ...]], published: Sequence[Published]
 ) -> PublishedComparison:
@@ -179,7 +231,7 @@ def compare_with_published(
 def _comparisons(group: Sequence[Summary], published: Sequence[Published]) -> list[SourceComparison]:
     """A run's comparison with each source, those with the fewest reasons against them first."""
     run = group[0]
-    streams = _streams(run.config)
+    streams = streams_of(run.config)
     lists: dict[Source, list[Published]] = {}
     for number in published:
         if number.source.stream in streams and number.source.method == run.config.method.name:
@@ -209,10 +261,9 @@ def _reasons(source: Source, numbers: Sequence[Published], run: Summary) -> Iter
         numbers: all that the source has.
         run: ours.
     """
-    for condition in _CONDITIONS:
+    for condition in differing(source, run.config):
         theirs, ours = condition.theirs(source), condition.ours(run.config)
-        if _is_known(theirs) and ours is not None and theirs != ours:
-            yield f"{condition.name} {setting_text(theirs)}, ours {setting_text(ours)}"
+        yield f"{condition.name} {setting_text(theirs)}, ours {setting_text(ours)}"
     order = next((number.videos for number in numbers if number.video == MEAN), ())
     yield from _about_sessions(order, run)
     yield from _about_frames({number.video: number.frames for number in numbers}, order, run)
@@ -253,7 +304,7 @@ def _lines(number: int, comparison: SourceComparison) -> Iterator[str]:
         yield f"source {number}, {', '.join(videos)}: {note}"
 
 
-def _streams(config: RunConfig) -> set[str]:
+def streams_of(config: RunConfig) -> set[str]:
     """Names of the benchmark and, where its manifest can still be read, of the one whose videos it has."""
     with suppress(VideoError):
         return {_stream(config), manifest_of(config.stream.benchmark).of}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vcl.config import MethodConfig, RunConfig
@@ -16,6 +16,9 @@ from vcl.wording import printable
 
 KINDS = ("weight", "mask", "session", "buffer", "container")
 """Kinds of stored bytes that every method has; others come behind them."""
+
+MACHINE = ("device", "cpu", "threads", "torch")
+"""What a summary says about the machine."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Summary:
         updates_per_frame: frames trained on, rehearsed ones among them, per frame of these videos; None in runs that
             did not count them.
         decode_fps: frames per second of decoding alone; None in runs that did not measure it.
+        machine: that of the last start, by ``MACHINE``; empty in runs that did not store it.
+        note: what a reader must know about the numbers.
     """
 
     run: str
@@ -56,6 +61,8 @@ class Summary:
     seconds: float
     updates_per_frame: float | None = None
     decode_fps: float | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def method(self) -> str:
@@ -113,6 +120,7 @@ def summarise(folder: RunFolder) -> Summary:
         seconds=train_seconds(folder),
         updates_per_frame=_per(trained_on, sum(frames)),
         decode_fps=_per(decoded, decode_seconds),
+        machine={key: start[key] for start in folder.versions()[-1:] for key in MACHINE if key in start},
     )
 
 

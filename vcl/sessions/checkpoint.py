@@ -12,6 +12,7 @@ from torch import Tensor
 from vcl.backbones import Backbone
 from vcl.errors import Interrupted, RunFolderError, TrainingError
 from vcl.rundir import RunFolder
+from vcl.sessions.checkpoint_writer import CheckpointWriter
 from vcl.sessions.epoch_metrics import EpochMeans
 from vcl.subnet.version_1 import renamed_parameter
 
@@ -21,9 +22,14 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
     Must be the last plugin: it may replace what the others have prepared, and saves what they have finished.
 
+    Files are written beside training, see ``CheckpointWriter``: what is on disk is the whole state of one step. A save
+    that falls due while the one before is still being written waits for a later step. Only the save at the end of a
+    session and the one of a requested stop wait until they are on disk, and with ``seconds`` 0 each for the one before.
+    What goes wrong with a file is raised at the next save.
+
     Args:
         folder: holds one checkpoint, the latest.
-        seconds: time between two saves within a session; 0 saves after every step.
+        seconds: time from one save within a session to the next; 0 saves after every step.
         means: of the current epoch, which are saved too.
     """
 
@@ -31,8 +37,14 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         super().__init__()
         self.folder, self.seconds, self.means = folder, seconds, means
         self.stop_requested = False
+        self._writer = CheckpointWriter()
+        self._reserved = False
         self._saved_at = 0.0
         self._last = "none"
+
+    def close(self) -> None:
+        """Wait for the file that is being written, if there is one."""
+        self._writer.close()
 
     def load_network(self, network: Backbone, seed: int) -> None:
         """Put the saved parameters into a network; nothing is done where nothing was saved."""
@@ -52,6 +64,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             RunFolderError: the checkpoint that the session starts from is missing or does not fit.
         """
         self._saved_at = time.monotonic()
+        self._reserved = False
         notes = self.folder.checkpoint_notes()
         with self._fitting():
             behind = notes is None or notes["session"] < strategy.session - 1
@@ -76,18 +89,23 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Save if it is due or a stop was requested; after the last step of an epoch only check its loss."""
+        if not self._reserved:  # In the first step, which is slow anyway; now the optimiser has its moments.
+            self._writer.reserve(self._state(strategy))
+            self._reserved = True
         if strategy.step % strategy.steps_per_epoch:
             self._save_if_due(strategy)
-        else:
-            self._check(strategy)
+        elif not torch.isfinite(self.means.sums).all():
+            self._writer.close()
+            raise self._diverged(strategy, strategy.step)
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
         """Save if it is due, now that the epoch's means have been reported."""
         self._save_if_due(strategy)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Save the state that the next session starts from."""
+        """Save the state that the next session starts from; it is on disk when this returns."""
         self._save(strategy)
+        self._writer.wait()
 
     def _read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         checkpoint = self.folder.read_checkpoint()
@@ -109,30 +127,41 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             ) from error
 
     def _save_if_due(self, strategy: Any) -> None:
-        if self.stop_requested or time.monotonic() - self._saved_at >= self.seconds:
+        if self.stop_requested:
             self._save(strategy)
-            if self.stop_requested:
-                raise Interrupted(f"stopped in {self._last}")
+            self._writer.wait()
+            raise Interrupted(f"stopped in {self._last}")
+        is_due = time.monotonic() - self._saved_at >= self.seconds
+        if is_due and (self.seconds == 0 or not self._writer.is_busy):
+            self._save(strategy)
 
     def _save(self, strategy: Any) -> None:
-        self._check(strategy)
         notes = {"session": strategy.session, "step": strategy.step, "seconds": strategy.seconds}
+
+        def write(tensors: Mapping[str, Tensor]) -> None:
+            if not torch.isfinite(tensors["means"]).all():  # Here, where no step waits for the answer.
+                raise self._diverged(strategy, notes["step"])
+            self.folder.write_checkpoint(tensors, notes)
+            self._last = _place(notes)
+
+        self._writer.start(self._state(strategy), write)
+        self._saved_at = time.monotonic()
+
+    def _state(self, strategy: Any) -> dict[str, Tensor]:
         tensors = dict(strategy.model.state_dict())
         for name, parameter in strategy.model.named_parameters():
             for key, value in strategy.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{name}/{key}"] = value
         for plugin in strategy.stateful:
             tensors.update({f"plugin/{name}": value for name, value in plugin.state_dict().items()})
-        self.folder.write_checkpoint({**tensors, "means": self.means.sums}, notes)
-        self._saved_at = time.monotonic()
-        self._last = _place(notes)
+        return {**tensors, "means": self.means.sums}
 
-    def _check(self, strategy: Any) -> None:
-        if not torch.isfinite(self.means.sums).all():
-            raise TrainingError(
-                f"session {strategy.session}, epoch {(strategy.step - 1) // strategy.steps_per_epoch}: the loss is no "
-                f"longer finite; last good checkpoint: {self._last} ({strategy.overflow_hint})"
-            )
+    def _diverged(self, strategy: Any, step: int) -> TrainingError:
+        epoch = (step - 1) // strategy.steps_per_epoch
+        return TrainingError(
+            f"session {strategy.session}, epoch {epoch}: the loss is no longer finite; last good checkpoint: "
+            f"{self._last} ({strategy.overflow_hint})"
+        )
 
 
 def _load_network(network: Backbone, tensors: Mapping[str, Tensor]) -> None:

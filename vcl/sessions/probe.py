@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from avalanche.core import SupervisedPlugin
 
 from vcl.metrics import quality
@@ -30,17 +31,17 @@ class Probe(SupervisedPlugin):  # type: ignore[misc]
             return
         clip = strategy.clips[strategy.session]
         self.renderer.load(strategy.subnetwork())
-        total, measured = 0.0, 0
+        total, measured = torch.zeros((), dtype=torch.float64, device=strategy.device), 0
         for batch in self.renderer.frames(strategy.session, len(clip.frames)):
-            truth = stored_frames(clip.frames, slice(measured, measured + len(batch)))
+            truth = stored_frames(clip.frames, slice(measured, measured + len(batch)), batch.device)
             measured += len(batch)
-            total += float(quality.psnr(quality.to_unit(to_uint8(batch).cpu()), quality.to_unit(truth)).double().sum())
+            total += quality.psnr(quality.to_unit(to_uint8(batch)), quality.to_unit(truth)).double().sum()
         self.emit(
             {
                 "kind": "probe",
                 "session": strategy.session,
                 "epoch": self.epochs,
-                "psnr": total / measured,
+                "psnr": total.item() / measured,
                 "scratch": self.scratch,
             }
         )

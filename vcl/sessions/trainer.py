@@ -91,7 +91,10 @@ class Trainer:
             TrainingError: the loss is no longer finite.
             Interrupted: the user stopped the run.
         """
-        self._strategy.train(self._stream[session], eval_streams=[])
+        try:
+            self._strategy.train(self._stream[session], eval_streams=[])
+        finally:
+            self.checkpoints.close()
         self._seconds = self._strategy.seconds
         assert self._strategy.record is not None
         return self._strategy.record

@@ -28,9 +28,19 @@ def to_uint8(frame: torch.Tensor) -> torch.Tensor:
     return frame.clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
-def stored_frames(frames: NDArray[np.uint8], index: slice | int | NDArray[np.int64]) -> torch.Tensor:
-    """Some frames of a clip as a uint8 tensor; a copy, as stored frames are read-only and torch shares only others."""
-    return torch.from_numpy(np.array(frames[index]))
+def stored_frames(
+    frames: NDArray[np.uint8], index: slice | int | NDArray[np.int64], device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Some frames of a clip as a uint8 tensor.
+
+    Always a copy, as stored frames are read-only and torch shares only others. To CUDA it is made in pinned memory, and
+    goes up from there in the current stream while the host goes on.
+    """
+    selected = frames[index]
+    on_cuda = torch.device(device).type == "cuda"
+    copy = torch.empty(selected.shape, dtype=torch.uint8, device="cpu", pin_memory=on_cuda)
+    np.copyto(copy.numpy(), selected)
+    return copy.to(device, non_blocking=True)
 
 
 def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
@@ -47,7 +57,9 @@ def write_png(path: Path, frame: NDArray[np.uint8]) -> None:
         raise VideoError(f"{path}: a PNG needs a (3, H, W) uint8 frame, got {frame.dtype} {tuple(frame.shape)}")
     try:
         with atomic_file(path) as draft:
-            Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0))).save(draft.file, format="PNG")
+            # The lowest level takes a quarter of the time, and a tenth more bytes.
+            picture = Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0)))
+            picture.save(draft.file, format="PNG", compress_level=1)
     except OSError as error:
         raise VideoError(f"{path}: the PNG cannot be written ({error.strerror or error})") from error
 

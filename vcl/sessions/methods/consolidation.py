@@ -94,8 +94,6 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
 class MasPlugin(MASPlugin, StatefulPlugin):  # type: ignore[misc]
     """Avalanche's MAS, which can go on in a new process."""
 
-    recordable: ClassVar = True
-
     def __init__(self, config: MasConfig, ledger: Ledger) -> None:
         super().__init__(config.strength, config.decay)
         self.ledger = ledger
