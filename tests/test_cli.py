@@ -230,7 +230,7 @@ def test_list_shows_the_names_of_a_table_and_what_they_are(capsys):
         ("backbones", "nerv  NeRV"),
         ("benchmarks", "bunny    Big Buck Bunny"),
         ("losses", "l1          mean absolute error"),
-        ("recipes", "paper                          backbone.initial=paper train.epochs=150 train.lr=0.0005"),
+        ("recipes", "paper  backbone.initial=paper train.epochs=150 train.lr=0.0005"),
     ):
         assert main(["list", table]) == 0
         assert line in capsys.readouterr().out

@@ -73,6 +73,11 @@ def test_every_experiment_loads(path):
     assert configs.load(path).method.name in path.stem or path.stem == "base"
 
 
+def test_experiments_whose_results_are_quoted_keep_the_paper_s_recipe_for_what_they_do_not_set():
+    named = {path.parent.name for path in EXPERIMENTS if configs.load(path).train.recipe == "fast"}
+    assert named <= {"recipe", "bunny"}
+
+
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_grid_names_runs_that_can_be(path):
     cells = read_grid(path)

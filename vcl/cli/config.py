@@ -131,12 +131,7 @@ def _losses() -> dict[str, str]:
 def _recipes() -> dict[str, str]:
     from vcl.config.recipes import CHOICES, FAST, PAPER
 
-    with_operator = [choice.as_typed(FAST, True) for choice in CHOICES if choice.fast_with_operator is not None]
-    return {
-        FAST: " ".join(choice.as_typed(FAST) for choice in CHOICES),
-        f"{FAST}, with a Fourier operator": " ".join(with_operator),
-        PAPER: " ".join(choice.as_typed(PAPER) for choice in CHOICES),
-    }
+    return {recipe: " ".join(choice.as_typed(recipe) for choice in CHOICES) for recipe in (FAST, PAPER)}
 
 
 _TABLES = {

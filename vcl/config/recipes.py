@@ -25,53 +25,46 @@ class Choice:
         paper: its value in ``paper``.
         fast: its value in ``fast``.
         reason: why it is not the paper's.
-        fast_with_operator: its value in ``fast`` for a network with a Fourier operator; None if it is no other.
     """
 
     key: str
     paper: Any
     fast: Any
     reason: str
-    fast_with_operator: Any = None
 
-    def value(self, recipe: str, has_operator: bool = False) -> Any:
+    def value(self, recipe: str) -> Any:
         """Its value in a recipe."""
-        if recipe == PAPER:
-            return self.paper
-        return self.fast_with_operator if has_operator and self.fast_with_operator is not None else self.fast
+        return self.paper if recipe == PAPER else self.fast
 
-    def as_typed(self, recipe: str, has_operator: bool = False) -> str:
+    def as_typed(self, recipe: str) -> str:
         """The setting as it stands on a command line, but for the quotes."""
-        return f"{self.key}={shown(self.value(recipe, has_operator))}"
+        return f"{self.key}={shown(self.value(recipe))}"
 
     def in_words(self) -> str:
-        """All its values, and the reason."""
-        operator = self.fast_with_operator
-        with_operator = "" if operator is None else f", with a Fourier operator {shown(operator)}"
-        return f"paper: {shown(self.paper)}; fast: {shown(self.fast)}{with_operator} ({self.reason})."
+        """Both values, and the reason."""
+        return f"paper: {shown(self.paper)}; fast: {shown(self.fast)} ({self.reason})."
 
 
 CHOICES = (
     Choice("backbone.initial", "paper", "scaled", "signals that keep their size through a mask"),
-    Choice("train.epochs", 150, 36, "as good in a quarter of the work", fast_with_operator=30),
-    Choice("train.lr", 5e-4, 4e-3, "fewer steps, so longer ones", fast_with_operator=2e-3),
-    Choice("train.betas", (0.5, 0.999), (0.9, 0.999), "steadier long steps", fast_with_operator=(0.5, 0.999)),
+    Choice("train.epochs", 150, 36, "as good in a quarter of the work"),
+    Choice("train.lr", 5e-4, 4e-3, "fewer steps, so longer ones"),
+    Choice("train.betas", (0.5, 0.999), (0.9, 0.999), "steadier long steps"),
     Choice("train.score_rate", 1.0, 0.3, "masks that change more slowly than weights"),
     Choice("train.precision", "float32", "auto", "bfloat16 on CUDA"),
 )
 """Every setting in which the recipes differ. In all others both keep the default, which is the paper's."""
 
 
-def chosen(recipe: str, section: str, has_operator: bool = False) -> Mapping[str, Any]:
+def chosen(recipe: str, section: str) -> Mapping[str, Any]:
     """What a recipe chooses in a section.
 
     Args:
         recipe: ``paper`` or ``fast``.
         section: such as ``train``.
-        has_operator: whether the network has a Fourier operator.
 
     Returns:
         Values by the name of the setting, without its section.
     """
-    choices = ((*choice.key.split("."), choice.value(recipe, has_operator)) for choice in CHOICES)
+    choices = ((*choice.key.split("."), choice.value(recipe)) for choice in CHOICES)
     return {name: value for owner, name, value in choices if owner == section}

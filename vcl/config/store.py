@@ -211,13 +211,8 @@ def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
     train = {"recipe": recipe, **_values("train", settings)}
     settings = {**settings, "train": train}
     recipe = read_value("train.recipe", train["recipe"], get_type_hints(TrainConfig)["recipe"])
-    backbone = _section("backbone", kinds.pop("backbone"), settings, chosen(recipe, "backbone"))
-    has_operator = backbone.operator > 0
-    sections = {
-        section: _section(section, kind, settings, chosen(recipe, section, has_operator))
-        for section, kind in kinds.items()
-    }
-    return RunConfig(backbone=backbone, **sections)
+    sections = {section: _section(section, kind, settings, chosen(recipe, section)) for section, kind in kinds.items()}
+    return RunConfig(**sections)
 
 
 def every_kind() -> list[tuple[str, str, type[Any]]]:

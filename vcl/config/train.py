@@ -19,10 +19,7 @@ LOSSES = {
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How each session is trained.
-
-    The defaults are those of the recipe ``fast`` for a network without a Fourier operator.
-    """
+    """How each session is trained; the defaults are those of the recipe ``fast``."""
 
     recipe: Literal["fast", "paper"] = FAST
     """Chooses the settings that are not set: fast, the paper's quality in a quarter of its time; or paper, as the
