@@ -52,7 +52,7 @@ def test_a_second_write_begins_when_the_first_has_ended(writer, state):
     threading.Timer(0.05, disk.go.set).start()
     state["step"].add_(1)
     writer.start(state, disk.write)
-    assert len(disk.written) == 1
+    assert disk.written[0]["step"] == 1  # By now the second one may be there too.
     writer.wait()
     assert [tensors["step"] for tensors in disk.written] == [1, 2]
 
