@@ -177,7 +177,7 @@ WITHOUT_TORCH = [
     (["config"], 0),
     (["config", "pfnr"], 0),
     (["config", "{yaml}", "train.epochs=7"], 0),
-    *((["list", table], 0) for table in ("methods", "backbones", "benchmarks", "losses")),
+    *((["list", table], 0) for table in ("methods", "backbones", "benchmarks", "losses", "recipes")),
     (["run", "{yaml}", "train.epochs=0"], 2),
     (["plan", "{yaml}", "train.epochs=0"], 2),
     (["bench", "loop", "{yaml}", "train.epochs=0"], 2),
@@ -209,6 +209,13 @@ def test_config_lists_every_setting_of_what_is_asked_for(capsys):
             assert f"  {section}.{knob.name}=" in said
 
 
+def test_config_says_what_the_recipes_choose_for_a_setting_and_why(capsys):
+    assert main(["config", "train"]) == 0
+    said = capsys.readouterr().out
+    line = "paper: 1.0; fast: 0.3 (masks that change more slowly than weights)."
+    assert f"Learning rate of the scores, relative to that of the weights.\n      {line}\n" in said
+
+
 def test_config_shows_what_a_file_and_settings_come_to(tmp_path, capsys):
     path = tmp_path / "run.yaml"
     path.write_text("method: {name: wsn}\n")
@@ -223,6 +230,7 @@ def test_list_shows_the_names_of_a_table_and_what_they_are(capsys):
         ("backbones", "nerv  NeRV"),
         ("benchmarks", "bunny    Big Buck Bunny"),
         ("losses", "l1          mean absolute error"),
+        ("recipes", "paper                          backbone.initial=paper train.epochs=150 train.lr=0.0005"),
     ):
         assert main(["list", table]) == 0
         assert line in capsys.readouterr().out
@@ -252,7 +260,7 @@ def test_a_slip_is_answered_with_what_was_meant(words, line, capsys):
         (["rnu", "a.yaml"], "there is no 'rnu'; did you mean run?"),
         (["data", "lst"], "there is no 'lst'; did you mean list?"),
         (["list", "methds"], "there is no 'methds'; did you mean methods?"),
-        (["list", "xyz"], "there is no 'xyz'; choose from methods, backbones, benchmarks, losses"),
+        (["list", "xyz"], "there is no 'xyz'; choose from methods, backbones, benchmarks, losses, recipes"),
         (["run"], "the following arguments are required: config\n"),
         (["plan"], "the following arguments are required: config\n"),
         (["grid"], "the following arguments are required: grid\n"),

@@ -139,7 +139,7 @@ class _Stopwatch:
             self._seconds += time.perf_counter() - started
             return
         stream = torch.cuda.current_stream(self._device)
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         start.record(stream)
         yield
         end.record(stream)

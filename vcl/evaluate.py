@@ -135,7 +135,7 @@ def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> st
     decoded = (frames for only in times for frames in decoder.frames(video, only))
     digest = hashlib.sha256()
     for pixels in _one_ahead(_fetched(to_uint8(frames).contiguous()) for frames in decoded):
-        digest.update(pixels())
+        digest.update(pixels().data)
     return digest.hexdigest()
 
 
@@ -159,7 +159,7 @@ def measure_video(
     middle, first = len(clip.frames) // 2, 0
     for fetched in _one_ahead(_measured(batches, clip, values)):
         pixels = fetched()
-        digest.update(pixels)
+        digest.update(pixels.data)
         if picture_path is not None and first <= middle < first + len(pixels):
             write_png(picture_path("true"), clip.frames[middle])
             write_png(picture_path("decoded"), pixels[middle - first])
@@ -187,7 +187,7 @@ def _fetched(pixels: Tensor) -> _Pixels:
     on_host = pixels.to("cpu", non_blocking=True)  # In pinned memory, where it is a copy.
     if not pixels.is_cuda:
         return on_host.numpy
-    arrived = torch.cuda.Event(blocking=True)
+    arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
     arrived.record(torch.cuda.current_stream(pixels.device))
 
     def wait() -> NDArray[np.uint8]:

@@ -2,9 +2,11 @@ import math
 
 import pytest
 import torch
+from full_sort import first_of_the_largest
+from never_waiting import never_waiting
 
 from vcl import kernels
-from vcl.layers.masking import _MaskedWeight, masked_weight, top_mask
+from vcl.layers.masking import masked_weight, top_mask
 
 pytest.importorskip("triton")
 
@@ -24,14 +26,6 @@ def small_blocks(monkeypatch):
 @pytest.fixture
 def plain_pytorch(monkeypatch):
     monkeypatch.setattr(kernels, "runs_on", lambda *tensors: False)
-
-
-def first_of_the_largest(score, keep, signed):
-    """The mask by a full sort, which has NaN as the largest and leaves equal numbers in their order."""
-    rank = score if signed else score.abs()
-    chosen = torch.zeros(len(score), dtype=torch.bool, device=score.device)
-    chosen[rank.sort(descending=True, stable=True).indices[:keep]] = True
-    return chosen
 
 
 def from_bits(bits):
@@ -109,7 +103,8 @@ def test_masked_weights_take_the_kernels_where_they_run(monkeypatch):
     value = torch.rand(20, 30, generator=source).to(DEVICE).t().requires_grad_()
     score = torch.randint(-3, 4, (20, 30), generator=source).div(4).to(DEVICE).t().requires_grad_()
     grad = torch.rand(20, 30, generator=source).to(DEVICE).t()
-    expected = _MaskedWeight.apply(value, score, 0.3, False)
+    monkeypatch.setattr(kernels, "runs_on", lambda *tensors: False)
+    expected = masked_weight(value, score, 0.3)
     expected = expected, *torch.autograd.grad(expected, (value, score), grad)
     monkeypatch.setattr(kernels, "runs_on", lambda *tensors: True)
     calls = []
@@ -159,7 +154,6 @@ def test_on_a_gpu_any_scores_give_the_bits_of_pytorch(kind, signed, count):
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_a_cuda_graph_replays_the_choice_for_new_scores():
     value, score = (torch.rand(1_000_000, device="cuda").sub_(0.5).requires_grad_() for _ in range(2))
     grad = torch.rand(1_000_000, device="cuda")
@@ -172,11 +166,8 @@ def test_a_cuda_graph_replays_the_choice_for_new_scores():
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         step()  # Compiles.
-        try:
-            torch.cuda.set_sync_debug_mode("error")
+        with never_waiting():
             step()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

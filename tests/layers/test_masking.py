@@ -1,21 +1,14 @@
 import math
-from contextlib import contextmanager
 
 import pytest
 import torch
+from full_sort import first_of_the_largest
+from never_waiting import never_waiting
 
 from vcl import kernels
 from vcl.layers.masking import masked_weight, top_mask
 
 SCORES = torch.tensor([[0.1, -0.6, 0.3], [-0.2, 0.5, -0.4]])
-
-
-def first_of_the_largest(score, keep, signed):
-    """The mask by a full sort, which has NaN as the largest and leaves equal numbers in their order."""
-    rank = (score if signed else score.abs()).flatten()
-    chosen = torch.zeros(score.numel(), dtype=torch.bool, device=score.device)
-    chosen[rank.sort(descending=True, stable=True).indices[:keep]] = True
-    return chosen.view(score.shape)
 
 
 def test_half_of_a_2x3_layer_is_its_three_largest_magnitudes():
@@ -95,18 +88,7 @@ def test_a_score_that_is_not_a_number_is_the_largest():
     assert top_mask(score, 0.8, signed=True).tolist() == [True, True, True, True, False]
 
 
-@contextmanager
-def never_waiting():
-    """Anything that waits for the GPU is an error."""
-    try:
-        torch.cuda.set_sync_debug_mode("error")
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("with_kernels", [True, False])
@@ -124,7 +106,6 @@ def test_ranking_on_a_gpu_gives_the_cpus_mask_and_never_waits_for_the_device(dty
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("score_shape", [(64, 32, 3, 3), (64, 32, 1, 1), (64, 1, 1, 1)])
 def test_masked_weights_on_a_gpu_are_the_cpus_and_never_wait_for_the_device(score_shape):
     source = torch.Generator().manual_seed(1)

@@ -198,3 +198,18 @@ def test_a_strategy_with_a_forward_of_its_own_has_to_say_that_it_is_recordable(c
     assert obstacle(strategy, VideoStrategy) == "OwnForward has a method forward"
     strategy.__class__ = Recordable
     assert obstacle(strategy, VideoStrategy) is None
+
+
+@pytest.mark.gpu
+@pytest.mark.process
+@pytest.mark.parametrize("method", sorted(RECORDED - {"single_matched"}))
+def test_a_cuda_graph_trains_as_steps_one_by_one_to_the_bit(clips, tiny_config, method):
+    config, results = tiny_config(method), []
+    for graph in (False, True):
+        strategy = strategy_of(
+            method, config, clips, device="cuda", epochs=5, graph=graph, plugins=[WarmupCosine(1e-3, 0.2, 0.1)]
+        )
+        for experience in video_stream(clips).train_stream:
+            strategy.train(experience, eval_streams=[])
+        results.append(strategy.ledger.subnetwork(2).sha256())
+    assert results[0] == results[1]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vcl import kernels
 from vcl.metrics.registry import METRICS
 
 PSNR_CAP = 100.0
@@ -145,7 +146,7 @@ def mean_ssim(decoded: Tensor, truth: Tensor) -> Tensor:
     """Mean SSIM of frames, differentiable.
 
     The formula needs four blurred maps (of the two second moments only the sum); all four go through one pair of
-    one-dimensional convolutions.
+    one-dimensional convolutions. A GPU has kernels for it, which give the same within 1e-6.
 
     Args:
         decoded: ``(B, C, H, W)`` in [0, 1], each side 11 pixels or more, contiguous.
@@ -154,6 +155,11 @@ def mean_ssim(decoded: Tensor, truth: Tensor) -> Tensor:
     Returns:
         One number, at most 1.
     """
+    if kernels.runs_on(decoded, truth):
+        from vcl.kernels import ssim as kernel
+
+        if kernel.takes(decoded, truth):
+            return kernel.mean_ssim(decoded, truth)
     mean_product, squares, covariance, variances = _blurred(decoded, truth)
     numerator = (2 * mean_product + _C1) * (2 * covariance + _C2)
     return (numerator / ((squares + _C1) * (variances + _C2))).mean()

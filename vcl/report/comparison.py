@@ -26,7 +26,7 @@ _SIZE_TOLERANCE = 0.05
 """Matched sizes that differ by a smaller share than this belong to one group."""
 
 _NOT_COMPARED = (
-    *("stream.root", "stream.cache", "stream.videos", "stream.allow_truncated"),
+    *("stream.root", "stream.cache", "stream.videos", "stream.allow_truncated", "train.recipe"),
     *("train.seed", "train.threads", "train.checkpoint_seconds", f"backbone.{NervConfig.operator_knob}"),
 )
 """Settings that change no number, that the matrix shows, or that belong to the method."""

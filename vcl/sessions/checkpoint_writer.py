@@ -86,6 +86,6 @@ def _copied(state: Mapping[str, Tensor]) -> torch.cuda.Event | None:
     device = next((tensor.device for tensor in state.values() if tensor.is_cuda), None)
     if device is None:
         return None
-    event = torch.cuda.Event(blocking=True)  # The thread that waits for it sleeps.
+    event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
     event.record(torch.cuda.current_stream(device))
     return event

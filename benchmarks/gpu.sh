@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What one GPU makes of vcl, in at most eight minutes of an H100: the tests that need one, the tests of sessions and runs on
+# it, the tables of `vcl bench`, and one session of f-NeRV3 on Bunny at 720x1280.
+#
+#   benchmarks/gpu.sh [OUT]      writes OUT/gpu.json and OUT/gpu.log; OUT is benchmarks/gpu by default
+#
+#   GPU_SECONDS=480              begins no part that is not over by then, and stops one that takes longer
+#   WHEELS=DIR                   takes what is missing from a folder of wheels instead of the package index
+#   SMALL=1                      the same parts at a small size on any device, to try the script itself
+#
+# A part that fails or takes too long is told so in gpu.json; the others still run.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+out=$(realpath -m "${1:-benchmarks/gpu}")
+seconds=${GPU_SECONDS:-480}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$out" "$work/tables"
+: >"$out/gpu.log"
+export WANDB_MODE=disabled
+
+# part NAME LIMIT COMMAND...: one part, of LIMIT seconds at most.
+part() {
+    local name=$1 limit=$2 began=$SECONDS status
+    shift 2
+    local left=$((seconds - SECONDS))
+    if ((left < 5)); then
+        printf '%s\tskipped\t0\n' "$name" >>"$work/parts.tsv"
+        return
+    fi
+    printf '\n== %s: %s\n' "$name" "$*" | tee -a "$out/gpu.log"
+    timeout --kill-after=10 $((limit < left ? limit : left)) "$@" >>"$out/gpu.log" 2>&1
+    status=$?
+    printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - began)) | tee -a "$work/parts.tsv"
+}
+
+# An environment beside the machine's own packages, whose torch it uses if there is one.
+install() {
+    python3 -m venv --system-site-packages "$work/venv" &&
+        "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+            ${WHEELS:+--no-index --find-links "$WHEELS"} \
+            ".[samples]" pytest pytest-cov pytest-randomly pytest-xdist pytorch-msssim py7zr
+}
+
+if [[ -x .venv/bin/vcl ]]; then
+    bin=.venv/bin
+else
+    install >>"$out/gpu.log" 2>&1 || { tail -5 "$out/gpu.log"; exit 1; }
+    bin=$work/venv/bin
+fi
+
+bunny=(experiments/bunny/pfnr_block2.yaml train.recipe=fast train.threads=null matrix.upper=false wandb.mode=disabled)
+full=(experiments/speed/pfnr_720.yaml train.precision=auto)
+small=(experiments/recipe/pfnr.yaml train.precision=float32)
+tests=(tests/kernels tests/layers tests/metrics tests/backbones tests/sessions tests/run)
+workers=12 epochs=150 rounds=3
+if [[ -n ${SMALL:-} ]]; then
+    bunny+=('stream.size=[80,160]' stream.frames=4 backbone.channels=16 train.threads=1)
+    full+=('stream.size=[80,160]' backbone.channels=16 train.threads=1)
+    small+=('stream.size=[20,40]')
+    tests=(tests/sessions/test_device.py)
+    workers=1 epochs=2 rounds=1
+fi
+device=$("$bin/python" -c 'from vcl.device import choose_device; print(choose_device("auto").type)')
+
+part gpu_tests 90 "$bin/python" -m pytest -q -m gpu -p no:cacheprovider --junitxml "$work/gpu_tests.xml"
+part promise 130 env VCL_TEST_DEVICE="$device" OMP_NUM_THREADS=1 "$bin/python" -m pytest -q -m "not slow" -n "$workers" \
+    -p no:cacheprovider --junitxml "$work/promise.xml" "${tests[@]}"
+part bunny 280 "$bin/vcl" run "${bunny[@]}" train.epochs=$epochs --out "$work/bunny"
+bench() { part "$1" 60 "$bin/vcl" bench "${@:2}" --rounds $rounds --save "$work/tables"; }
+bench step_1 step "${full[@]}" train.batch=1
+bench step_4 step "${full[@]}" train.batch=4
+bench step_small step "${small[@]}"
+bench step_1_no_graph step "${full[@]}" train.batch=1 train.graph=false
+bench decode decode "${full[@]}" matrix.precision=bfloat16
+bench evaluate evaluate "${full[@]}"
+bench mask mask "${full[@]}"
+shared=(experiments/recipe/pfnr.yaml stream.benchmark=bunny 'stream.videos=[bunny]' wandb.mode=disabled train.epochs=$epochs)
+[[ -z ${SMALL:-} ]] || shared+=('stream.size=[20,40]' stream.frames=4)
+part alone 60 "$bin/vcl" run "${shared[@]}" --out "$work/alone"
+printf 'config: %s\naxes: {seed: {1: [train.seed=1], 2: [train.seed=2], 3: [train.seed=3], 4: [train.seed=4]}}\n' \
+    "$PWD/experiments/recipe/pfnr.yaml" >"$work/shared.grid.yaml"
+part shared 90 "$bin/vcl" grid "$work/shared.grid.yaml" "${shared[@]:1}" --jobs 4 --out "$work/shared"
+for config in single_nerv_s single_nerv_l wsn pfnr_block2; do
+    [[ -n ${SMALL:-} ]] || part "plan_$config" 40 "$bin/vcl" plan "experiments/bunny/$config.yaml" --save "$work/tables"
+done
+
+"$bin/python" benchmarks/gpu_result.py "$work" "$out/gpu.json" && echo "$out/gpu.json"
