@@ -192,10 +192,8 @@ def _plan(arguments: argparse.Namespace) -> None:
     from vcl.profiling.machine import describe
 
     estimate = plan(config, arguments.out or Path("runs", arguments.config.stem))
-    processor_seconds = round(os.times().children_user + os.times().children_system, 1)
-    more = {"calibration_processor_seconds": processor_seconds, "machine": describe(prepare_device(config.train))}
-    text = estimate.to_text()
-    data = json.dumps({**estimate.to_json(), **more, "config": configs.identity(config)}, indent=1)
+    text, machine = estimate.to_text(), describe(prepare_device(config.train))
+    data = json.dumps({**estimate.to_json(), "machine": machine, "config": configs.identity(config)}, indent=1)
     keep(text, data)
     tell(data if arguments.json else text)
 

@@ -131,9 +131,13 @@ def _select(score: Tensor, capacity: float, signed: bool) -> Tensor:
             if others.size and others.max() == kept[0]:
                 return _first_largest(rank, threshold, keep).to(score.dtype)
             return torch.ge(rank, threshold, out=rank)
+    return _largest(rank, keep).to(score.dtype)
+
+
+def _largest(rank: Tensor, keep: int) -> Tensor:
+    """Boolean: the ``keep`` largest entries, NaN among them, the first of equal ones; without asking the device."""
     order = _order(rank)
-    threshold = torch.topk(order.flatten(), keep, sorted=False).values.min()
-    return _first_largest(order, threshold, keep).to(score.dtype)
+    return _first_largest(order, torch.topk(order.flatten(), keep, sorted=False).values.min(), keep)
 
 
 def _first_largest(rank: Tensor, threshold: Tensor, keep: int) -> Tensor:

@@ -24,8 +24,6 @@ class Cost:
         videos: of the run.
         hours: by part, on that machine.
         machine: what it is, in words.
-        share: of the time of its only thread, how much it had a processor for itself; 1 where that is not known, as on
-            a GPU or with several threads.
     """
 
     name: str
@@ -33,13 +31,12 @@ class Cost:
     videos: frozenset[str]
     hours: Mapping[str, float]
     machine: str
-    share: float = 1.0
 
     def hours_for(self, source: Source) -> float:
-        """Hours of the run with the epochs of a source, where these are known, while nothing else runs there."""
+        """Hours of the run with the epochs of a source, where these are known."""
         epochs = source.epochs or self.config.train.epochs
         training = self.hours.get("training", 0.0)
-        return self.share * (sum(self.hours.values()) + training * (epochs / self.config.train.epochs - 1))
+        return sum(self.hours.values()) + training * (epochs / self.config.train.epochs - 1)
 
 
 def read_costs(paths: Sequence[Path]) -> list[Cost]:
@@ -75,10 +72,6 @@ def _read_cost(path: Path) -> Cost:
     try:
         hours = {str(part): float(taken) for part, taken in values["hours"].items()}
         config, machine = configs.from_dict(values["config"]), values["machine"]
-        # Several threads wait for each other, and for a GPU, on a quiet machine too.
-        is_alone = (machine["device"], machine["threads"]) == ("cpu", 1)
-        worked = values.get("calibration_processor_seconds") if is_alone else None
-        share = worked / values["calibration_seconds"] if worked else 1.0
-        return Cost(path.stem, config, frozenset(values["frames"]), hours, machine_text(machine), min(share, 1.0))
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, VclError) as error:
+        return Cost(path.stem, config, frozenset(values["frames"]), hours, machine_text(machine))
+    except (KeyError, TypeError, ValueError, AttributeError, VclError) as error:
         raise VclError(f"{path} is not a plan as vcl plan --save writes them: {error}") from error

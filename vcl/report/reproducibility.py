@@ -65,8 +65,7 @@ Made by `vcl reproducibility` from results of finished runs; not to be edited.
 Differences are ours minus published. Ours are means over frames rounded to 8 bits, as decoded from disk."""
 
 _COSTS = """\
-Measured by `vcl plan` in short runs on that machine, and not by whole runs. Where others were at work there, the plan's
-only thread had a share of a processor; the hours on a quiet machine are that share of the planned ones."""
+Estimated by `vcl plan` from two short sessions on that machine."""
 
 
 def _counts_table(groups: Mapping[tuple[str, str], Sequence[Finding]], tolerance: float) -> str:
@@ -173,12 +172,11 @@ def _runs_table(groups: Mapping[str, Sequence[Summary]]) -> str:
 
 
 def _costs_table(costs: Sequence[Cost]) -> str:
-    rows = [["plan", "machine", "method and stream", "epochs", "planned", "share", "quiet"]]
+    rows = [["plan", "machine", "method and stream", "epochs", "planned"]]
     for cost in costs:
         train, what = cost.config.train, f"{cost.config.method.name} on {Path(cost.config.stream.benchmark).stem}"
-        hours = sum(cost.hours.values())
-        numbers = [shown_hours(hours), f"{cost.share:.0%}", shown_hours(cost.share * hours)]
-        rows.append([f"`{cost.name}`", cost.machine, what, str(train.epochs), *numbers])
+        hours = shown_hours(sum(cost.hours.values()))
+        rows.append([f"`{cost.name}`", cost.machine, what, str(train.epochs), hours])
     return markdown_table(rows, left=3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from avalanche.core import SupervisedPlugin
@@ -12,6 +12,8 @@ from avalanche.evaluation.metric_definitions import PluginMetric
 from torch import Tensor
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 WARM_UP = 3
 """Steps of a session that are taken before one is recorded: they set up what libraries and the optimiser allocate."""
@@ -66,47 +68,59 @@ class CudaGraph:
         self._graph.replay()
 
 
-class Recording:
+class Recording(Generic[Result]):
     """Takes the steps of a session: the first few one by one, then from a recording.
 
     A recorded step reads its batch, and the optimiser its rate, from tensors that stay where they are; of what Python
     does in a step nothing is done again. Replayed steps give the same bits as steps that are taken one by one.
 
     Args:
-        step: takes one step.
+        step: takes one step, and returns tensors that it made.
         graph: records it.
     """
 
-    def __init__(self, step: Callable[[], None], graph: Graph) -> None:
+    def __init__(self, step: Callable[[], Result], graph: Graph) -> None:
         self._step = step
         self._graph: Graph | None = graph
-        self._batch: Sequence[Tensor] = ()
+        self._recorded: tuple[Sequence[Tensor], Result] | None = None
         self._warm = 0
 
-    def take(self, batch: Sequence[Tensor]) -> None:
-        """Take a step on a full batch, which is always of the same shapes."""
-        if self._graph is None:
-            self._step()
-        elif self._warm < WARM_UP:
-            self._warm += 1
-            self._graph.warm_up(self._step)
-        elif self._batch or self._record(self._graph, batch):
-            for recorded, tensor in zip(self._batch, batch, strict=True):
-                recorded.copy_(tensor)
-            self._graph.replay()
-        else:
-            self._graph = None
-            self._step()
+    def take(self, batch: Sequence[Tensor]) -> Result:
+        """Take a step.
 
-    def _record(self, graph: Graph, batch: Sequence[Tensor]) -> bool:
+        Args:
+            batch: what the step trains on, always of the same shapes.
+
+        Returns:
+            What the step returns; of a replayed one the tensors that were recorded, with their new numbers.
+        """
+        if self._recorded is None and self._graph is not None:
+            if self._warm < WARM_UP:
+                self._warm += 1
+                return _result_of(self._graph.warm_up, self._step)
+            self._record(self._graph, batch)
+        if self._recorded is None or self._graph is None:
+            return self._step()
+        recorded_batch, result = self._recorded
+        for recorded, tensor in zip(recorded_batch, batch, strict=True):
+            recorded.copy_(tensor)
+        self._graph.replay()
+        return result
+
+    def _record(self, graph: Graph, batch: Sequence[Tensor]) -> None:
         try:
-            graph.record(self._step)
+            self._recorded = tuple(batch), _result_of(graph.record, self._step)
         except RuntimeError as error:  # The step asks the device for a number, or there is no memory for a recording.
+            self._graph = None
             reason = " ".join(str(error).split())
             log.warning("steps are taken one by one, since they could not be recorded: %.200s", reason)
-            return False
-        self._batch = tuple(batch)
-        return True
+
+
+def _result_of(run: Callable[[Callable[[], None]], None], step: Callable[[], Result]) -> Result:
+    """What a step returns when it is run by something that returns nothing."""
+    results: list[Result] = []
+    run(lambda: results.append(step()))
+    return results[0]
 
 
 def obstacle(strategy: Any, base: type[Any]) -> str | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from avalanche.benchmarks.utils.data import AvalancheDataset
@@ -34,6 +34,8 @@ from vcl.subnet.record import SessionRecord
 from vcl.video.cache import Clip
 
 log = logging.getLogger(__name__)
+
+_StepResult = tuple[Tensor, Tensor, Output | None]
 
 
 class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
@@ -116,7 +118,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.passes = epochs
         self.precision = precision
         self.graph = graph
-        self._recording: Recording | None = None
+        self._recording: Recording[_StepResult] | None = None
         self.record: SessionRecord | None = None
         self.output: Output | None = None
         self.step = self.trained_on = 0
@@ -231,11 +233,15 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
             self.training_step(**kwargs)
             return
         step = self.step
-        self._recording.take(self.mbatch)
+        self.loss, self.mb_output, self.output = self._recording.take(self.mbatch)
         self.step = step + 1  # Recording a step counted it too, and replaying did not.
 
-    def training_step(self, **kwargs: Any) -> None:
-        """A step on the current batch, without the hooks around it."""
+    def training_step(self, **kwargs: Any) -> _StepResult:
+        """A step on the current batch, without the hooks around it.
+
+        Returns:
+            Its loss, the frames, and the whole of what the network gave.
+        """
         self.optimizer.zero_grad()
         self.loss = self._make_empty_loss()
         self._before_forward(**kwargs)
@@ -248,6 +254,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self._before_update(**kwargs)
         self.optimizer_step()
         self._after_update(**kwargs)
+        return self.loss, self.mb_output, self.output
 
     def forward(self) -> Tensor:
         """Frames of the current batch, float32; ``output`` has what else the network gave."""
@@ -298,11 +305,14 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
         self._recording = self._new_recording(partial(self.training_step, **kwargs))
 
-    def _new_recording(self, step: Callable[[], None]) -> Recording | None:
+    def _new_recording(self, step: Callable[[], _StepResult]) -> Recording[_StepResult] | None:
         """What records the session's steps; None, with the reason in the log, where they are taken one by one."""
         if not self.graph or self.device.type != "cuda":
             return None
-        if (reason := obstacle(self, VideoStrategy)) is not None:
+        reason, loader = obstacle(self, VideoStrategy), cast("object", self.dataloader)
+        if not isinstance(loader, ResidentFrames):
+            reason = "a plugin has put another loader in the place of the strategy's"
+        if reason is not None:
             log.info("steps are taken one by one, not replayed as a CUDA graph, since %s", reason)
             return None
         return Recording(step, CudaGraph())
