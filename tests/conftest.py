@@ -14,6 +14,8 @@ from vcl import config as configs
 from vcl.config.backbones import BACKBONES
 from vcl.config.benchmarks import BENCHMARKS
 from vcl.config.methods import METHODS
+from vcl.config.train import TrainConfig
+from vcl.device import prepare_device
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 
@@ -45,8 +47,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def process_settings():
-    """One thread per test, and none of the settings that a command makes for its whole process."""
-    torch.set_num_threads(1)
+    """One thread per test, and none of the settings that a command makes for its whole process but the device's."""
+    prepare_device(TrainConfig(device=str(DEVICE), threads=1))
     logger = logging.getLogger("vcl")
     level = logger.level
     yield

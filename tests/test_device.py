@@ -5,7 +5,7 @@ import torch
 from on_device import DEVICE
 
 from vcl.decode import Decoder
-from vcl.device import at_precision, precision_of, prepared, tensor_float32
+from vcl.device import at_precision, choose_device, precision_of, prepared, tensor_float32
 
 CUDA = torch.device("cuda")
 
@@ -20,6 +20,14 @@ def test_auto_is_bfloat16_where_a_gpu_computes_in_it(monkeypatch, supported, pre
     assert precision_of("auto", CUDA) == precision
     assert precision_of("auto", torch.device("cpu")) == "float32"
     assert precision_of("tfloat32", CUDA) == "tfloat32"
+
+
+@pytest.mark.parametrize(("name", "index"), [("auto", 0), ("cuda", 0), ("cuda:1", 1)])
+def test_a_cuda_device_has_a_number(monkeypatch, name, index):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device(name) == torch.device("cuda", index)
+    assert choose_device(name).index == index
 
 
 def test_a_config_gets_the_precision_of_its_machine_once(tiny_config):

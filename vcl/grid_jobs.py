@@ -52,12 +52,20 @@ def run_jobs(command: Sequence[str], jobs: int, cells: Sequence[Cell], out: Path
     processes: list[subprocess.Popen[str]] = []
     readers, said, remarks = list[Thread](), dict[str, int](), dict[int, str]()
     with _stopping_together(processes) as signals:
-        for number in range(jobs):
-            process = _start(command)
-            processes.append(process)
-            readers.append(Thread(target=_pass_on, args=(process, number, said, remarks), daemon=True))
-            readers[-1].start()
-        statuses = [process.wait() for process in processes]
+        try:
+            for number in range(jobs):
+                if not signals:
+                    process = _start(command)
+                    processes.append(process)
+                    readers.append(Thread(target=_pass_on, args=(process, number, said, remarks), daemon=True))
+                    readers[-1].start()
+        except OSError:
+            _stop(processes)
+            raise
+        finally:
+            if signals:  # One may have come before the last process was known.
+                _stop(processes)
+            statuses = [process.wait() for process in processes]
     for reader in readers:
         reader.join(_PATIENCE)
     failed = [cell.name for cell in cells if not RunFolder(out / cell.name).finished()]
@@ -92,6 +100,12 @@ def _start(command: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
+def _stop(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """As Ctrl-C does."""
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+
+
 def _pass_on(process: subprocess.Popen[str], number: int, said: dict[str, int], remarks: dict[int, str]) -> None:
     """Log the lines of a process that no other has said before; keep the one in which it says why it ends."""
     assert process.stderr is not None
@@ -110,8 +124,7 @@ def _stopping_together(processes: Sequence[subprocess.Popen[str]]) -> Iterator[l
 
     def stop(number: int, frame: FrameType | None) -> None:
         signals.append(number)
-        for process in processes:
-            process.send_signal(signal.SIGINT)
+        _stop(processes)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Under nohup it is to be ignored.

@@ -90,6 +90,10 @@ class Output:
     frames: Tensor
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
+    def detach(self) -> Output:
+        """Frames and extras without the graph that made them."""
+        return Output(self.frames.detach(), {name: tensor.detach() for name, tensor in self.extras.items()})
+
     def float(self) -> Output:
         """Frames and extras in float32, as losses and metrics need them; a copy only where they are not."""
         return Output(self.frames.float(), {name: tensor.float() for name, tensor in self.extras.items()})

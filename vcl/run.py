@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -26,6 +27,8 @@ from vcl.video.cache import Clip
 
 if TYPE_CHECKING:
     from vcl.sessions.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 _LIVE_ONLY = ("step",)
 
@@ -155,6 +158,8 @@ def _run_sessions(
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
 
     trainer, machine = Trainer(config, clips, folder, emit, device), numerics(device)
+    train = config.train
+    log.info("%s recipe: rate %g, %s on %s", train.recipe, train.lr, train.precision, machine["device"])
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with _stopping_gently(trainer):

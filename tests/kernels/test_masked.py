@@ -171,7 +171,7 @@ def test_a_cuda_graph_replays_the_choice_for_new_scores():
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        replayed = step()
+        replayed = [tensor.detach() for tensor in step()]
     for levels in (2**24, 5):
         with torch.no_grad():
             score.copy_(torch.randint(-levels, levels, (1_000_000,), device="cuda") / levels)

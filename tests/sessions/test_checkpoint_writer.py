@@ -103,6 +103,7 @@ def test_a_copy_lies_between_two_steps_of_its_stream_and_nobody_waits():
     writer, weight = CheckpointWriter(), torch.zeros(1 << 20, device="cuda")
     writer.reserve({"weight": weight})
     found = []
+    weight.add_(0)  # Its kernel is loaded by the first call.
     torch.cuda._sleep(200_000_000)  # The first step, about a tenth of a second.
     weight.add_(1)
     step_is_done = torch.cuda.Event()

@@ -7,6 +7,8 @@ import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.logging.base_logger import BaseLogger
 from small_strategy import strategy_of
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation
 from vcl.sessions.experience import video_stream
@@ -24,6 +26,19 @@ ASKS = {
 
 class EpochEnds(Exception):
     pass
+
+
+class NoCopies(TorchDispatchMode):
+    """Copies between host and device that one of them waits for are errors."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        outputs = func(*args, **(kwargs or {}))
+        if "copy" in func.name() and not (kwargs or {}).get("non_blocking"):
+            devices = {
+                tensor.device.type for tensor in tree_leaves((args, outputs)) if isinstance(tensor, torch.Tensor)
+            }
+            assert len(devices) == 1, func.name()
+        return outputs
 
 
 class EndOfEpoch(SupervisedPlugin):
@@ -60,6 +75,13 @@ def test_a_step_asks_its_device_for_no_number_and_mixes_no_devices(clips, tiny_c
     strategy = small_strategy(method, config, clips[:2], ledger=first.ledger, plugins=plugins, device="meta")
     for plugin in strategy.stateful:
         plugin.load_session_state(first.ledger.buffer, 1)
+    step = strategy.training_step
+
+    def step_without_copies():
+        with NoCopies():
+            step()
+
+    strategy.training_step = step_without_copies
     with pytest.raises(EpochEnds):
         strategy.train(sessions[1], eval_streams=[])
     assert strategy.step == strategy.steps_per_epoch

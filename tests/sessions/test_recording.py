@@ -13,12 +13,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vcl.layers import masking
+from vcl.sessions import strategy as strategies
 from vcl.sessions.adam import EagerAdam
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation
 from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
 from vcl.sessions.methods.finetune import Finetune
-from vcl.sessions.recording import WARM_UP, Recording, obstacle
+from vcl.sessions.recording import WARM_UP, CudaGraph, Recording, obstacle
 from vcl.sessions.schedule import WarmupCosine
 from vcl.sessions.strategy import VideoStrategy
 
@@ -47,6 +48,9 @@ class Tape(TorchDispatchMode):
         return outputs
 
     def warm_up(self, step):
+        step()
+
+    def rehearse(self, step):
         step()
 
     @torch.no_grad()
@@ -216,16 +220,119 @@ def test_a_strategy_with_a_forward_of_its_own_has_to_say_that_it_is_recordable(c
     assert obstacle(strategy, VideoStrategy) is None
 
 
+class Halving(SupervisedPlugin):
+    """Sets a rate where stock schedulers do."""
+
+    def after_training_epoch(self, strategy, **_):
+        for group in strategy.optimizer.param_groups:
+            group["lr"] = 1e-4 / (1 + strategy.epoch)
+
+
+@pytest.mark.cpu
+def test_a_rate_that_a_plugin_sets_is_the_rate_of_replayed_steps(clips, tiny_config):
+    config, hashes = tiny_config("finetune"), []
+    for record in (lambda step: None, lambda step: Recording(step, Tape())):
+        strategy = strategy_of(
+            "finetune",
+            config,
+            clips,
+            device="cpu",
+            epochs=5,
+            plugins=[Halving()],
+            make_optimizer_of=adam_with_a_tensor_as_rate,
+        )
+        strategy._new_recording = record
+        strategy.train(video_stream(clips).train_stream[2], eval_streams=[])
+        hashes.append(strategy.ledger.subnetwork(0).sha256())
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.cpu
+def test_a_session_for_which_a_rehearsal_says_no_is_trained_one_by_one(clips, tiny_config, caplog):
+    class Waiting(Tape):
+        def rehearse(self, step):
+            step()
+            return "the host waits for the device at plugin.py:7"
+
+        def record(self, step):
+            raise AssertionError
+
+    config = tiny_config("finetune")
+    one_by_one, _ = trained("finetune", config, clips, lambda step: None)
+    with caplog.at_level(logging.WARNING, "vcl"):
+        waiting, _ = trained("finetune", config, clips, lambda step: Recording(step, Waiting()))
+    assert "could not be recorded: the host waits for the device at plugin.py:7" in caplog.text
+    assert one_by_one.ledger.subnetwork(2).sha256() == waiting.ledger.subnetwork(2).sha256()
+
+
+def test_another_optimiser_or_network_is_not_taken_to_be_recordable(clips, tiny_config):
+    config = tiny_config("finetune")
+
+    def sgd(parameters):
+        return torch.optim.SGD(parameters, lr=0.1)
+
+    strategy = strategy_of("finetune", config, clips, device="cpu", make_optimizer_of=sgd)
+    assert obstacle(strategy, VideoStrategy) == "its optimiser is SGD"
+    strategy = strategy_of("finetune", config, clips, device="cpu")
+
+    class Counting(type(strategy.model)):
+        def decode(self, query, session, frame):
+            return super().decode(query, session, frame)
+
+    strategy.model.__class__ = Counting
+    assert obstacle(strategy, VideoStrategy) == "Counting has a method decode"
+
+
+def counted_graphs(monkeypatch):
+    """A list of the CUDA graphs that are made, each of which counts its replays."""
+    graphs = []
+
+    class Counted(CudaGraph):
+        def __init__(self):
+            super().__init__()
+            self.replays = 0
+            graphs.append(self)
+
+        def replay(self):
+            super().replay()
+            self.replays += 1
+
+    monkeypatch.setattr(strategies, "CudaGraph", Counted)
+    return graphs
+
+
 @pytest.mark.gpu
 @pytest.mark.process
 @pytest.mark.parametrize("method", sorted(RECORDED - {"single_matched"}))
-def test_a_cuda_graph_trains_as_steps_one_by_one_to_the_bit(clips, tiny_config, method):
-    config, results = tiny_config(method), []
+def test_a_cuda_graph_trains_as_steps_one_by_one_to_the_bit(clips, tiny_config, monkeypatch, method):
+    config, graphs, results = tiny_config(method), counted_graphs(monkeypatch), []
     for graph in (False, True):
         strategy = strategy_of(
-            method, config, clips, device="cuda", epochs=5, graph=graph, plugins=[WarmupCosine(1e-3, 0.2, 0.1)]
+            method, config, clips, device="cuda:0", epochs=5, graph=graph, plugins=[WarmupCosine(1e-3, 0.2, 0.1)]
         )
         for experience in video_stream(clips).train_stream:
             strategy.train(experience, eval_streams=[])
         results.append(strategy.ledger.subnetwork(2).sha256())
     assert results[0] == results[1]
+    assert graphs[-1].replays == 5 * (15 // 2 if method == "joint" else 6 // 2) - WARM_UP
+
+
+class Asking(SupervisedPlugin):
+    """Says what is not true."""
+
+    recordable = True
+
+    def after_backward(self, strategy, **_):
+        strategy.loss.item()
+
+
+@pytest.mark.gpu
+@pytest.mark.process
+def test_a_step_that_waits_for_a_gpu_is_found_before_it_is_recorded(clips, tiny_config, monkeypatch, caplog):
+    graphs = counted_graphs(monkeypatch)
+    strategy = strategy_of("finetune", tiny_config("finetune"), clips, device="cuda:0", epochs=5, plugins=[Asking()])
+    with caplog.at_level(logging.WARNING, "vcl"):
+        strategy.train(video_stream(clips).train_stream[0], eval_streams=[])
+    assert "could not be recorded: the host waits for the device at " in caplog.text
+    assert strategy.step == 15
+    assert [graph.replays for graph in graphs] == [0]

@@ -47,7 +47,9 @@ class Backbone(nn.Module, ABC):
     - **constant**: buffers that are not persistent, made again from the config.
 
     A network with any other parameter or buffer is refused by ``check_roles``: it would train and be missing when a
-    video is decoded. A subclass writes its layers in plain PyTorch and knows nothing of masks.
+    video is decoded. A subclass writes its layers in plain PyTorch and knows nothing of masks. One that does the same
+    work on the device in every step, whatever the step, says ``recordable = True``: its training is then replayed as a
+    CUDA graph, in which nothing that Python computes is computed again.
 
     Args:
         config: the network's knobs.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,8 @@ class Nerv(Backbone):
         Chen et al., NeurIPS 2021, arXiv:2110.13903; session input, heads and operator: Kang et al., ICLR 2024,
         arXiv:2306.11305, whose released code runs the operator alone where its figure adds it to the convolution.
     """
+
+    recordable: ClassVar = True
 
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__(config, size, sessions)

@@ -121,6 +121,8 @@ def _write_videos(arguments: argparse.Namespace) -> None:
     from vcl.decode import Decoder
     from vcl.listeners.progress import counting
 
+    if arguments.precision not in (None, config.matrix.precision):
+        log.info("in %s, so not the very frames that were measured and hashed", arguments.precision)
     decoder = Decoder.of_run(folder, state, _device(arguments, config.train), arguments.precision)
     with counting() as progress, ExitStack() as stack:
         place = stack.enter_context(new_folder(out)) if inside else out

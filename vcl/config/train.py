@@ -42,7 +42,7 @@ class TrainConfig:
     """Name of the loss: l1, l2, l1_ssim, l2_ssim or l1_ms_ssim; `vcl list losses` explains them."""
     precision: Literal["auto", "float32", "tfloat32", "bfloat16"] = "auto"
     """Precision of the network's layers in training: bfloat16; float32; tfloat32, which on CUDA computes float32 from
-    fewer bits, ten times as fast and 1e-4 off; or auto, which is bfloat16 on CUDA and float32 on a CPU. The spectrum,
+    fewer bits, faster and 1e-4 off; or auto, which is bfloat16 on CUDA and float32 on a CPU. The spectrum,
     the loss and the weights stay in float32."""
     seed: int = 0
     """Seed of the initial weights, the scores and the order of frames."""

@@ -49,9 +49,10 @@ class _ActivatedHead(torch.autograd.Function):
         batch, outputs, channels = head.shape
         frames = head.new_empty(batch, outputs, stride * size[0], stride * size[1])
         tile = _tile(channels, stride, triton.cdiv(channels, _CHANNELS))
-        _forward[triton.cdiv(features.shape[1], tile[1]), batch](
-            *(features, head, frames, *size, *features.stride(), channels, outputs, stride, *tile), **_OPTIONS
-        )
+        with torch.cuda.device_of(features):
+            _forward[triton.cdiv(features.shape[1], tile[1]), batch](
+                *(features, head, frames, *size, *features.stride(), channels, outputs, stride, *tile), **_OPTIONS
+            )
         return frames
 
     @staticmethod
@@ -62,11 +63,12 @@ class _ActivatedHead(torch.autograd.Function):
         tile = _tile(channels, stride, 1)
         groups = triton.cdiv(features.shape[1], tile[1])
         to_features, shares = torch.empty_like(features), head.new_empty(batch, groups, outputs, channels)
-        _backward[groups, triton.cdiv(channels, tile[2]), batch](
-            *(features, head, grads[0].contiguous(), to_features, shares),
-            *(*size, *features.stride(), *to_features.stride(), channels, outputs, stride, *tile),
-            **_OPTIONS,
-        )
+        with torch.cuda.device_of(features):
+            _backward[groups, triton.cdiv(channels, tile[2]), batch](
+                *(features, head, grads[0].contiguous(), to_features, shares),
+                *(*size, *features.stride(), *to_features.stride(), channels, outputs, stride, *tile),
+                **_OPTIONS,
+            )
         return to_features, shares.sum(1), None, None
 
 

@@ -44,7 +44,8 @@ class _ActivatedShuffle(torch.autograd.Function):
         batch, height, width, channels = features.shape
         finer = features.new_empty(batch, height * stride, width * stride, channels // stride**2)
         grid, arguments = _launch(features, stride)
-        _forward[grid](features, finer, *arguments, **_OPTIONS)
+        with torch.cuda.device_of(features):
+            _forward[grid](features, finer, *arguments, **_OPTIONS)
         return finer
 
     @staticmethod
@@ -52,7 +53,8 @@ class _ActivatedShuffle(torch.autograd.Function):
         (features,) = ctx.saved_tensors  # type: ignore[attr-defined]
         to_features = torch.empty_like(features)
         grid, arguments = _launch(features, ctx.stride)  # type: ignore[attr-defined]
-        _backward[grid](features, grads[0].contiguous(), to_features, *arguments, **_OPTIONS)
+        with torch.cuda.device_of(features):
+            _backward[grid](features, grads[0].contiguous(), to_features, *arguments, **_OPTIONS)
         return to_features, None
 
 

@@ -53,12 +53,13 @@ class _MeanSsim(torch.autograd.Function):
         height, width = decoded.shape[-2:]
         planes, rows, columns = decoded[..., 0, 0].numel(), height - _REACH, width - _REACH
         window, means = decoded.new_empty(16), decoded.new_empty(4, planes, height, columns)
-        _draw_window[1,](window, **_OPTIONS)
-        _blur_rows[_grid(planes, height, columns)](decoded, truth, window, means, height, width, _SIDE, **_OPTIONS)
         grid = _grid(planes, rows, columns)
         sums = decoded.new_empty(grid)
         slopes = decoded.new_empty(3 if ctx.needs_input_grad[0] else 0, planes, rows, columns)
-        _compare[grid](means, window, sums, slopes, rows, columns, len(slopes) > 0, _SIDE, **_OPTIONS)
+        with torch.cuda.device_of(decoded):
+            _draw_window[1,](window, **_OPTIONS)
+            _blur_rows[_grid(planes, height, columns)](decoded, truth, window, means, height, width, _SIDE, **_OPTIONS)
+            _compare[grid](means, window, sums, slopes, rows, columns, len(slopes) > 0, _SIDE, **_OPTIONS)
         ctx.save_for_backward(decoded, truth, window, slopes)
         return sums.sum() / (planes * rows * columns)
 
@@ -68,11 +69,12 @@ class _MeanSsim(torch.autograd.Function):
         height, width = decoded.shape[-2:]
         _, planes, rows, columns = slopes.shape
         tall = slopes.new_empty(3, planes, height, columns)
-        _spread_down[_grid(planes, height, columns)](slopes, window, tall, rows, columns, _SIDE, **_OPTIONS)
         to_decoded, share = torch.empty_like(decoded), 1 / (planes * rows * columns)
-        _spread_along_rows[_grid(planes, height, width)](
-            decoded, truth, tall, window, grads[0], to_decoded, share, height, columns, _SIDE, **_OPTIONS
-        )
+        with torch.cuda.device_of(decoded):
+            _spread_down[_grid(planes, height, columns)](slopes, window, tall, rows, columns, _SIDE, **_OPTIONS)
+            _spread_along_rows[_grid(planes, height, width)](
+                decoded, truth, tall, window, grads[0], to_decoded, share, height, columns, _SIDE, **_OPTIONS
+            )
         return to_decoded, None
 
 

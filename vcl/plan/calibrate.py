@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 MACS = 1.2e12
 """Multiplications with an addition that a calibration's second session may take: about 10 s on two CPU cores."""
 
+GPU_SPEED = 100
+"""How many times as much it may take on a GPU; a session's first epoch, in which its step is recorded, is not timed."""
+
 
 def calibration_of(config: RunConfig, macs: int) -> Calibration:
     """Measure, in a new process, so that this one's memory and warm state have no part in it.
@@ -93,10 +96,10 @@ def measure(config: RunConfig, macs: int, path: Path, launched: float) -> Calibr
     Raises:
         VclError: the run fails.
     """
-    short, lengths, extra = shortened(config, macs)
-    *clips, more = [_noise(frames, config.stream.size) for frames in (*lengths, extra)]
     device = choose_device(config.train.device)
     on_gpu = device.type == "cuda"
+    short, lengths, extra = shortened(config, macs // GPU_SPEED if on_gpu else macs)
+    *clips, more = [_noise(frames, config.stream.size) for frames in (*lengths, extra)]
     device_free = torch.cuda.mem_get_info(device)[0] if on_gpu else None
     watch = _Watch(clips, more, device)
     folder = run_clips(short, clips, path, lambda folder: [watch.listener(folder)])

@@ -31,7 +31,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     subjects = {"plain dense": _plain(config, device)}
     loading: dict[str, float] = {}
     for variant in with_and_without_operator(config):
-        ledger, renderer = closed_ledger(variant), _renderer(variant, device)
+        ledger, renderer = closed_ledger(variant, device=device), _renderer(variant, device)
         started = time.perf_counter()
         renderer.load(ledger.subnetwork(0))
         loading[f"{variant.method.name}_loaded_in_ms"] = round(1e3 * (time.perf_counter() - started), 1)

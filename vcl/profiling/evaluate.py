@@ -23,7 +23,7 @@ def measure(config: RunConfig, rounds: int) -> Table:
     """Time decoding of a video of noise: alone, with rounding and hashing, and with all metrics as in a row."""
     config, device = prepared(config)
     clip, renderer = noise(config, FRAMES), Renderer(backbones.of_run(config, 1).to(device))
-    renderer.load(closed_ledger(config).subnetwork(0))
+    renderer.load(closed_ledger(config, device=device).subnetwork(0))
 
     def decode() -> None:
         for _ in renderer.frames(0, FRAMES):

@@ -1,5 +1,7 @@
 """A training step as ``vcl run`` takes it, against the same step in a bare loop."""
 
+from dataclasses import replace
+
 import torch
 
 from vcl.config import RunConfig
@@ -22,11 +24,11 @@ ROUNDS = 9
 
 
 def measure(config: RunConfig, rounds: int) -> Table:
-    """Time an epoch of the first session as a run trains it, and the same steps in a bare loop.
+    """Time an epoch of the first session as a run trains it, and the same steps in a bare loop; no step is replayed.
 
     Both rank, mask and step; ours also calls Avalanche's hooks, measures PSNR and emits events to listeners.
     """
-    config, device = prepared(config)
+    config, device = prepared(replace(config, train=replace(config.train, graph=False)))
     subjects = {"bare loop": _bare_steps(config, device), "vcl": our_steps(config, STEPS, device, before=0)}
     rows = rows_of(take_turns(subjects, rounds, device), "bare loop", STEPS)
     setting = setting_of(config, device, rounds=rounds, steps=STEPS)

@@ -107,7 +107,7 @@ def read_published(path: Path) -> list[Published]:
                 raise VclError(f"{path} must have columns for {', '.join(_REQUIRED)}; it lacks {', '.join(missing)}")
             return [_published(row, f"{path}, line {table.line_num}") for row in table]
     except OSError as error:
-        hint = "give the path of the published numbers: --with-published FILE"
+        hint = "the table of published numbers is a file of the repository, experiments/published.csv: give its path"
         raise VclError(f"{path} cannot be read ({error.strerror}); {hint}") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise VclError(f"{path} is not a CSV file: {error}") from error

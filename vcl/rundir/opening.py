@@ -72,9 +72,13 @@ def check_ours(folder: Takeable, config: RunConfig, locked: bool = False) -> Non
         difference = configs.first_difference(folder.config(), config)
         if difference is not None and folder.trained():
             key, stored, requested = difference
+            recipe = folder.config().train.recipe
+            cure = "choose another folder with --out"
+            if recipe != config.train.recipe:
+                cure = f"its recipe is {recipe}: go on with train.recipe={recipe}, or {cure}"
             raise RunFolderError(
                 f"{path} belongs to another config: it has {key} = {shown(stored)}, "
-                f"this run asks for {shown(requested)}; choose another folder with --out"
+                f"this run asks for {shown(requested)}; {cure}"
             )
     elif path.exists():
         others = [item.name for item in path.iterdir() if not _BEFORE_CONFIG.fullmatch(item.name)]

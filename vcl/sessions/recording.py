@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,9 +12,15 @@ from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metric_definitions import PluginMetric
 from torch import Tensor
 
+from vcl.backbones import Backbone
+from vcl.sessions.adam import EagerAdam
+
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+_SYNC = "synchronizing CUDA operation"
+"""Part of what PyTorch warns of in its debug mode."""
 
 WARM_UP = 3
 """Steps of a session that are taken before one is recorded: they set up what libraries and the optimiser allocate."""
@@ -30,12 +37,18 @@ STEP_METHODS = (
 )
 """Methods of a strategy whose work is part of a recording."""
 
+MODEL_METHODS = ("forward", "ask", "answer", "decode", "encode", "loss_terms")
+"""Methods of a network whose work is part of a recording."""
+
 
 class Graph(Protocol):
     """What records a step and replays it."""
 
     def warm_up(self, step: Callable[[], None]) -> None:
         """Take a step that is like the one to be recorded."""
+
+    def rehearse(self, step: Callable[[], None]) -> str | None:
+        """Warm up for the last time; gives what stands in the way of a recording, if anything does."""
 
     def record(self, step: Callable[[], None]) -> None:
         """Record a step, which is not taken by that."""
@@ -52,16 +65,33 @@ class CudaGraph:
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def warm_up(self, step: Callable[[], None]) -> None:
-        """On another stream, as the recording will be."""
+        """On the stream of the recording."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             step()
         torch.cuda.current_stream().wait_stream(self._stream)
 
+    def rehearse(self, step: Callable[[], None]) -> str | None:
+        """Gives the first operation that makes the host wait for the device: a recording of it would break off."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            mode = torch.cuda.get_sync_debug_mode()
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                self.warm_up(step)
+            finally:
+                torch.cuda.set_sync_debug_mode(mode)
+        places = [f"{warning.filename}:{warning.lineno}" for warning in caught if _SYNC in str(warning.message)]
+        return f"the host waits for the device at {places[0]}" if places else None
+
     def record(self, step: Callable[[], None]) -> None:
         """Record a step; other threads may use the device meanwhile."""
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            step()
+        before = torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+                step()
+        finally:
+            torch.cuda.set_stream(before)  # A recording that breaks off may leave its own behind.
 
     def replay(self) -> None:
         """One launch."""
@@ -94,26 +124,38 @@ class Recording(Generic[Result]):
         Returns:
             What the step returns; of a replayed one the tensors that were recorded, with their new numbers.
         """
-        if self._recorded is None and self._graph is not None:
-            if self._warm < WARM_UP:
-                self._warm += 1
-                return _result_of(self._graph.warm_up, self._step)
-            self._record(self._graph, batch)
-        if self._recorded is None or self._graph is None:
+        if self._graph is None:
             return self._step()
+        if self._recorded is None:
+            self._warm += 1
+            if self._warm < WARM_UP:
+                return _result_of(self._graph.warm_up, self._step)
+            if self._warm == WARM_UP:
+                return _result_of(self._rehearse, self._step)
+            if not self._record(self._graph, batch):
+                return self._step()
+            assert self._recorded is not None
         recorded_batch, result = self._recorded
         for recorded, tensor in zip(recorded_batch, batch, strict=True):
             recorded.copy_(tensor)
         self._graph.replay()
         return result
 
-    def _record(self, graph: Graph, batch: Sequence[Tensor]) -> None:
+    def _rehearse(self, step: Callable[[], None]) -> None:
+        assert self._graph is not None
+        if (reason := self._graph.rehearse(step)) is not None:
+            self._give_up(reason)
+
+    def _record(self, graph: Graph, batch: Sequence[Tensor]) -> bool:
         try:
             self._recorded = tuple(batch), _result_of(graph.record, self._step)
-        except RuntimeError as error:  # The step asks the device for a number, or there is no memory for a recording.
-            self._graph = None
-            reason = " ".join(str(error).split())
-            log.warning("steps are taken one by one, since they could not be recorded: %.200s", reason)
+        except RuntimeError as error:  # Such as no memory for a recording.
+            self._give_up(" ".join(str(error).split())[:200])
+        return self._recorded is not None
+
+    def _give_up(self, reason: str) -> None:
+        self._graph = None
+        log.warning("steps are taken one by one, since they could not be recorded: %s", reason)
 
 
 def _result_of(run: Callable[[Callable[[], None]], None], step: Callable[[], Result]) -> Result:
@@ -126,8 +168,8 @@ def _result_of(run: Callable[[Callable[[], None]], None], step: Callable[[], Res
 def obstacle(strategy: Any, base: type[Any]) -> str | None:
     """Why the steps of a strategy cannot be recorded, in a few words; None where they can.
 
-    A plugin, metric or strategy whose part in a step is the same work on the device every time, whatever the step, says
-    so by an attribute ``recordable = True``.
+    A plugin, metric, backbone or strategy whose part in a step is the same work on the device every time, whatever the
+    step, says so by an attribute ``recordable = True``. A loss is taken to be so.
 
     Args:
         strategy: with its plugins.
@@ -135,6 +177,10 @@ def obstacle(strategy: Any, base: type[Any]) -> str | None:
     """
     if changed := _overridden(strategy, STEP_METHODS, base):
         return f"{type(strategy).__name__} has a method {changed}"
+    if changed := _overridden(strategy.model, MODEL_METHODS, Backbone):
+        return f"{type(strategy.model).__name__} has a method {changed}"
+    if not isinstance(strategy.optimizer, EagerAdam):
+        return f"its optimiser is {type(strategy.optimizer).__name__}"
     evaluator = strategy.evaluator
     listeners: Iterable[Any] = (*strategy.plugins, *evaluator.metrics, *evaluator.loggers)
     for listener in listeners:

@@ -57,7 +57,7 @@ class Rehearsal(StatefulPlugin):
         """Indices of this step's frames, on the device; the same for a run that was stopped and goes on."""
         source = init.generator(self.seed, "rehearse", strategy.session, strategy.step)
         order = torch.randperm(self.available(strategy.session, strategy.lengths), generator=source)
-        return order[: self.config.rehearse].to(strategy.device)
+        return order[: self.config.rehearse].to(strategy.device, non_blocking=True)
 
 
 class Buffered(Rehearsal):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vcl.backbones import Backbone
-from vcl.device import autocast
+from vcl.device import at_precision
 from vcl.metrics.quality import to_unit
 from vcl.query import Query
 from vcl.render import BATCH
@@ -65,7 +65,7 @@ def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.devic
     for first in range(0, length, BATCH):
         times = range(first, min(first + BATCH, length))
         frames = to_unit(stored_frames(clip.frames, slice(first, times.stop)).to(device))
-        with autocast(device, precision):
+        with at_precision(device, precision):
             batches.append(network.encode(Query.of_video(session, times, length, device), frames))
     network.train(was_training)
     return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}

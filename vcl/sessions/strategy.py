@@ -35,7 +35,7 @@ from vcl.video.cache import Clip
 
 log = logging.getLogger(__name__)
 
-_StepResult = tuple[Tensor, Tensor, Output | None]
+_StepResult = tuple[Tensor, Tensor, Output]
 
 
 class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
@@ -119,6 +119,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.precision = precision
         self.graph = graph
         self._recording: Recording[_StepResult] | None = None
+        self._rates: list[Any] = []
         self.record: SessionRecord | None = None
         self.output: Output | None = None
         self.step = self.trained_on = 0
@@ -228,6 +229,9 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     def _replay_or_take_step(self, **kwargs: Any) -> None:
         # Of what the network draws itself, such as dropout: the same for a run that was stopped and goes on.
         torch.manual_seed(init.seed_of(self.seed, "noise", self.session, self.step))
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            if isinstance(rate, Tensor) and group["lr"] is not rate:  # A plugin has put a number in its place.
+                group["lr"] = rate.fill_(group["lr"])
         full = min(self.train_mb_size, self._frames)
         if self._recording is None or len(self.mb_x) < full:
             self.training_step(**kwargs)
@@ -236,12 +240,16 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.loss, self.mb_output, self.output = self._recording.take(self.mbatch)
         self.step = step + 1  # Recording a step counted it too, and replaying did not.
 
-    def training_step(self, **kwargs: Any) -> _StepResult:
-        """A step on the current batch, without the hooks around it.
+    def _recorded_step(self, **kwargs: Any) -> _StepResult:
+        """A step; gives its loss, its frames and all that the network gave, without their graph."""
+        self.training_step(**kwargs)
+        assert self.output is not None
+        return self.loss.detach(), self.mb_output.detach(), self.output.detach()
 
-        Returns:
-            Its loss, the frames, and the whole of what the network gave.
-        """
+    def training_step(self, **kwargs: Any) -> None:
+        """A step on the current batch, without the hooks around it."""
+        # Their graph goes with them, whose nodes keep the stream that made them.
+        self.mb_output = self.output = None  # type: ignore[assignment]
         self.optimizer.zero_grad()
         self.loss = self._make_empty_loss()
         self._before_forward(**kwargs)
@@ -254,7 +262,6 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self._before_update(**kwargs)
         self.optimizer_step()
         self._after_update(**kwargs)
-        return self.loss, self.mb_output, self.output
 
     def forward(self) -> Tensor:
         """Frames of the current batch, float32; ``output`` has what else the network gave."""
@@ -303,7 +310,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         super()._before_training_exp(**kwargs)
         # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
-        self._recording = self._new_recording(partial(self.training_step, **kwargs))
+        self._rates = [group["lr"] for group in self.optimizer.param_groups]
+        self._recording = self._new_recording(partial(self._recorded_step, **kwargs))
 
     def _new_recording(self, step: Callable[[], _StepResult]) -> Recording[_StepResult] | None:
         """What records the session's steps; None, with the reason in the log, where they are taken one by one."""
@@ -318,7 +326,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         return Recording(step, CudaGraph())
 
     def _after_training_exp(self, **kwargs: Any) -> None:
-        self._recording = None  # Its memory is free for what follows.
+        self._forget_recording()
         passes, steps = divmod(self.step, self.steps_per_epoch)
         self.trained_on = passes * self._frames + steps * self.train_mb_size + self.step * self._rehearsed
         record = self.seal()
@@ -326,6 +334,15 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         buffer = {name: tensor.cpu() for plugin in self.stateful for name, tensor in _state_of(plugin).items()}
         self.ledger.keep_buffer(buffer)
         self.record = replace(record, buffer=buffer)
+
+    def _forget_recording(self) -> None:
+        """Give back the memory of a recording, which its results and gradients are in."""
+        if self._recording is not None:
+            self._recording = self.mb_output = self.output = None  # type: ignore[assignment]
+            self.loss = self._make_empty_loss()
+            self.optimizer.zero_grad()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
 
     def seal(self) -> SessionRecord:
         """Close the session in the ledger, and go on with what it has sealed."""

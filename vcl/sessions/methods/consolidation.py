@@ -59,6 +59,20 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
             self.saved_params[last] = {name: anchors[name] for name in anchors if name in importances}
             self.importances[last] = {name: importances[name] for name in anchors if name in importances}
 
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Add the penalty; Avalanche's own copies a zero from the host in each step."""
+        last = strategy.session - 1
+        if last < 0:
+            return
+        saved, importances = self.saved_params[last], self.importances[last]
+        penalty = torch.zeros((), device=strategy.device)
+        for name, parameter in strategy.model.named_parameters():
+            if name in saved:  # New parameters do not count.
+                shape = parameter.shape
+                distance = (parameter - saved[name].expand(shape)).pow(2)
+                penalty += (importances[name].expand(shape) * distance).sum()
+        strategy.loss += self.ewc_lambda * penalty
+
     def compute_importances(
         self,
         model: Any,

@@ -62,7 +62,9 @@ class GemPlugin(Buffered, GEMPlugin):  # type: ignore[misc]
         for earlier in range(strategy.session):
             own = self._of(earlier)
             source = init.generator(self.seed, "rehearse", strategy.session, strategy.step, earlier)
-            chosen = own[torch.randperm(len(own), generator=source)[: self.config.rehearse].to(own.device)]
+            chosen = own[
+                torch.randperm(len(own), generator=source)[: self.config.rehearse].to(own.device, non_blocking=True)
+            ]
             self.memory_x[earlier], self.memory_y[earlier] = self.buffer["query"][chosen], self.truth(chosen)
             self.memory_tid[earlier] = chosen
         GEMPlugin.before_training_iteration(self, strategy, **kwargs)
