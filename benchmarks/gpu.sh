@@ -5,7 +5,7 @@
 #   benchmarks/gpu.sh [OUT]      writes OUT/gpu.json and OUT/gpu.log; OUT is benchmarks/gpu by default
 #
 #   GPU_SECONDS=480              begins no part that is not over by then, and stops one that takes longer
-#   WHEELS=DIR                   takes what is missing from a folder of wheels instead of the package index
+#   WHEELS=DIR                   installs the wheels of a folder, whatever they are, instead of asking the package index
 #   SMALL=1                      the same parts at a small size on any device, to try the script itself
 #
 # A part that fails or takes too long is told so in gpu.json; the others still run.
@@ -29,25 +29,32 @@ part() {
         return
     fi
     printf '\n== %s: %s\n' "$name" "$*" | tee -a "$out/gpu.log"
-    timeout --kill-after=10 $((limit < left ? limit : left)) "$@" >>"$out/gpu.log" 2>&1
+    # As Ctrl-C: tests then say what failed until then.
+    timeout --signal=INT --kill-after=15 $((limit < left ? limit : left)) "$@" >>"$out/gpu.log" 2>&1
     status=$?
     printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - began)) | tee -a "$work/parts.tsv"
 }
 
 # An environment beside the machine's own packages, whose torch it uses if there is one.
 install() {
-    python3 -m venv --system-site-packages "$work/venv" &&
-        "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-            ${WHEELS:+--no-index --find-links "$WHEELS"} \
-            ".[samples]" pytest pytest-cov pytest-randomly pytest-xdist pytorch-msssim py7zr
+    local pip=("$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check)
+    python3 -m venv --system-site-packages "$work/venv" || return
+    if [[ -n ${WHEELS:-} ]]; then
+        "${pip[@]}" --no-index --no-deps "$WHEELS"/*.whl
+    else
+        "${pip[@]}" ".[samples]" pytest pytest-cov pytest-randomly pytest-xdist pytorch-msssim py7zr
+    fi
 }
 
-if [[ -x .venv/bin/vcl ]]; then
-    bin=.venv/bin
+export PYTHONPATH=$PWD
+if [[ -x .venv/bin/python ]]; then
+    python=$PWD/.venv/bin/python
 else
     install >>"$out/gpu.log" 2>&1 || { tail -5 "$out/gpu.log"; exit 1; }
-    bin=$work/venv/bin
+    python=$work/venv/bin/python
 fi
+vcl=("$python" -m vcl)
+pytest=("$python" -m pytest -v -p no:cacheprovider -p no:benchmark)
 
 # The recipe of the fastest prototype on an H100: the fast one's own rate was never tried at this size.
 bunny=(experiments/bunny/pfnr_block2.yaml train.recipe=fast train.lr=2e-3 'train.betas=[0.5,0.999]' train.score_rate=1
@@ -63,13 +70,11 @@ if [[ -n ${SMALL:-} ]]; then
     tests=(tests/sessions/test_device.py)
     workers=1 epochs=2 rounds=1
 fi
-device=$("$bin/python" -c 'from vcl.device import choose_device; print(choose_device("auto").type)')
+device=$("$python" -c 'from vcl.device import choose_device; print(choose_device("auto"))')
 
-part gpu_tests 90 "$bin/python" -m pytest -q -m gpu -p no:cacheprovider --junitxml "$work/gpu_tests.xml"
-part promise 130 env VCL_TEST_DEVICE="$device" OMP_NUM_THREADS=1 "$bin/python" -m pytest -q -m "not slow" -n "$workers" \
-    -p no:cacheprovider --junitxml "$work/promise.xml" "${tests[@]}"
-part bunny 280 "$bin/vcl" run "${bunny[@]}" train.epochs=$epochs --out "$work/bunny"
-bench() { part "$1" 60 "$bin/vcl" bench "${@:2}" --rounds $rounds --save "$work/tables"; }
+part gpu_tests 60 "${pytest[@]}" -m gpu --junitxml "$work/gpu_tests.xml"
+part bunny 260 "${vcl[@]}" run "${bunny[@]}" train.epochs=$epochs --out "$work/bunny"
+bench() { part "$1" 40 "${vcl[@]}" bench "${@:2}" --rounds $rounds --save "$work/tables"; }
 bench step_1 step "${full[@]}" train.batch=1
 bench step_4 step "${full[@]}" train.batch=4
 bench step_small step "${small[@]}"
@@ -79,12 +84,14 @@ bench evaluate evaluate "${full[@]}"
 bench mask mask "${full[@]}"
 shared=(experiments/recipe/pfnr.yaml stream.benchmark=bunny 'stream.videos=[bunny]' wandb.mode=disabled train.epochs=$epochs)
 [[ -z ${SMALL:-} ]] || shared+=('stream.size=[20,40]' stream.frames=4)
-part alone 60 "$bin/vcl" run "${shared[@]}" --out "$work/alone"
+part alone 40 "${vcl[@]}" run "${shared[@]}" --out "$work/alone"
 printf 'config: %s\naxes: {seed: {1: [train.seed=1], 2: [train.seed=2], 3: [train.seed=3], 4: [train.seed=4]}}\n' \
     "$PWD/experiments/recipe/pfnr.yaml" >"$work/shared.grid.yaml"
-part shared 90 "$bin/vcl" grid "$work/shared.grid.yaml" "${shared[@]:1}" --jobs 4 --out "$work/shared"
+part shared 60 "${vcl[@]}" grid "$work/shared.grid.yaml" "${shared[@]:1}" --jobs 4 --out "$work/shared"
+part promise 150 env VCL_TEST_DEVICE="$device" OMP_NUM_THREADS=1 "${pytest[@]}" -m "not slow" -n "$workers" \
+    --junitxml "$work/promise.xml" "${tests[@]}"
 for config in single_nerv_s single_nerv_l wsn pfnr_block2; do
-    [[ -n ${SMALL:-} ]] || part "plan_$config" 40 "$bin/vcl" plan "experiments/bunny/$config.yaml" --save "$work/tables"
+    [[ -n ${SMALL:-} ]] || part "plan_$config" 40 "${vcl[@]}" plan "experiments/bunny/$config.yaml" --save "$work/tables"
 done
 
-"$bin/python" benchmarks/gpu_result.py "$work" "$out/gpu.json" && echo "$out/gpu.json"
+"$python" benchmarks/gpu_result.py "$work" "$out/gpu.json" && echo "$out/gpu.json"

@@ -75,13 +75,16 @@ def _run(folder: Path) -> dict[str, Any] | None:
 
 
 def _shared(work: Path) -> dict[str, Any] | None:
-    """Training seconds of a small run alone and of four at once, and the throughput of those relative to one's."""
-    runs = [_run(path.parent) for path in sorted((work / "shared").glob("*/events.jsonl"))]
-    alone, together = _run(work / "alone"), [run["training_seconds"] for run in runs if run and run["row"]]
-    if not alone or not alone["row"] or len(together) < 4:
+    """Seconds of a small run alone and of four at once, and the throughput of those relative to one's.
+
+    From the end of the first epoch on: in it kernels are compiled and a step is recorded.
+    """
+    runs = [_run(path) for path in (work / "alone", *sorted((work / "shared").glob("*")))]
+    seconds = [run["curve"][-1][0] - run["curve"][0][0] for run in runs if run and run["row"]]
+    if len(seconds) < 5:
         return None
-    throughput = len(together) * alone["training_seconds"] / max(together)
-    return {"alone": alone["training_seconds"], "together": together, "throughput": throughput}
+    alone, *together = seconds
+    return {"alone": alone, "together": together, "throughput": len(together) * alone / max(together)}
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def seconds_figure(groups: Curves, videos: Sequence[str]) -> Figure:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-    _label(panels, "seconds of training, on a logarithmic scale", f"{PSNR.label} while training ({PSNR.unit})")
+    _label(panels, "seconds (log scale)", f"{PSNR.label} while training ({PSNR.unit})")
     figure.legend(handles=lines, loc="center left", bbox_to_anchor=(0.91, 0.5))
     return figure
 

@@ -61,7 +61,7 @@ class EwcPlugin(EWCPlugin, StatefulPlugin):  # type: ignore[misc]
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add the penalty; Avalanche's own copies a zero from the host in each step."""
-        last = strategy.session - 1
+        last = strategy.clock.train_exp_counter - 1
         if last < 0:
             return
         saved, importances = self.saved_params[last], self.importances[last]
