@@ -65,7 +65,7 @@ Made by `vcl reproducibility` from results of finished runs; not to be edited.
 Differences are ours minus published. Ours are means over frames rounded to 8 bits, as decoded from disk."""
 
 _COSTS = """\
-Estimated by `vcl plan` from two short sessions on that machine."""
+Estimated by `vcl plan` from two short sessions on that machine, which may have had other work to do."""
 
 
 def _counts_table(groups: Mapping[tuple[str, str], Sequence[Finding]], tolerance: float) -> str:
