@@ -26,6 +26,7 @@ class Mlp(Backbone):
     """Plain PyTorch: every weight is shared by the sessions, under the mask of each where the method has masks."""
 
     config_class = MlpConfig
+    recordable = True  # Its work is the same in every step, so that a GPU may replay it.
 
     def __init__(self, config, size, sessions):
         super().__init__(config, size, sessions)
