@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from on_device import DEVICE
 
 from vcl import config as configs
+from vcl.device import numerics
 
 pytestmark = pytest.mark.process
 
@@ -47,12 +49,13 @@ def run_folder(config_file):
 
 def test_a_run_says_what_it_does_before_and_while_it_prepares(run_folder):
     logged = (run_folder.parent / "logged").read_text().splitlines()
-    assert logged[:6] == [
+    assert logged[:7] == [
         f"pfnr on folder, frames of 48 x 32, into {run_folder}",
         "decoding clip0",
         "decoding clip1",
         "decoding clip2",
         "3 sessions: clip0, clip1, clip2",
+        f"paper recipe: rate 0.005, float32 on {numerics(DEVICE)['device']}",
         "session 0 clip0: 3 steps in 1 epoch",
     ]
 

@@ -134,7 +134,7 @@ def _reproducibility(arguments: argparse.Namespace) -> None:
     tolerance = TOLERANCE if arguments.tolerance is None else arguments.tolerance
     if not 0 <= tolerance < math.inf:
         raise VclError(f"--tolerance must be 0 dB or more, got {tolerance}")
-    published = read_published(arguments.published)
+    published = read_published(arguments.published, "--published")
     document = reproducibility(read_results(arguments.result), published, read_costs(arguments.plans), tolerance)
     if arguments.out is None:
         tell(document.rstrip("\n"))

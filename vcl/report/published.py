@@ -88,13 +88,14 @@ class Published:
     note: str
 
 
-def read_published(path: Path) -> list[Published]:
+def read_published(path: Path, option: str = "--with-published") -> list[Published]:
     """Read reported numbers.
 
     Args:
         path: a CSV file with a column for each field of ``Source`` and of ``Published``, in any order; further columns
             are ignored. A cell is empty where nothing is known, and ``reinit`` is yes or no. The columns ``recipe`` and
             ``operator`` may be left out.
+        option: of the command, which names the file.
 
     Raises:
         VclError: the file cannot be read, lacks a column, or has a cell of the wrong type.
@@ -107,7 +108,7 @@ def read_published(path: Path) -> list[Published]:
                 raise VclError(f"{path} must have columns for {', '.join(_REQUIRED)}; it lacks {', '.join(missing)}")
             return [_published(row, f"{path}, line {table.line_num}") for row in table]
     except OSError as error:
-        hint = "the table of published numbers is a file of the repository, experiments/published.csv: give its path"
+        hint = f"give the path of the published numbers: {option} FILE"
         raise VclError(f"{path} cannot be read ({error.strerror}); {hint}") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise VclError(f"{path} is not a CSV file: {error}") from error
