@@ -101,7 +101,7 @@ def _start(command: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def _stop(processes: Sequence[subprocess.Popen[str]]) -> None:
-    """As Ctrl-C does."""
+    """Interrupt every process, as Ctrl-C does."""
     for process in processes:
         process.send_signal(signal.SIGINT)
 

@@ -40,7 +40,7 @@ class Renderer:
 
     @property
     def device(self) -> torch.device:
-        """Where it decodes."""
+        """Where the network is, and frames are made."""
         return next(self._network.parameters()).device
 
     def load(self, subnetwork: Subnetwork) -> None:

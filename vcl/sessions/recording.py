@@ -94,7 +94,7 @@ class CudaGraph:
             torch.cuda.set_stream(before)  # A recording that breaks off may leave its own behind.
 
     def replay(self) -> None:
-        """One launch."""
+        """Take the recorded step, which the host launches at once."""
         self._graph.replay()
 
 
