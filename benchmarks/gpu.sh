@@ -63,13 +63,13 @@ bunny=(experiments/bunny/pfnr_block2.yaml train.recipe=fast train.lr=2e-3 'train
 full=(experiments/speed/pfnr_720.yaml train.precision=auto)
 small=(experiments/recipe/pfnr.yaml train.precision=float32)
 tests=(tests/kernels tests/layers tests/metrics tests/backbones tests/sessions tests/run)
-workers=12 epochs=150 rounds=3
+workers=12 epochs=150 rounds=3 decoding=bfloat16
 if [[ -n ${SMALL:-} ]]; then
     bunny+=('stream.size=[80,160]' stream.frames=4 backbone.channels=16 train.threads=1)
     full+=('stream.size=[80,160]' backbone.channels=16 train.threads=1)
     small+=('stream.size=[20,40]')
     tests=(tests/sessions/test_device.py)
-    workers=1 epochs=2 rounds=1
+    workers=1 epochs=2 rounds=1 decoding=float32 # Many processors emulate bfloat16.
 fi
 device=$("$python" -c 'from vcl.device import choose_device; print(choose_device("auto"))')
 
@@ -80,7 +80,7 @@ bench step_1 step "${full[@]}" train.batch=1
 bench step_4 step "${full[@]}" train.batch=4
 bench step_small step "${small[@]}"
 bench step_1_no_graph step "${full[@]}" train.batch=1 train.graph=false
-bench decode decode "${full[@]}" matrix.precision=bfloat16
+bench decode decode "${full[@]}" matrix.precision=$decoding
 bench evaluate evaluate "${full[@]}"
 bench mask mask "${full[@]}"
 shared=(experiments/recipe/pfnr.yaml stream.benchmark=bunny 'stream.videos=[bunny]' wandb.mode=disabled train.epochs=$epochs)
