@@ -51,13 +51,14 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
             for epoch in range(train_epochs):
                 [before_training_epoch]
                 for batch in dataloader:
-                    [before_training_iteration]       # GEM and A-GEM take gradients on buffered frames
+                    [before_training_iteration]       # sets the rate; GEM and A-GEM take gradients on buffered frames
+                    # From here to [after_update] a GPU may replay what it did in an earlier step, see ``Recording``.
                     zero_grad()
                     [before_forward]   forward()      # ask(model, query)
                     [after_forward]    criterion()    # loss_of(output, batch)
                     [before_backward]  backward()     # rehearsal and penalties add to strategy.loss
                     [after_backward]                  # gradients are projected or masked
-                    [before_update]    optimizer_step()  # the learning rate of this step
+                    [before_update]    optimizer_step()
                     [after_update]                    # sealed weights are restored, metrics counted
                     [after_training_iteration]        # checkpoints, now and then
                 [after_training_epoch]
