@@ -42,6 +42,14 @@ class RunFolderInUseError(RunFolderError):
     """A run folder that another process works in."""
 
 
+class BitstreamError(VclError):
+    """A library file that is damaged, of an unknown version, or not one at all."""
+
+
+class LibraryInUseError(VclError):
+    """A library file that another process is writing to."""
+
+
 class TrainingError(VclError):
     """Training that cannot go on, such as a loss that is no longer finite."""
 
