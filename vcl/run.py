@@ -195,6 +195,7 @@ def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:
 
 def _session_event(session: int, video: str, trainer: Trainer) -> Event:
     shares = [asdict(share) for share in trainer.ledger.shares()]
+    quantisation = trainer.quantisation
     return {
         "kind": "session",
         "session": session,
@@ -203,6 +204,7 @@ def _session_event(session: int, video: str, trainer: Trainer) -> Event:
         "passes": trainer.passes,
         "trained_on": trainer.trained_on,
         "layers": shares,
+        **({"quantisation": asdict(quantisation)} if quantisation else {}),
         "state_sha256": trainer.ledger.subnetwork(session).sha256(),
     }
 

@@ -101,7 +101,7 @@ def test_masked_operator_keeps_its_share_of_each_of_four_tensors():
     mask_weights(made, lambda name: WeightRule(0.25))
     for name in ("positive_real", "positive_imag", "negative_real", "negative_imag"):
         weight = weights_of(made)[name]
-        weight.reset_scores(init.generator(2, name))
+        weight.reset_scores(2, name)
         assert int(weight.mask().sum()) == weight.value.numel() // 4
 
 

@@ -28,11 +28,11 @@ def test_dense_layers_have_no_scores():
     ],
 )
 def test_a_kernel_joins_two_channels_and_a_channel_is_an_output_in_any_layer(layer, name, kernel, channel):
-    for unit, shape in (("kernel", kernel), ("channel", channel)):
+    for unit, shape in (("kernel", kernel), ("row", channel)):
         network = masked(nn.Sequential(copy.deepcopy(layer)), capacity=0.5, unit=unit)
         weight = weights_of(network)[f"0.{name}"]
         assert weight.score.shape == shape
-        weight.reset_scores(init.generator(0))
+        weight.reset_scores(0)
         assert int(weight.mask().sum()) == round(weight.score.numel() / 2)
         weight.reset_values(init.generator(1))
         weight().sum().backward()

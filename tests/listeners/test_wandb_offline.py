@@ -95,7 +95,10 @@ def test_the_config_and_the_run_folder_s_name_are_logged(make_run):
     sink.close()
     run = next(record.run for record in records(offline_files(folder)[0]) if record.HasField("run"))
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
-    assert config["method"] == {"name": "wsn", "capacity": 0.3, "unit": "weight", "reinit": True}
+    assert config["method"] == {
+        **{"name": "wsn", "bits": None, "quantised_share": 0.2, "capacity": 0.3, "mask_unit": "weight"},
+        **{"mask_rate": 0.0, "reinit": True},
+    }
     assert config["stream"]["size"] == [18, 32]
     assert (run.display_name, run.project, list(run.tags)) == ("pfnr-30", "clips", ["night"])
 

@@ -57,9 +57,9 @@ def test_a_buffer_of_outputs_holds_true_frames_only_where_these_are_trained_on(t
     assert planned_bytes(config, clips) == stored_bytes(folder)
 
 
-@pytest.mark.parametrize("unit", ["kernel", "channel"])
+@pytest.mark.parametrize("unit", ["kernel", "row", "dense"])
 def test_a_mask_has_a_bit_for_each_unit_that_it_chooses(unit, tiny_config, clips, tmp_path):
-    config = tiny_config("wsn", method={"unit": unit}, train={"epochs": 1})
+    config = tiny_config("wsn", method={"mask_unit": unit}, train={"epochs": 1})
     stored, planned = stored_bytes(run_clips(config, clips, tmp_path / "run")), planned_bytes(config, clips)
     weight_wise = planned_bytes(tiny_config("wsn"), clips)
     assert planned["mask"] == stored["mask"] < weight_wise["mask"]

@@ -39,17 +39,11 @@ def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_t
     assert_decoded_as_trained(strategy, config, clips[:2], tmp_path / "run")
 
 
-@pytest.mark.parametrize("method", ["pfnr", "packnet", "finetune", "single", "replay", "ewc", "esmer"])
-def test_training_goes_on_with_what_a_quantiser_leaves_of_sealed_numbers(method, tiny_config, clips, tmp_path):
-    config = tiny_config(method, train={"epochs": 4})
-    kind = METHODS[method]
-    layout = kind.network(config, 2).layout()
-    ledger = Ledger(layout, kind.state_kind, lambda path, values: (256 * values).round() / 256)
-    strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE, ledger)
+@pytest.mark.parametrize("method", ["pfnr", "packnet", "finetune", "single", "residual", "replay", "ewc", "esmer"])
+def test_training_goes_on_with_the_integers_of_sealed_numbers(method, tiny_config, clips, tmp_path):
+    config = tiny_config(method, method={"bits": 5}, train={"epochs": 4})
+    strategy = build_strategy(config, clips[:2], lambda event: None, DEVICE)
     assert_decoded_as_trained(strategy, config, clips[:2], tmp_path / "run")
-    decoded = ledger.subnetwork(1)
-    for numbers in (*decoded.weights.values(), *decoded.session.values()):
-        assert torch.equal((256 * numbers).round(), 256 * numbers)
 
 
 class Biased(Nerv):

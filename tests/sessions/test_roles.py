@@ -76,9 +76,9 @@ def test_a_run_of_such_a_network_that_was_stopped_between_two_sessions_goes_on_t
     assert [row["sha256"] for row in stopped.matrix()["rows"]] == [row["sha256"] for row in whole.matrix()["rows"]]
 
 
-@pytest.mark.parametrize("unit", ["kernel", "channel"])
-def test_a_run_whose_masks_choose_kernels_or_channels_forgets_nothing(unit, everything, clips, tmp_path):
-    config = everything("wsn", method={"unit": unit}, matrix={"upper": False})
+@pytest.mark.parametrize("unit", ["kernel", "row", "dense"])
+def test_a_run_whose_masks_choose_kernels_or_rows_forgets_nothing(unit, everything, clips, tmp_path):
+    config = everything("wsn", method={"mask_unit": unit}, matrix={"upper": False})
     folder = run_clips(config, clips, tmp_path / "run")
     first, *_, last = folder.matrix()["rows"]
     assert last["sha256"][0] == first["sha256"][0]

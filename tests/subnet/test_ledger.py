@@ -134,53 +134,58 @@ def test_no_optimiser_moves_a_sealed_weight(make):
     assert float(weight.value.detach()[0, 1]) < 1
 
 
-@pytest.mark.parametrize("state_kind", ["shared_masked", "shared_latest", "per_session"])
-def test_what_a_quantiser_makes_of_numbers_is_what_is_sealed_and_decoded(state_kind):
-    paths = []
-
-    def halves(path, values):
-        paths.append(path)
-        return (2 * values).round() / 2
-
-    layout = Layout(SHAPES, {"head": (1, 2)}, {"code": (1,)})
-    ledger = Ledger(layout, state_kind, halves)
-    weights = {"layer": torch.tensor([[0.3, -0.6, 0.9], [1.2, 1.4, 1.6]])}
-    head = HEAD + 0.1
-    own = {"head": torch.stack([head]) if state_kind == "shared_latest" else head}
-    record = ledger.seal(weights, bits([1, 1, 1], [1, 1, 1]), own, {"code": torch.tensor([[0.7], [0.1]])})
-    assert set(paths) == {"weight/layer", "session/head", "frame/code"}
-    decoded = ledger.subnetwork(0)
-    assert decoded.weights["layer"].tolist() == [[0.5, -0.5, 1.0], [1.0, 1.5, 1.5]]
-    assert decoded.session["head"].tolist() == [[1.0, 2.0]]
-    assert decoded.frame["code"].tolist() == [[0.5], [0.0]]
-    again = Ledger(layout, state_kind)
-    again.append(SessionRecord.from_tensors(record.tensors(), layout, state_kind, session=0, frames=2))
-    assert again.subnetwork(0).sha256() == decoded.sha256()
+def test_steps_are_stored_with_what_they_are_of_and_read_back():
+    layout = Layout(SHAPES, {"head": (1, 2)}, {"code": (1,)}, {"layer": 1})
+    steps = {"weight/layer": torch.tensor([0.5, 0.25, 1.0]), "session/head": torch.tensor([0.5])}
+    ledger = Ledger(layout, "per_session")
+    record = ledger.seal({"layer": torch.ones(2, 3)}, {}, OWN, {"code": torch.ones(2, 1)}, steps)
+    assert {name for name in record.tensors() if name.startswith("step/")} == {"step/weight/layer", "step/session/head"}
+    again = SessionRecord.from_tensors(record.tensors(), layout, "per_session", session=0, frames=2)
+    assert again.steps["weight/layer"].tolist() == [0.5, 0.25, 1.0]
 
 
 @pytest.mark.parametrize(
-    ("quantiser", "rule"),
+    ("steps", "rule"),
     [
-        (lambda path, values: values / 2, "must change nothing in its own result, got another session/head"),
-        (lambda path, values: values.double(), "must keep the shape and type of weight/layer, got"),
-        (lambda path, values: values[:1], "must keep the shape and type of weight/layer, got"),
+        ({"weight/layer": torch.ones(2)}, r"step/weight/layer must be \(3,\), got \(2,\)"),
+        ({"weight/other": torch.ones(3)}, "step/weight/other is of nothing that has steps"),
+        ({"session/head": torch.zeros(1)}, "step/session/head must be greater than 0, got 0.0"),
+        ({"frame/code": torch.tensor([torch.nan])}, "step/frame/code must be greater than 0, got nan"),
     ],
 )
-def test_a_quantiser_that_could_not_be_trusted_is_refused_and_nothing_is_sealed(quantiser, rule):
-    ledger = Ledger(SHAPES, "per_session", quantiser)
+def test_steps_that_fit_nothing_are_refused(steps, rule):
+    layout = Layout(SHAPES, {"head": (1, 2)}, {"code": (1,)}, {"layer": 1})
+    record = Ledger(layout, "per_session").seal({"layer": torch.ones(2, 3)}, {}, OWN, {"code": torch.ones(2, 1)}, steps)
     with pytest.raises(ValueError, match=rule):
-        ledger.seal({"layer": torch.zeros(2, 3)}, {}, OWN)
-    assert len(ledger) == 0
+        SessionRecord.from_tensors(record.tensors(), layout, "per_session", session=0, frames=2)
+
+
+def test_a_residual_record_is_added_to_the_network_of_the_session_before():
+    ledger = Ledger(SHAPES, "residual")
+    ledger.seal({"layer": torch.full((2, 3), 2.0)}, {}, OWN)
+    ledger.seal({"layer": torch.tensor([[0.5, 0, 0], [0, 0, -0.5]])}, {}, OWN)
+    assert ledger.subnetwork(0).weights["layer"].tolist() == [[2, 2, 2], [2, 2, 2]]
+    assert ledger.subnetwork(1).weights["layer"].tolist() == [[2.5, 2, 2], [2, 2, 1.5]]
+
+
+def test_the_records_of_a_ledger_are_those_that_made_it():
+    ledger = Ledger(SHAPES, "shared_masked")
+    values = {"layer": torch.tensor([[1.0, 2, 3], [4, 5, 6]])}
+    sealed = [ledger.seal(values, bits([1, 1, 0], [0, 0, 0]), OWN), ledger.seal(values, bits([0, 1, 1], [0, 0, 1]), OWN)]
+    for record, again in zip(sealed, ledger.records(), strict=True):
+        assert again.values["layer"].tolist() == record.values["layer"].tolist()
+        assert torch.equal(again.masks["layer"], record.masks["layer"])
 
 
 @pytest.mark.parametrize(
     ("unit", "mask", "decoded"),
     [
         ("kernel", [[True, False], [False, True]], [[1, 1, 0, 0], [0, 0, 1, 1]]),
-        ("channel", [True, False], [[1, 1, 1, 1], [0, 0, 0, 0]]),
+        ("row", [True, False], [[1, 1, 1, 1], [0, 0, 0, 0]]),
+        ("dense", [True], [[1, 1, 1, 1], [1, 1, 1, 1]]),
     ],
 )
-def test_one_bit_of_a_mask_may_stand_for_a_kernel_or_a_channel(unit, mask, decoded):
+def test_one_bit_of_a_mask_may_stand_for_a_kernel_a_row_or_the_whole(unit, mask, decoded):
     shapes = {"conv": torch.Size((2, 2, 1, 2))}
     mask_shape = WeightRule(unit=unit).mask_shape(shapes["conv"])
     ledger = Ledger(shapes, "shared_masked")
@@ -188,7 +193,8 @@ def test_one_bit_of_a_mask_may_stand_for_a_kernel_or_a_channel(unit, mask, decod
     assert record.mask_shapes == {"conv": mask_shape}
     assert record.masks["conv"].numel() == 1
     assert ledger.subnetwork(0).weights["conv"].flatten(1).tolist() == decoded
-    assert ledger.shares() == [Share("conv", total=8, used=4, reused=0, new=4, free=4)]
+    used = sum(sum(row) for row in decoded)
+    assert ledger.shares() == [Share("conv", total=8, used=used, reused=0, new=used, free=8 - used)]
     again = Ledger(shapes, "shared_masked")
     layout = Layout(shapes, {"head": (1, 2)})
     again.append(SessionRecord.from_tensors(record.tensors(), layout, "shared_masked", 0, 1, record.mask_shapes))

@@ -67,14 +67,17 @@ def resolved(config: RunConfig) -> RunConfig:
     """
     if not isinstance(config.method, SingleMatchedConfig):
         return config
-    backbone = _matched(config.backbone, config.stream.size, config.method.session_bytes)
-    return replace(config, backbone=backbone, method=SingleConfig())
+    method = config.method
+    backbone = _matched(config.backbone, config.stream.size, method.session_bytes, method.bits)
+    return replace(config, backbone=backbone, method=SingleConfig(bits=method.bits, quantised_share=method.quantised_share))
 
 
 @lru_cache
-def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int) -> BackboneConfig:
+def _matched(
+    backbone: BackboneConfig, size: tuple[int, int], session_bytes: int, bits: float | None
+) -> BackboneConfig:
     """The backbone with the widths that fit; the search takes seconds at the size of the paper."""
-    return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1))
+    return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1), bits)
 
 
 __all__ = ["BACKBONES", "Backbone", "SessionTensor", "build", "of_run", "resolved"]

@@ -181,7 +181,8 @@ class Backbone(nn.Module, ABC):
     def layout(self) -> Layout:
         """Shapes of everything that a session stores."""
         session = {name: tensor.shape for name, tensor in self.session_tensors.items()}
-        return Layout(self.shapes(), session, self.frame_tensors)
+        rows = {name: weight.channels[0] for name, weight in self.weights().items()}
+        return Layout(self.shapes(), session, self.frame_tensors, rows)
 
     def learned(self, session: int, masks: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
         """What ``Ledger.seal`` takes: ``values`` and ``masks`` of all weights and the session's tensors, by name.
@@ -249,7 +250,7 @@ class Backbone(nn.Module, ABC):
         """Draw all shared weights and scores anew, and what is training-only as its modules do it."""
         for name, weight in self.weights().items():
             weight.reset_values(init.generator(seed, "value", name, *purpose), self.scaled)
-            weight.reset_scores(init.generator(seed, "score", name, *purpose))
+            weight.reset_scores(seed, "score", name, *purpose)
         device = next(self.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for child in self.training_only:

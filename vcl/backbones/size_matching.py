@@ -12,17 +12,21 @@ import torch
 from vcl.backbones.base import Backbone
 from vcl.config import BackboneConfig
 from vcl.errors import ConfigError
+from vcl.layers.quantise import OWN_BITS
 
 
-def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[BackboneConfig], Backbone]) -> BackboneConfig:
+def match_size(
+    config: BackboneConfig, most_bytes: int, build: Callable[[BackboneConfig], Backbone], bits: float | None = None
+) -> BackboneConfig:
     """Scale all widths of a network by one factor so that it fits; then widen the stem alone.
 
     Nothing is allocated: networks are built on the meta device.
 
     Args:
         config: the family; its ``widths`` are scaled, up or down.
-        most_bytes: of float32 weights and one session's tensors.
+        most_bytes: of the weights and one session's tensors.
         build: a config to a network.
+        bits: of a weight, as in ``MethodConfig.bits``; what entropy coding saves of them is not counted.
 
     Raises:
         ConfigError: not even widths of 1 fit.
@@ -33,9 +37,9 @@ def match_size(config: BackboneConfig, most_bytes: int, build: Callable[[Backbon
             return False
         with torch.device("meta"):
             network = build(candidate)
-        numbers = sum(shape.numel() for shape in network.shapes().values())
-        numbers += sum(math.prod(tensor.shape) for tensor in network.session_tensors.values())
-        return 4 * numbers <= most_bytes
+        weights = sum(shape.numel() for shape in network.shapes().values())
+        own = sum(math.prod(tensor.shape) for tensor in network.session_tensors.values())
+        return weights * (bits or 32) + own * (OWN_BITS if bits else 32) <= 8 * most_bytes
 
     def scaled(thousandths: int) -> BackboneConfig | None:
         """None where the widths are more than any network has."""

@@ -267,7 +267,16 @@ def _values(section: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         named = section in _DEFAULT_NAMES and isinstance(values, str) and values
         hint = f"; did you mean {section}.name={shown(values)}?" if named else ""
         raise ConfigError(f"{section} must hold keys and values, got {shown(values)}{hint}")
-    return dict(values)
+    return _named_as_today(values) if section == "method" else dict(values)
+
+
+def _named_as_today(method: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a method, of which older runs may have one under the name that it had then."""
+    values = dict(method)
+    if "unit" in values:
+        unit = values.pop("unit")
+        values.setdefault("mask_unit", "row" if unit == "channel" else unit)
+    return values
 
 
 def _refuse_unknown(prefix: str, settings: Mapping[str, Any], known: Mapping[str, Any]) -> None:

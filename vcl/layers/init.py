@@ -2,14 +2,17 @@
 
 A run that is killed and goes on must draw what an undisturbed run draws, so every draw has a generator of its own,
 seeded by its purpose. Only ``torch.rand`` and ``torch.randperm`` are used: they give the same values on every CPU,
-which ``torch.randn`` and ``kaiming_uniform_`` do not.
+which ``torch.randn`` and ``kaiming_uniform_`` do not. Scores, which a decoder draws again to read a mask, come from
+integers that are specified here (``score_integers``), whatever PyTorch does in a later version.
 """
 
 import hashlib
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -40,6 +43,35 @@ class LeaveUndrawn(TorchFunctionMode):
             if isinstance(target, nn.Parameter):
                 return target
         return func(*args, **arguments)
+
+
+SCORE_BITS = 24
+"""Bits of a score's integer, so that float32 holds it exactly."""
+
+
+def score_integers(count: int, *purpose: int | str) -> NDArray[np.int32]:
+    """The first scores of a tensor as integers: odd, evenly spread over ±2^24, the same on every machine for ever.
+
+    Number i is ``2 u - 2^24 + 1``, where u are the highest 24 bits of output i of SplitMix64 seeded with
+    ``seed_of(*purpose)``.
+
+    Args:
+        count: how many, by position in the tensor.
+        purpose: as in ``generator``.
+
+    Source:
+        Steele, Lea and Flood, OOPSLA 2014 (SplitMix), with the constants of its 64-bit variant 13.
+    """
+    state = np.arange(1, count + 1, dtype=np.uint64)
+    state *= np.uint64(0x9E3779B97F4A7C15)  # Unsigned integers wrap around, as is meant.
+    state += np.uint64(seed_of(*purpose))
+    state ^= state >> np.uint64(30)
+    state *= np.uint64(0xBF58476D1CE4E5B9)
+    state ^= state >> np.uint64(27)
+    state *= np.uint64(0x94D049BB133111EB)
+    state ^= state >> np.uint64(31)
+    drawn = (state >> np.uint64(64 - SCORE_BITS)).astype(np.int32)
+    return 2 * drawn - np.int32(2**SCORE_BITS - 1)
 
 
 @torch.no_grad()

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from vcl.layers import init
 from vcl.layers.masking import masked_weight, top_mask
+from vcl.layers.quantise import Quantised
 
-Unit = Literal["weight", "kernel", "channel"]
+Unit = Literal["weight", "kernel", "row", "dense"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class WeightRule:
 
     Args:
         capacity: share of the units in a session's mask, in (0, 1]; None for a dense weight.
-        unit: what one score ranks: a single weight, a kernel (all weights between one input and one output channel) or
-            a channel (all weights of one output channel).
+        unit: what one score ranks: a single weight, a kernel (all weights between one input and one output channel), a
+            row (all weights of one output channel), or nothing: with ``dense`` every session uses the whole tensor.
         signed: rank scores by value instead of by magnitude.
     """
 
@@ -42,7 +43,7 @@ class WeightRule:
             shape: of the weight.
             channels: its dimensions of output and of input channels.
         """
-        ranked = {"weight": range(len(shape)), "kernel": channels, "channel": channels[:1]}[self.unit]
+        ranked = {"weight": range(len(shape)), "kernel": channels, "row": channels[:1], "dense": ()}[self.unit]
         return torch.Size(size if dim in ranked else 1 for dim, size in enumerate(shape))
 
 
@@ -70,21 +71,35 @@ class MaskedWeight(nn.Module):
         self.terms = terms or self.fan_in
         self.rule = rule
         self.value = value
+        self.channels = channels
+        self.quantised: Quantised | None = None
         dense = rule.capacity is None
         self.mask_shape = rule.mask_shape(value.shape, channels)
         self.score = None if dense else nn.Parameter(value.new_empty(self.mask_shape))
 
     def forward(self) -> Tensor:
         """Effective weights, the shape of ``value``."""
+        if self.quantised is not None:
+            return self.quantised.effective(self.value)
         if self.score is None or self.rule.capacity is None:
             return self.value
         return masked_weight(self.value, self.score, self.rule.capacity, self.rule.signed)
 
     def mask(self) -> Tensor:
-        """Boolean, the shape of the scores: the units in use."""
+        """Boolean, the shape of the scores: the units in use; once they are quantised, no score changes that."""
+        if self.quantised is not None:
+            return self.quantised.mask
         if self.score is None or self.rule.capacity is None:
             return torch.ones_like(self.value, dtype=torch.bool)
         return top_mask(self.score, self.rule.capacity, self.rule.signed)
+
+    @property
+    def _share(self) -> float:
+        """Of the weights, those in a mask."""
+        if self.score is None or self.rule.capacity is None:
+            return 1
+        # Not the exact one of the count: first values would differ in their last bits from those of older runs.
+        return self.rule.capacity if self.score.numel() > 1 else 1
 
     def reset_values(self, source: torch.Generator, scaled: bool = False) -> None:
         """Draw the weights anew.
@@ -96,14 +111,20 @@ class MaskedWeight(nn.Module):
                 default the published rule, under which it shrinks.
         """
         if scaled:
-            init.fill_uniform(self.value, self.terms * (self.rule.capacity or 1), source, gain=2)
+            init.fill_uniform(self.value, self.terms * self._share, source, gain=2)
         else:
             init.fill_uniform(self.value, self.fan_in, source)
 
-    def reset_scores(self, source: torch.Generator) -> None:
-        """Draw the scores anew; a dense weight has none."""
+    @torch.no_grad()
+    def reset_scores(self, *purpose: int | str) -> None:
+        """Draw the scores anew, evenly within ±1/√fan_in; a dense weight has none.
+
+        Args:
+            purpose: of the draw, as in ``init.score_integers``.
+        """
         if self.score is not None:
-            init.fill_uniform(self.score, self.fan_in, source)
+            scores = torch.from_numpy(init.score_integers(self.score.numel(), *purpose)).view(self.score.shape)
+            self.score.copy_(scores.float() * (2**-init.SCORE_BITS / math.sqrt(self.fan_in)))
 
 
 def mask_weights(network: nn.Module, rule: Callable[[str], WeightRule], but: tuple[str, ...] = ()) -> None:

@@ -160,7 +160,7 @@ def with_and_without_operator(config: RunConfig) -> list[RunConfig]:
     backbone, method = config.backbone, config.method
     if not isinstance(method, PfnrConfig) or not isinstance(backbone, NervConfig):
         return [config]
-    wsn = WsnConfig(capacity=method.capacity, unit=method.unit, reinit=method.reinit)
+    wsn = WsnConfig(capacity=method.capacity, mask_unit=method.mask_unit, reinit=method.reinit)
     return [replace(config, backbone=backbone.without_operator(), method=wsn), config]
 
 

@@ -223,7 +223,7 @@ def label(config: MethodConfig) -> str:
     capacity = capacity_of(config)
     if capacity is None:
         return config.name.capitalize()
-    unit = getattr(config, "unit", "weight")
+    unit = getattr(config, "mask_unit", "weight")
     of = "" if unit == "weight" else f" of {unit}s"
     return f"{config.name.upper()}, c = {100 * capacity:g} %{of}"
 

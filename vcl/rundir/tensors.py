@@ -20,8 +20,8 @@ from vcl.rundir.files import explained
 if TYPE_CHECKING:
     from torch import Tensor
 
-_STATE_KINDS = ("shared_masked", "shared_latest", "per_session")
-_VERSION_1_KEEPS = dict(zip(("masks", "latest", "each"), _STATE_KINDS, strict=True))
+_STATE_KINDS = ("shared_masked", "shared_latest", "per_session", "residual")
+_VERSION_1_KEEPS = dict(zip(("masks", "latest", "each"), _STATE_KINDS[:3], strict=True))
 
 
 @dataclass(frozen=True)

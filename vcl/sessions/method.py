@@ -8,7 +8,7 @@ from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig
 from vcl.layers.masked import MaskedWeight
 from vcl.layers.masking import entries_kept
-from vcl.subnet.ledger import Ledger, Quantiser
+from vcl.subnet.ledger import Ledger
 from vcl.subnet.record import StateKind
 
 
@@ -37,11 +37,6 @@ class Method:
             seed: of everything that the plugins draw.
         """
         return []
-
-    @classmethod
-    def quantiser(cls, config: MethodConfig) -> Quantiser | None:
-        """What is done to the numbers of a session when they are sealed; nothing here."""
-        return None
 
     @classmethod
     def videos_of(cls, session: int, sessions: int) -> range:

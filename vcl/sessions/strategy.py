@@ -26,6 +26,7 @@ from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.loss import LOSSES, Loss
 from vcl.sessions.method import Method
+from vcl.sessions.quantising import QuantisedTraining
 from vcl.sessions.recording import CudaGraph, Recording, obstacle
 from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
@@ -165,6 +166,11 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     def stateful(self) -> list[StatefulPlugin]:
         """Plugins that carry something from session to session."""
         return [plugin for plugin in self.plugins if isinstance(plugin, StatefulPlugin)]
+
+    @property
+    def quantised_training(self) -> QuantisedTraining | None:
+        """What makes integers of a session's weights; None where they stay float32."""
+        return next((plugin for plugin in self.plugins if isinstance(plugin, QuantisedTraining)), None)
 
     @property
     def decoding(self) -> Backbone:
@@ -312,9 +318,9 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
-        self._recording = self._new_recording(partial(self._recorded_step, **kwargs))
+        self._recording = self._new_recording(**kwargs)
 
-    def _new_recording(self, step: Callable[[], _StepResult]) -> Recording[_StepResult] | None:
+    def _new_recording(self, **kwargs: Any) -> Recording[_StepResult] | None:
         """What records the session's steps; None, with the reason in the log, where they are taken one by one."""
         if not self.graph or self.device.type != "cuda":
             return None
@@ -324,7 +330,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         if reason is not None:
             log.info("steps are taken one by one, not replayed as a CUDA graph, since %s", reason)
             return None
-        return Recording(step, CudaGraph())
+        return Recording(partial(self._recorded_step, **kwargs), CudaGraph())
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         self._forget_recording()
@@ -335,6 +341,12 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         buffer = {name: tensor.cpu() for plugin in self.stateful for name, tensor in _state_of(plugin).items()}
         self.ledger.keep_buffer(buffer)
         self.record = replace(record, buffer=buffer)
+
+    def restart_recording(self) -> None:
+        """Record a step anew: what a step does is no longer what was recorded."""
+        if self._recording is not None:
+            self._forget_recording()
+            self._recording = self._new_recording()
 
     def _forget_recording(self) -> None:
         """Give back the memory of a recording, which its results and gradients are in."""
@@ -349,12 +361,15 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         """Close the session in the ledger, and go on with what it has sealed."""
         network = self.decoding
         learned = network.learned(self.session, self.masks() if self.state_kind == "shared_masked" else {})
+        frame, steps = self._encoded(network), {}
         if self.state_kind == "shared_latest":
             all_sessions = network.session_dicts()
             learned["session"] = {
                 name: torch.stack([own[name] for own in all_sessions]) for name in network.session_tensors
             }
-        record = self.ledger.seal(**learned, frame=self._encoded(network))
+        if self.quantised_training is not None:
+            learned, frame, steps = self.quantised_training.seal(self, learned, frame)
+        record = self.ledger.seal(**learned, frame=frame, steps=steps)
         load_sealed(network, self.ledger)
         self.model.load_frames(self.ledger.frames())  # Where another network decodes.
         return record

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from avalanche.core import SupervisedPlugin
 
-from vcl.layers import init
 from vcl.subnet.gate import Gate
 from vcl.subnet.ledger import Ledger
+from vcl.subnet.mask_context import score_purpose
 
 
 class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
@@ -38,7 +38,7 @@ class Subnetworks(SupervisedPlugin):  # type: ignore[misc]
         session = strategy.experience.current_experience
         if self.reinit and session > 0:
             for name, weight in weights.items():
-                weight.reset_scores(init.generator(self.seed, "score", name, session))
+                weight.reset_scores(*score_purpose(self.seed, name, session))
         self._gate = Gate(weights, self.ledger)
 
     def after_update(self, strategy: Any, **_: Any) -> None:

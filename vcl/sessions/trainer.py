@@ -21,6 +21,7 @@ from vcl.sessions.experience import video_stream
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.probe import Probe
+from vcl.sessions.quantising import Quantisation, QuantisedTraining
 from vcl.sessions.schedule import WarmupCosine
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
@@ -73,6 +74,12 @@ class Trainer:
     def seconds(self) -> float:
         """Training time of the latest session, in seconds."""
         return self._seconds
+
+    @property
+    def quantisation(self) -> Quantisation | None:
+        """What the integers of the latest session cost; None where its weights are float32."""
+        plugin = self._strategy.quantised_training
+        return None if plugin is None else plugin.result
 
     @property
     def trained_on(self) -> int:
@@ -160,7 +167,6 @@ def build(
     network.reset_parameters(train.seed)
     if ledger is None:
         ledger = Ledger(network.layout(), method.state_kind)
-    ledger.quantiser = ledger.quantiser or method.quantiser(config.method)
     return method(
         model=network,
         clips=clips,
@@ -175,6 +181,7 @@ def build(
         ledger=ledger,
         plugins=[
             *method.own_plugins(config.method, ledger, train.seed),
+            *([] if config.method.bits is None else [QuantisedTraining(config.method, ledger)]),
             WarmupCosine(train.lr, train.warmup, train.warmup_from),
             *plugins,
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -13,11 +13,6 @@ import torch
 from torch import Tensor
 
 from vcl.subnet.record import Layout, SessionRecord, StateKind, all_mask_shapes
-
-Quantiser = Callable[[str, Tensor], Tensor]
-"""The path ``kind/name`` of a tensor and its float32 numbers, any shape, to what decoding will have of them: the same
-shape and type. Applied to its own result it changes nothing."""
-
 
 @dataclass(frozen=True)
 class Subnetwork:
@@ -62,8 +57,6 @@ class Ledger:
     Args:
         layout: shapes of the network's numbers; a mapping of the shared weights' alone will do.
         state_kind: what the method leaves behind a session.
-        quantiser: what ``seal`` does to the numbers that it seals; None leaves them as they are. A method's session
-            tensors come stacked where it is ``shared_latest``.
 
     Raises:
         ValueError: ``state_kind`` is none of those.
@@ -73,14 +66,12 @@ class Ledger:
         self,
         layout: Layout | Mapping[str, torch.Size],
         state_kind: StateKind,
-        quantiser: Quantiser | None = None,
     ) -> None:
         if state_kind not in get_args(StateKind):
             raise ValueError(f"state_kind must be one of {', '.join(get_args(StateKind))}, got {state_kind}")
         self.layout = layout if isinstance(layout, Layout) else Layout(layout)
         self.shapes = {name: torch.Size(shape) for name, shape in self.layout.weights.items()}
         self.state_kind = state_kind
-        self.quantiser = quantiser
         self._records: list[SessionRecord] = []
         self._shares: list[Share] = []
         masked = self.shapes if state_kind == "shared_masked" else {}
@@ -97,17 +88,16 @@ class Ledger:
         masks: Mapping[str, Tensor],
         session: Mapping[str, Tensor],
         frame: Mapping[str, Tensor] | None = None,
+        steps: Mapping[str, Tensor] | None = None,
     ) -> SessionRecord:
         """Close a session: seal the weights that it uses and that are not yet sealed.
 
-        Where there is a quantiser, what is sealed differs from what was given: training goes on with what
-        ``subnetwork`` gives from now on, which is what decoding will see.
-
         Args:
-            values: all shared weights by name, any device.
+            values: all shared weights by name, any device; of a ``residual`` method, what is to be added.
             masks: the session's masks by name, bool, each of the shape of its scores; not looked at for dense networks.
             session: the session's own tensors by name; for ``shared_latest`` those of all sessions so far, stacked.
             frame: numbers of the frames of the session's video, by name.
+            steps: of what is quantised, as in ``SessionRecord``.
 
         Returns:
             The new record, without a buffer.
@@ -116,7 +106,7 @@ class Ledger:
         packed: dict[str, Tensor] = {}
         claimed: dict[str, Tensor] = {}
         for name, shape in self.shapes.items():
-            value = values[name].detach().cpu()
+            value = _on_cpu(values[name])
             if self.state_kind != "shared_masked":
                 claimed[name] = value.flatten()
                 continue
@@ -128,9 +118,8 @@ class Ledger:
             claimed[name] = value[mask.expand(shape) & ~self._sealed[name]]
         record = SessionRecord(
             packed,
-            {name: self._sealed_form(f"weight/{name}", value) for name, value in claimed.items()},
-            {name: self._sealed_form(f"session/{name}", value) for name, value in session.items()},
-            {name: self._sealed_form(f"frame/{name}", value) for name, value in (frame or {}).items()},
+            claimed,
+            *({name: _on_cpu(value) for name, value in (some or {}).items()} for some in (session, frame, steps)),
             mask_shapes=mask_shapes,
         )
         self.append(record)
@@ -160,10 +149,25 @@ class Ledger:
                 self._shares.append(Share(name, shape.numel(), used, used - claimed, claimed, free))
             record = replace(record, values={})
         elif self.state_kind == "shared_latest" and self._records:
-            self._records[-1] = replace(self._records[-1], values={}, session={})
+            self._records[-1] = replace(self._records[-1], values={}, session={}, steps={})
         if self._records:
             self._records[-1] = replace(self._records[-1], buffer={})
         self._records.append(record)
+
+    def records(self) -> Iterator[SessionRecord]:
+        """The records of all closed sessions in order, each with the weights that it claimed.
+
+        What a method that keeps only its latest network has overwritten is not in them.
+        """
+        before = {name: torch.zeros_like(sealed) for name, sealed in self._sealed.items()}
+        for session, record in enumerate(self._records):
+            if self.state_kind == "shared_masked":
+                masks = {name: self.mask(session, name) for name in self.shapes}
+                claimed = {name: self._values[name][mask & ~before[name]] for name, mask in masks.items()}
+                for name, mask in masks.items():
+                    before[name] |= mask
+                record = replace(record, values=claimed)
+            yield record
 
     def keep_buffer(self, buffer: Mapping[str, Tensor]) -> None:
         """Add to the latest record what the method keeps to learn the next video."""
@@ -197,10 +201,19 @@ class Ledger:
                 name: (value.view(torch.int32) & as_bits(self.mask(session, name))).view(torch.float32)
                 for name, value in self._values.items()
             }
+        elif self.state_kind == "residual":
+            weights = {name: self._summed(name, session).view(shape) for name, shape in self.shapes.items()}
         else:
             owner = record if self.state_kind == "per_session" else latest
             weights = {name: owner.values[name].view(shape) for name, shape in self.shapes.items()}
         return Subnetwork(weights, self.session_tensors(session), record.frame)
+
+    def _summed(self, name: str, session: int) -> Tensor:
+        """Weights of a layer after a session, flat: in the order of the sessions, as float32 sums depend on it."""
+        total = self._records[0].values[name].clone()
+        for record in self._records[1 : session + 1]:
+            total += record.values[name]
+        return total
 
     def session_tensors(self, session: int) -> Mapping[str, Tensor]:
         """The session's own tensors, as of the latest closed session."""
@@ -216,20 +229,10 @@ class Ledger:
         """How the latest closed session uses each layer; empty for methods without masks."""
         return list(self._shares)
 
-    def _sealed_form(self, path: str, value: Tensor) -> Tensor:
-        """What decoding will have of a tensor; a copy on the CPU."""
-        value = value.detach().cpu().clone()
-        if self.quantiser is None:
-            return value
-        sealed = self.quantiser(path, value)
-        if sealed.shape != value.shape or sealed.dtype != value.dtype:
-            raise ValueError(
-                f"a quantiser must keep the shape and type of {path}, got {tuple(sealed.shape)} {sealed.dtype}"
-            )
-        if not torch.equal(self.quantiser(path, sealed), sealed):
-            # A run that is stopped while it seals goes on from what it has loaded back, and seals that.
-            raise ValueError(f"a quantiser must change nothing in its own result, got another {path}")
-        return sealed
+
+def _on_cpu(tensor: Tensor) -> Tensor:
+    """A copy on the CPU, which later steps of training leave alone."""
+    return tensor.detach().to("cpu", copy=True)
 
 
 def _unpacked(record: SessionRecord, name: str, shape: torch.Size) -> Tensor:

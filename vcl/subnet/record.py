@@ -10,15 +10,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-StateKind = Literal["shared_masked", "shared_latest", "per_session"]
+StateKind = Literal["shared_masked", "shared_latest", "per_session", "residual"]
 """What a method leaves behind a session: a mask over shared weights, one dense network that the next session
-overwrites, or a dense network of its own."""
+overwrites, a dense network of its own, or what to add to the dense network of the session before."""
 
 KINDS = {
     "mask": torch.uint8,
     "weight": torch.float32,
     "session": torch.float32,
     "frame": torch.float32,
+    "step": torch.float32,
     "buffer": None,
 }
 """Kinds of tensors in a record and their types; a buffer's are the method's own affair."""
@@ -32,11 +33,13 @@ class Layout:
         weights: of the shared weights, by name.
         session: of one session's own tensors, by name.
         frame: of the numbers of one frame, by name.
+        rows: of a shared weight, by name, the dimension of its rows, that of the output channels; 0 where it is missing.
     """
 
     weights: Mapping[str, Sequence[int]]
     session: Mapping[str, Sequence[int]] = field(default_factory=dict)
     frame: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class SessionRecord:
         session: the session's own tensors; of a method that keeps only its latest network, those of all sessions so
             far, stacked.
         frame: by name, ``(T, *shape)``: numbers of each frame of the session's video.
+        steps: by kind and name, such as ``weight/fc.weight``: where numbers are integers times a step, the steps of
+            their rows, ``(rows,)``; of session tensors that are stacked, ``(S, rows)``. Numbers without steps are any.
         buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
             not need it, and the next session needs only the latest.
         mask_shapes: by weight name, the shape of its mask where one bit stands for several weights: it broadcasts to
@@ -59,12 +64,14 @@ class SessionRecord:
     values: Mapping[str, Tensor]
     session: Mapping[str, Tensor]
     frame: Mapping[str, Tensor] = field(default_factory=dict)
+    steps: Mapping[str, Tensor] = field(default_factory=dict)
     buffer: Mapping[str, Tensor] = field(default_factory=dict)
     mask_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Tensor]:
         """Flat names, ``kind/name``, as they are stored."""
-        kinds = zip(KINDS, (self.masks, self.values, self.session, self.frame, self.buffer), strict=True)
+        contents = (self.masks, self.values, self.session, self.frame, self.steps, self.buffer)
+        kinds = zip(KINDS, contents, strict=True)
         return {f"{kind}/{name}": tensor for kind, tensors in kinds for name, tensor in tensors.items()}
 
     @classmethod
@@ -104,8 +111,9 @@ class SessionRecord:
         _check_names("weight", kinds["weight"], layout.weights)
         for kind, shapes in record_shapes(layout, state_kind, session, frames, mask_shapes or {}).items():
             _check_shapes(kind, kinds[kind], shapes)
-        masks, values, own, frame, buffer = kinds.values()
-        return cls(masks, values, own, frame, buffer, mask_shapes or {})
+        _check_steps(kinds["step"], layout, (session + 1,) if state_kind == "shared_latest" else ())
+        masks, values, own, frame, steps, buffer = kinds.values()
+        return cls(masks, values, own, frame, steps, buffer, mask_shapes or {})
 
 
 def record_shapes(
@@ -156,3 +164,28 @@ def _check_shapes(kind: str, tensors: Mapping[str, Tensor], expected: Mapping[st
     for name, shape in expected.items():
         if tuple(tensors[name].shape) != tuple(shape):
             raise ValueError(f"{kind}/{name} must be {tuple(shape)}, got {tuple(tensors[name].shape)}")
+
+
+def step_shapes(layout: Layout, stacked: tuple[int, ...] = ()) -> dict[str, tuple[int, ...]]:
+    """Shapes of the steps of everything that may have some, by kind and name.
+
+    Args:
+        layout: of the network.
+        stacked: what stands before the shape of a session tensor.
+    """
+    weights = {f"weight/{name}": (shape[layout.rows.get(name, 0)],) for name, shape in layout.weights.items()}
+    session = {
+        f"session/{name}": (*stacked, shape[0] if len(shape) > 1 else 1) for name, shape in layout.session.items()
+    }
+    return {**weights, **session, **{f"frame/{name}": (1,) for name in layout.frame}}
+
+
+def _check_steps(steps: Mapping[str, Tensor], layout: Layout, stacked: tuple[int, ...]) -> None:
+    shapes = step_shapes(layout, stacked)
+    for name, step in steps.items():
+        if name not in shapes:
+            raise ValueError(f"step/{name} is of nothing that has steps")
+        if tuple(step.shape) != shapes[name]:
+            raise ValueError(f"step/{name} must be {shapes[name]}, got {tuple(step.shape)}")
+        if not bool((step > 0).all()):
+            raise ValueError(f"step/{name} must be greater than 0, got {float(step.min())}")

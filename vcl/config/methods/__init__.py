@@ -7,6 +7,7 @@ from vcl.config.methods.dense import (
     FinetuneConfig,
     JointConfig,
     MasConfig,
+    ResidualConfig,
     SingleConfig,
     SingleMatchedConfig,
 )
@@ -36,6 +37,7 @@ METHODS = ClassRegistry[MethodConfig](
         FinetuneConfig: "vcl.sessions.methods.finetune:Finetune",
         SingleConfig: "vcl.sessions.methods.single:Single",
         SingleMatchedConfig: "vcl.sessions.methods.single:SingleMatched",
+        ResidualConfig: "vcl.sessions.methods.residual:Residual",
         JointConfig: "vcl.sessions.methods.joint:Joint",
         CumulativeConfig: "vcl.sessions.methods.joint:Cumulative",
         EwcConfig: "vcl.sessions.methods.consolidation:Ewc",

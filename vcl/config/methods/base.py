@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from vcl.config.rules import require
+
 if TYPE_CHECKING:
     from vcl.config.run import RunConfig
 
@@ -24,6 +26,15 @@ class MethodConfig:
     of a file's where the command line replaces its method by this one."""
     name: str
     """Name of the method."""
+    bits: float | None = None
+    """Store a session's weights as integers of so many bits on average over its layers, each of which has 4 to 8; null
+    stores float32."""
+    quantised_share: float = 0.2
+    """Share of a session's passes, its last, that train with the integers' values, in [0, 1); for ``bits`` alone."""
+
+    def __post_init__(self) -> None:
+        require(self.bits is None or 4 <= self.bits <= 8, "method.bits", "lie in [4, 8], or be null", self.bits)
+        require(0 <= self.quantised_share < 1, "method.quantised_share", "lie in [0, 1)", self.quantised_share)
 
     def rehearsed_at_most(self, session: int) -> int:
         """The most frames of earlier videos that a training step uses in addition to ``train.batch`` new ones."""

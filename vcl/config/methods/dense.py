@@ -39,12 +39,33 @@ class SingleMatchedConfig(SingleConfig):
     """Byte budget of one video's weights and head; widths are the largest that fit, in the backbone's ratios."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.session_bytes >= 1, "method.session_bytes", "be 1 or more", self.session_bytes)
 
     def check(self, run: RunConfig) -> None:
         """Refuse a backbone whose size cannot be chosen."""
         rule = f"not be single_matched for {run.backbone.name}, which has no widths"
         require(bool(run.backbone.widths), "method.name", rule, self.name)
+
+
+@dataclass(frozen=True)
+class ResidualConfig(MethodConfig):
+    """One dense network, trained on from session to session; each stores what it changed, so that nothing is lost."""
+
+    forgets = False
+    name: str = "residual"
+    """Name of the method."""
+    bits: float | None = 6.0
+    """Bits of the weights on average over the layers, each of which has 4 to 8. What is stored are integers of the same
+    steps: of the first session's weights, then of differences, small where little changed."""
+    change_rate: float = 0.0
+    """Weight of the changes' bits in the loss, estimated while a session trains with integers: a bit per pixel of the
+    video counts as much as this loss. 0 ignores them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.bits is not None, "method.bits", "be a number for residual, which stores integers", self.bits)
+        require(self.change_rate >= 0, "method.change_rate", "be 0 or more", self.change_rate)
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,7 @@ class EwcConfig(MethodConfig):
     """Squared gradients of the loss, which shrink as the fit improves, or of the output, which do not."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
         require(0 < self.decay <= 1, "method.decay", "lie in (0, 1]", self.decay)
 
@@ -105,5 +127,6 @@ class MasConfig(MethodConfig):
     """Share of earlier sessions in the importances after a session, in [0, 1]."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.strength >= 0, "method.strength", "be 0 or more", self.strength)
         require(0 <= self.decay <= 1, "method.decay", "lie in [0, 1]", self.decay)

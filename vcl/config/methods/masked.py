@@ -25,13 +25,18 @@ class WsnConfig(MethodConfig):
     """Name of the method."""
     capacity: float = 0.3
     """Share of each layer's weights in one session's mask, in (0, 1]."""
-    unit: Literal["weight", "kernel", "channel"] = "weight"
-    """What a mask chooses: single weights, whole kernels or whole output channels."""
+    mask_unit: Literal["weight", "kernel", "row", "dense"] = "weight"
+    """What a mask chooses: single weights, whole kernels, whole rows (output channels), or nothing: with dense, every
+    session uses all weights, so that only the first trains them."""
+    mask_rate: float = 0.0
+    """Weight of the mask's bits in the loss: a bit per pixel of the video counts as much as this loss. 0 ignores them."""
     reinit: bool = True
     """Draw new scores at the start of each session; false is as in the paper's code."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 < self.capacity <= 1, "method.capacity", "lie in (0, 1]", self.capacity)
+        require(self.mask_rate >= 0, "method.mask_rate", "be 0 or more", self.mask_rate)
 
     @property
     def masks_overlap(self) -> bool:
@@ -76,9 +81,12 @@ class PacknetConfig(MethodConfig):
     """Share of a session's epochs after which the other weights are pruned, in (0, 1)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 < self.kept <= 1, "method.kept", "lie in (0, 1]", self.kept)
         require(0 < self.prune_at < 1, "method.prune_at", "lie in (0, 1)", self.prune_at)
 
     def check(self, run: RunConfig) -> None:
         """Refuse a session too short to be cut in two."""
         require(run.train.epochs >= 2, "train.epochs", "be 2 or more for packnet", run.train.epochs)
+        rest, share = 1 - self.prune_at, self.quantised_share if self.bits is not None else 0
+        require(share < rest, "method.quantised_share", f"be less than 1 - method.prune_at = {rest:g}", share)

@@ -20,6 +20,7 @@ class RehearsalConfig(MethodConfig):
     """Frames of earlier videos per step, in addition to ``train.batch`` new ones."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(self.rehearse >= 1, "method.rehearse", "be 1 or more", self.rehearse)
 
     def rehearsed_at_most(self, session: int) -> int:

@@ -22,6 +22,6 @@ class Pfnr(Wsn):
         """With scores on every shared weight, the operator's ranked by value if ``signed_operator_scores``."""
         method = config.method
         assert isinstance(method, PfnrConfig)
-        rule = WeightRule(method.capacity, method.unit)
+        rule = WeightRule(method.capacity, method.mask_unit)
         operator = replace(rule, signed=method.signed_operator_scores)
         return backbones.build(config.backbone, config.stream.size, sessions, rule, {"*.operator.*": operator})

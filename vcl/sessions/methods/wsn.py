@@ -6,6 +6,7 @@ from vcl import backbones
 from vcl.backbones import Backbone
 from vcl.config import MethodConfig, RunConfig, WsnConfig
 from vcl.layers.masked import WeightRule
+from vcl.sessions.mask_rate import MaskRate
 from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.subnetworks import Subnetworks
 from vcl.subnet.ledger import Ledger
@@ -26,11 +27,12 @@ class Wsn(VideoStrategy):
         """With scores on every shared weight."""
         method = config.method
         assert isinstance(method, WsnConfig)
-        rule = WeightRule(method.capacity, method.unit)
+        rule = WeightRule(method.capacity, method.mask_unit)
         return backbones.build(config.backbone, config.stream.size, sessions, rule)
 
     @classmethod
     def own_plugins(cls, config: MethodConfig, ledger: Ledger, seed: int) -> list[Any]:
-        """The plugin that draws the scores anew and restores sealed weights."""
+        """What draws the scores anew and restores sealed weights, and the price of masks if they have one."""
         assert isinstance(config, WsnConfig)
-        return [Subnetworks(ledger, config.reinit, seed)]
+        subnetworks = Subnetworks(ledger, config.reinit, seed)
+        return [subnetworks, *([MaskRate(ledger, config.mask_rate, seed, config.reinit)] if config.mask_rate else [])]

@@ -1,0 +1,236 @@
+"""The end of a session: integers in the place of its own weights, and training with what they decode to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vcl.backbones import Backbone
+from vcl.config import MethodConfig
+from vcl.layers.masked import MaskedWeight
+from vcl.layers.quantise import Quantised, bits_by_layer, quantised_rows, row_steps
+from vcl.metrics.quality import psnr, to_unit
+from vcl.query import Query
+from vcl.render import BATCH
+from vcl.sessions.stateful import StatefulPlugin
+from vcl.subnet.ledger import Ledger
+from vcl.video.pixels import stored_frames
+
+BITS = (4, 5, 6, 7, 8)
+"""Bits that a layer may have."""
+
+_TRIED_ON = 4
+"""Frames on which the damage of fewer bits is measured."""
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What a session's integers cost.
+
+    Args:
+        bits: of each layer.
+        float_psnr: of the session's frames with the weights as they were trained, dB.
+        psnr: with those that are stored, dB.
+    """
+
+    bits: Mapping[str, int]
+    float_psnr: float
+    psnr: float
+
+
+class QuantisedTraining(StatefulPlugin):
+    """Chooses masks, bits and steps before a session's last passes, which then train with what will be stored.
+
+    Bits are chosen layer by layer for a mean, by how much the frames change where one layer alone has so many. A row's
+    step makes its largest weight the largest integer. Scores do not move any more.
+
+    Args:
+        config: ``bits`` and ``quantised_share`` of a method.
+        ledger: has the sealed weights, which stay what they are; of a ``residual`` method, integers are of the
+            difference to what it has.
+    """
+
+    recordable: ClassVar = True
+
+    def __init__(self, config: MethodConfig, ledger: Ledger) -> None:
+        super().__init__()
+        self.config, self.ledger = config, ledger
+        self.result: Quantisation | None = None
+        self._state: dict[str, Tensor] = {}
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Train float32 weights again."""
+        self._state, self.result = {}, None
+        _release(strategy.model)
+
+    @torch.no_grad()
+    def before_training_epoch(self, strategy: Any, **_: Any) -> None:
+        """Begin, once the passes before are done; or go on where a stopped run had begun."""
+        share, passes = self.config.quantised_share, strategy.passes
+        first = max(1, passes - max(1, round(share * passes))) if share else passes
+        if strategy.epoch >= first and all(weight.quantised is None for weight in strategy.model.weights().values()):
+            self._begin(strategy, strategy.model)
+            strategy.restart_recording()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Masks, bits and steps, once they are chosen."""
+        return self._state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        self._state = dict(state)
+
+    @torch.no_grad()
+    def seal(
+        self, strategy: Any, learned: dict[str, Any], frame: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]:
+        """What is stored of a session.
+
+        Args:
+            strategy: at the end of it.
+            learned: ``values``, ``masks`` and ``session``, as ``Ledger.seal`` takes them.
+            frame: numbers of the frames of the session's video.
+
+        Returns:
+            The same dequantised, the frame numbers dequantised, and the steps of all of them.
+        """
+        network: Backbone = strategy.decoding
+        if network is not strategy.model or any(w.quantised is None for w in network.weights().values()):
+            self._begin(strategy, network)
+        weights = network.weights()
+        base = self._base(weights)
+        values, steps = {}, {}
+        for name, weight in weights.items():
+            stored = weight()
+            values[name] = stored if base[name] is None else weight.quantised.difference(weight.value)
+            steps[f"weight/{name}"] = self._state[f"step/{name}"]
+        session = self._quantise_own("session", learned["session"], steps)
+        frame = self._quantise_own("frame", frame, steps)
+        self.result = self._measured(strategy, network)
+        return {**learned, "values": values, "session": session}, frame, steps
+
+    def _begin(self, strategy: Any, network: Backbone) -> None:
+        """Choose what is not chosen yet, and let the network see it."""
+        weights = network.weights()
+        base, device = self._base(weights), strategy.device
+        if "bits" not in self._state or network is not strategy.model:
+            self._choose(strategy, network, base)
+        for (name, weight), bits in zip(weights.items(), self._state["bits"].tolist(), strict=True):
+            mask, step = self._state[f"mask/{name}"].to(device), self._state[f"step/{name}"].to(device)
+            weight.quantised = self._form(name, weight, mask, step, int(bits), base[name])
+
+    def _choose(self, strategy: Any, network: Backbone, base: Mapping[str, Tensor | None]) -> None:
+        weights = network.weights()
+        chosen = strategy.masks() if strategy.state_kind == "shared_masked" else {}
+        masks = {name: chosen.get(name, torch.ones_like(weight.value, dtype=torch.bool)) for name, weight in weights.items()}
+        device = strategy.device
+        forms: dict[str, list[Quantised]] = {}
+        for name, weight in weights.items():
+            mask = masks[name].to(device)
+            own = self._own(name, weight, mask)
+            forms[name] = [
+                self._form(name, weight, mask, row_steps(weight.value, bits, weight.channels[0], own), bits, base[name])
+                for bits in BITS
+            ]
+        counts = [int(forms[name][0].own.sum()) for name in weights]
+        damage = _damage(strategy, network, forms)
+        bits = bits_by_layer(damage, counts, BITS, float(self.config.bits or BITS[-1]))
+        for name, number in zip(weights, bits, strict=True):
+            form = forms[name][BITS.index(number)]
+            self._state[f"mask/{name}"], self._state[f"step/{name}"] = form.mask, form.step
+        self._state["bits"] = torch.tensor(bits)
+
+    def _form(
+        self, name: str, weight: MaskedWeight, mask: Tensor, step: Tensor, bits: int, base: Tensor | None
+    ) -> Quantised:
+        return Quantised(mask, self._own(name, weight, mask), step, bits, weight.channels[0], base)
+
+    def _own(self, name: str, weight: MaskedWeight, mask: Tensor) -> Tensor:
+        own = mask.expand(weight.value.shape)
+        if self.ledger.state_kind == "shared_masked":
+            own = own & ~self.ledger.sealed(name).to(own.device)
+        return own
+
+    def _base(self, weights: Mapping[str, MaskedWeight]) -> dict[str, Tensor | None]:
+        """What a session's integers are added to: the weights of the session before, or nothing."""
+        if self.ledger.state_kind != "residual" or not len(self.ledger):
+            return dict.fromkeys(weights)
+        before = self.ledger.subnetwork(len(self.ledger) - 1).weights
+        return {name: before[name].to(weight.value.device) for name, weight in weights.items()}
+
+    def _quantise_own(self, kind: str, tensors: Mapping[str, Tensor], steps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Session or frame tensors as they are stored; adds their steps to ``steps``.
+
+        Steps are chosen once: a run that is stopped while it seals goes on from what it has sealed, and seals the same.
+        """
+        stored = {}
+        for name, tensor in tensors.items():
+            path = f"{kind}/{name}"
+            # One session's tensor, or those of all so far; the numbers of a video's frames have one step.
+            parts = tensor if kind == "session" and self.ledger.state_kind == "shared_latest" else [tensor]
+            if kind == "frame":
+                parts = [tensor.flatten()]
+            chosen = self._state.get(path)
+            pairs = [
+                quantised_rows(part, None if chosen is None else chosen.view(len(parts), -1)[number])
+                for number, part in enumerate(parts)
+            ]
+            stored[name] = torch.stack([value for value, _ in pairs]).view(tensor.shape)
+            step = torch.stack([step for _, step in pairs])
+            steps[path] = self._state[path] = step if parts is tensor else step[0]
+        return stored
+
+    def _measured(self, strategy: Any, network: Backbone) -> Quantisation:
+        """PSNR of the session's frames with and without integers."""
+        weights = network.weights()
+        forms = {name: weight.quantised for name, weight in weights.items()}
+        psnr = _psnr(strategy, network)
+        _release(network)
+        float_psnr = _psnr(strategy, network)
+        for name, weight in weights.items():
+            weight.quantised = forms[name]
+        bits = dict(zip(weights, map(int, self._state["bits"].tolist()), strict=True))
+        return Quantisation(bits, float_psnr, psnr)
+
+
+def _release(network: Backbone) -> None:
+    for weight in network.weights().values():
+        weight.quantised = None
+
+
+def _damage(strategy: Any, network: Backbone, forms: Mapping[str, list[Quantised]]) -> list[list[float]]:
+    """By layer and number of bits, how far frames are from those of unquantised weights: a mean squared difference."""
+    clip = strategy.clips[strategy.session].frames
+    tried = sorted({round(t * (len(clip) - 1) / max(1, _TRIED_ON - 1)) for t in range(_TRIED_ON)})
+    _release(network)
+    reference = [decoded for _, decoded in _decoded(strategy, network, tried)]
+    damage = []
+    for name, weight in network.weights().items():
+        lost = []
+        for form in forms[name]:
+            weight.quantised = form
+            batches = zip(_decoded(strategy, network, tried), reference, strict=True)
+            lost.append(sum(float((decoded - before).square().sum()) for (_, decoded), before in batches))
+        weight.quantised = None
+        damage.append(lost)
+    return damage
+
+
+def _psnr(strategy: Any, network: Backbone) -> float:
+    times = range(len(strategy.clips[strategy.session].frames))
+    values = torch.cat([psnr(decoded, truth) for truth, decoded in _decoded(strategy, network, times)])
+    return float(values.mean())
+
+
+def _decoded(strategy: Any, network: Backbone, times: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """True and decoded frames of the session's video, in float32 layers whatever the training has."""
+    clip = strategy.clips[strategy.session].frames
+    for first in range(0, len(times), BATCH):
+        batch = list(times[first : first + BATCH])
+        truth = to_unit(stored_frames(clip, np.array(batch), strategy.device))
+        query = Query.of_video(strategy.session, torch.tensor(batch), len(clip), strategy.device)
+        yield truth, network.ask(query, truth).frames
