@@ -26,7 +26,7 @@ SCORE_BITS = 24
 
 _MAJORITY = 1 << 7
 _LEVELS = _MAJORITY - 1
-_LEAST_FOR_EIGHT = TOTAL >> 4
+_LEAST_FOR_EIGHT = TOTAL >> 3
 """Probability of a one from which on groups have eight entries, else four: no symbol has a frequency below 1, so of groups
 with rare ones few may be possible."""
 

@@ -155,38 +155,33 @@ def _decode_steps(
     offsets: NDArray[np.int64] | None,
 ) -> NDArray[np.int16]:
     """Symbols from the first step to the last; ``states`` change, ``offsets`` are those of each symbol's table."""
-    symbol_of, update_of = _slots(frequencies)
-    slot, update, factor = (np.empty_like(states) for _ in range(3))
-    symbols = np.empty(count, np.int16)
-    state, read = states, 0
-    for first in range(0, count, states.size):
-        step = symbols[first : first + states.size]
-        if step.size < states.size:
-            state, slot, update, factor = (array[: step.size] for array in (states, slot, update, factor))
+    symbol_of, frequency_of, since_start = _by_slot(frequencies)
+    slots = np.empty(count, np.int64)
+    state, entry, lanes, read = states, np.empty_like(states), states.size, 0
+    for first in range(0, count, lanes):
+        slot = slots[first : first + lanes]
+        if slot.size < lanes:
+            state, entry = state[: slot.size], entry[: slot.size]
         np.bitwise_and(state, TOTAL - 1, out=slot)
         if offsets is not None:
-            slot += offsets[first : first + states.size]
-        symbol_of.take(slot, out=step, mode="clip")
-        update_of.take(slot, out=update, mode="clip")
+            slot += offsets[first : first + lanes]
         state >>= PRECISION
-        state *= np.right_shift(update, PRECISION, out=factor)
-        update &= TOTAL - 1
-        state += update
+        state *= frequency_of.take(slot, out=entry, mode="clip")
+        state += since_start.take(slot, out=entry, mode="clip")
         low = (state < _LOW).nonzero()[0]
         word = words[read : read + low.size]
         if word.size < low.size:
-            raise BitstreamError(f"a stream of {count} symbols ends after {first + step.size} of them")
+            raise BitstreamError(f"a stream of {count} symbols ends after {first + slot.size} of them")
         state[low] = state[low] << 16 | word
         read += low.size
     if read < words.size or (states != _LOW).any():
         raise BitstreamError(f"a stream of {count} symbols ends with all words read and every state {_LOW}")
-    return symbols
+    return symbol_of[slots]
 
 
-def _slots(frequencies: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-    """For each slot of each table: its symbol; and its frequency, shifted up by 14, with ``slot - start``."""
+def _by_slot(frequencies: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.int64]]:
+    """For each slot of each table: its symbol, the symbol's frequency, and the slot less the symbol's start."""
     tables, alphabet = frequencies.shape
     flat = frequencies.ravel()
     symbols = np.repeat(np.tile(np.arange(alphabet, dtype=np.int16), tables), flat)
-    since_start = np.arange(tables * TOTAL) - np.repeat(np.cumsum(flat) - flat, flat)
-    return symbols, np.repeat(flat << PRECISION, flat) | since_start
+    return symbols, np.repeat(flat, flat), np.arange(tables * TOTAL) - np.repeat(np.cumsum(flat) - flat, flat)

@@ -20,9 +20,11 @@ TOTAL = 1 << PRECISION
 
 MAX_SYMBOLS = 1 << 12
 
-_HEADER = struct.Struct("<iHB")
-_UNIFORM = PRECISION + 2
-"""In place of a Rice parameter, which is at most 15: all frequencies as equal as they can be."""
+_HEADER = struct.Struct("<iH")
+_UNIFORM = 15
+"""In place of a shift: all frequencies as equal as they can be."""
+
+_FIRST_MEAN = 4
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,25 @@ class FrequencyTable:
     frequencies: NDArray[np.int64]
 
     def to_bytes(self) -> bytes:
-        """Lowest integer, number of symbols, Rice parameter; then Rice codes of each frequency less the one before.
+        """Lowest integer (int32); number of symbols less 1, with the shift in the upper 4 bits (uint16); then bits.
 
-        Zeros as many as the quotient by ``2**parameter``, a one, and the remainder in ``parameter`` bits stand for a
-        difference, of which the sign is the lowest bit (Golomb-Rice code, highest bit first, zeros to a whole byte).
+        Shift is the number of zeros that all frequencies end in, and that are left out. Each frequency less the one
+        before stands as a Golomb-Rice code of twice the difference, for a negative one less 1 and positive: zeros as many
+        as the quotient by ``2**parameter``, a one, and the remainder in ``parameter`` bits, highest bit first. The
+        parameter follows a mean of the codes before. Zeros complete the last byte.
         """
-        if np.array_equal(self.frequencies, uniform(len(self.frequencies))):
-            return _HEADER.pack(self.lowest, len(self.frequencies), _UNIFORM)
-        differences = np.diff(self.frequencies, prepend=0)
-        codes = np.where(differences < 0, -2 * differences - 1, 2 * differences)
-        rice = min(range(_UNIFORM), key=lambda k: int((codes >> k).sum()) + k * len(codes))
-        bits = "".join("0" * (code >> rice) + f"{1 << rice | code & (1 << rice) - 1:b}" for code in codes.tolist())
-        whole = -(-len(bits) // 8)
-        code_bytes = int(bits.ljust(8 * whole, "0"), 2).to_bytes(whole, "big")
-        return _HEADER.pack(self.lowest, len(self.frequencies), rice) + code_bytes
+        symbols = len(self.frequencies)
+        if np.array_equal(self.frequencies, uniform(symbols)):
+            return _HEADER.pack(self.lowest, symbols - 1 | _UNIFORM << 12)
+        any_set = int(np.bitwise_or.reduce(self.frequencies))
+        shift = (any_set & -any_set).bit_length() - 1
+        differences = np.diff(self.frequencies >> shift, prepend=0)
+        bits, mean = [], _FIRST_MEAN
+        for code in np.where(differences < 0, -2 * differences - 1, 2 * differences).tolist():
+            rice = mean.bit_length() - 1
+            bits.append("0" * (code >> rice) + f"{1 << rice | code & (1 << rice) - 1:b}")
+            mean = _next_mean(mean, code)
+        return _HEADER.pack(self.lowest, symbols - 1 | shift << 12) + _bytes_of("".join(bits))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FrequencyTable:
@@ -62,39 +69,36 @@ class FrequencyTable:
         """
         if len(data) < _HEADER.size:
             raise BitstreamError(f"a frequency table has {_HEADER.size} bytes or more, got {len(data)}")
-        lowest, symbols, rice = _HEADER.unpack_from(data)
-        if not 1 <= symbols <= MAX_SYMBOLS:
-            raise BitstreamError(f"a frequency table has 1 to {MAX_SYMBOLS} symbols, got {symbols}")
+        lowest, size_and_shift = _HEADER.unpack_from(data)
+        symbols, shift, codes = (size_and_shift & MAX_SYMBOLS - 1) + 1, size_and_shift >> 12, data[_HEADER.size :]
         if lowest + symbols - 1 > np.iinfo(np.int32).max:
             raise BitstreamError(f"integers of a frequency table fit into 32 bits, got {symbols} from {lowest}")
-        if rice > _UNIFORM:
-            raise BitstreamError(f"the Rice parameter of a frequency table is at most {_UNIFORM}, got {rice}")
-        codes = data[_HEADER.size :]
-        if rice < _UNIFORM:
-            return cls(lowest, _frequencies_from_rice(codes, symbols, rice))
+        if shift < _UNIFORM:
+            return cls(lowest, _frequencies_from(codes, symbols, TOTAL >> shift) << shift)
         if codes:
             raise BitstreamError(f"a uniform frequency table has no codes, got {len(codes)} bytes of them")
         return cls(lowest, uniform(symbols))
 
 
-def normalise(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def normalise(counts: NDArray[np.int64], total: int = TOTAL) -> NDArray[np.int64]:
     """Frequencies in proportion to counts; 1 or more where the count is, 0 where it is 0.
 
     Symbols too rare for their share to reach 1 have frequency 1; the others share the rest by rounding their cumulative
     counts down.
 
     Args:
-        counts: int64[symbols] of 0 or more, with a sum from 1 to 2**48, at most 4096 of them positive.
+        counts: int64[symbols] of 0 or more, with a sum from 1 to 2**48.
+        total: what the frequencies sum to, at least the number of positive counts and at most 2**14.
 
     Returns:
-        int64[symbols] that sum to 2**14.
+        int64[symbols].
     """
     rare = np.zeros(counts.shape, bool)
     while True:
-        total, left = int(counts[~rare].sum()), TOTAL - int(rare.sum())
-        also_rare = ~rare & (counts > 0) & (counts * left < total)
+        shared, left = int(counts[~rare].sum()), total - int(rare.sum())
+        also_rare = ~rare & (counts > 0) & (counts * left < shared)
         if not also_rare.any():
-            cumulative = np.cumsum(np.where(rare, 0, counts)) * left // total
+            cumulative = np.cumsum(np.where(rare, 0, counts)) * left // shared
             return np.diff(cumulative, prepend=0) + rare
         rare |= also_rare
 
@@ -127,7 +131,9 @@ def table_for(values: NDArray[np.integer]) -> FrequencyTable:
     if highest - lowest >= MAX_SYMBOLS:
         raise VclError(f"integers to be coded must lie in a range of {MAX_SYMBOLS}, got {lowest} to {highest}")
     counts = np.bincount((values.ravel() - lowest).astype(np.int64)).astype(np.int64)
-    candidates = [FrequencyTable(lowest, frequencies) for frequencies in (normalise(counts), uniform(len(counts)))]
+    coarsest = (int((counts > 0).sum()) - 1).bit_length()
+    rounded = [normalise(counts, 1 << bits) << PRECISION - bits for bits in range(coarsest, PRECISION + 1)]
+    candidates = [FrequencyTable(lowest, frequencies) for frequencies in (*rounded, uniform(len(counts)))]
     return min(candidates, key=lambda table: 8 * len(table.to_bytes()) + coded_bits(counts, table.frequencies))
 
 
@@ -142,21 +148,30 @@ def coded_bits(counts: NDArray[np.int64], frequencies: NDArray[np.int64]) -> flo
     return float((counts[occurs] * (PRECISION - np.log2(frequencies[occurs]))).sum())
 
 
-def _frequencies_from_rice(data: bytes, symbols: int, rice: int) -> NDArray[np.int64]:
+def _frequencies_from(data: bytes, symbols: int, total: int) -> NDArray[np.int64]:
     bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}" if data else ""
-    frequencies, frequency, start = [], 0, 0
+    frequencies, frequency, start, mean = [], 0, 0, _FIRST_MEAN
     for _ in range(symbols):
-        one = bits.find("1", start)
+        one, rice = bits.find("1", start), mean.bit_length() - 1
         if one < 0 or one + rice >= len(bits):
             raise BitstreamError(f"a frequency table ends after {len(frequencies)} of {symbols} frequencies")
         code = (one - start - 1 << rice) + int(bits[one : one + rice + 1], 2)
         frequency += -(code + 1 >> 1) if code & 1 else code >> 1
-        if not 0 <= frequency <= TOTAL:
-            raise BitstreamError(f"a frequency lies in 0 to {TOTAL}, got {frequency}")
+        if not 0 <= frequency <= total:
+            raise BitstreamError(f"a frequency lies in 0 to {total}, got {frequency}")
         frequencies.append(frequency)
-        start = one + rice + 1
+        start, mean = one + rice + 1, _next_mean(mean, code)
     if len(bits) - start >= 8 or "1" in bits[start:]:
-        raise BitstreamError(f"a frequency table of {symbols} symbols ends in at most 7 zeros, got {len(bits) - start} bits")
-    if sum(frequencies) != TOTAL:
-        raise BitstreamError(f"frequencies of a table sum to {TOTAL}, got {sum(frequencies)}")
+        raise BitstreamError(f"a frequency table ends in at most 7 zeros, got {bits[start : start + 8]}")
+    if sum(frequencies) != total:
+        raise BitstreamError(f"frequencies of a table sum to {total}, got {sum(frequencies)}")
     return np.array(frequencies, np.int64)
+
+
+def _next_mean(mean: int, code: int) -> int:
+    return mean + code + 1 >> 1
+
+
+def _bytes_of(bits: str) -> bytes:
+    length = -(-len(bits) // 8)
+    return int(bits.ljust(8 * length, "0"), 2).to_bytes(length, "big")
