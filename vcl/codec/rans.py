@@ -1,14 +1,14 @@
-"""Entropy coding of symbols by many range coders side by side: interleaved rANS in integers.
+"""Entropy coding of symbols: interleaved rANS in integers.
 
-Source: Duda, "Asymmetric numeral systems" (2013), https://arxiv.org/abs/1311.2540; interleaved as in Giesen, "Interleaved
-entropy coders" (2014), https://arxiv.org/abs/1402.3392.
+Source: Duda, "Asymmetric numeral systems" (2013), https://arxiv.org/abs/1311.2540; many coders side by side as in
+Giesen, "Interleaved entropy coders" (2014), https://arxiv.org/abs/1402.3392.
 
-A stream is: the base-2 logarithm of the number of lanes (uint8), a state per lane (uint32), words (uint16). Symbol ``i``
-belongs to lane ``i % lanes``. A step decodes one symbol in each lane: with the lowest 14 bits of the lane's state as
-``slot``, the symbol is the one with ``start <= slot < start + frequency``, where ``start`` is the sum of the frequencies
-before it. The state becomes ``frequency * (state >> 14) + slot - start`` and, where that is less than 2**16, shifts up by
-16 bits to take in the next word; lanes of a step take theirs in ascending order. After the last symbol all words are
-read and every state is 2**16.
+A stream is: the base-2 logarithm of the number of lanes (uint8), a state for each lane (uint32), words (uint16).
+Symbol ``i`` belongs to lane ``i % lanes``, and a step decodes one symbol of each lane. The lowest 14 bits of the
+lane's state are its slot, and the symbol is the one with ``start <= slot < start + frequency``, where ``start`` is the
+sum of the frequencies before. The state becomes ``frequency * (state >> 14) + slot - start``; where that is less than
+2**16, the lane shifts it up by 16 bits and adds the next word. Lanes take words in ascending order. After the last
+symbol all words are read and every state is 2**16.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from vcl.errors import BitstreamError, VclError
 MAX_LANES = 1 << 12
 
 MAX_STEPS = 1 << 14
-"""A stream of fewer than ``MAX_LANES`` lanes takes at most so many steps: no stream is slow."""
+"""How many steps a stream of fewer than ``MAX_LANES`` lanes may take, so that none is slow."""
 
 _BITS_PER_LANE = 6144
 """A lane costs about 24 bits, so lanes add less than 0.4 % to a stream with this many bits for each."""
 
 _LOW = 1 << 16
 _RECIPROCAL = 46
-"""For states less than ``frequency << 18``, ``state * ceil(2**46 / frequency)`` fits into 64 bits, and its highest 18
-bits are the quotient."""
+"""For a state less than ``frequency << 18``, ``state * ceil(2**46 / frequency)`` fits into 64 bits, and shifted down by
+46 it is the quotient, exactly."""
 
 
 def encode(
@@ -113,7 +113,7 @@ def _encode_steps(
     reciprocals = (np.uint64((1 << _RECIPROCAL) - 1) + divisors) // divisors
     complements = np.uint64(TOTAL) - flat
     states = np.full(lanes, _LOW, np.uint64)
-    steps = []
+    steps: list[NDArray[np.uint16]] = []
     for first in reversed(range(0, rows.size, lanes)):
         row = rows[first : first + lanes]
         if not steps or first + 2 * lanes > rows.size:

@@ -1,7 +1,7 @@
 """Integers, such as quantised weights, as a section of bytes.
 
-A section is: the number of bytes of the frequency table (uint16), the table, and a stream of symbols (``rans``), each the
-integer less the lowest one. Equal integers need no stream, no integers no section.
+A section is: the number of bytes of the frequency table (uint16), the table, and a stream of symbols (``rans``), each
+the integer less the lowest one. Equal integers have no stream, and no integers have no bytes at all.
 """
 
 from __future__ import annotations

@@ -42,10 +42,10 @@ class FrequencyTable:
     def to_bytes(self) -> bytes:
         """Lowest integer (int32); number of symbols less 1, with the shift in the upper 4 bits (uint16); then bits.
 
-        Shift is the number of zeros that all frequencies end in, and that are left out. Each frequency less the one
-        before stands as a Golomb-Rice code of twice the difference, for a negative one less 1 and positive: zeros as many
-        as the quotient by ``2**parameter``, a one, and the remainder in ``parameter`` bits, highest bit first. The
-        parameter follows a mean of the codes before. Zeros complete the last byte.
+        Shift is the number of zeros that all frequencies end in, and that are left out. The bits are Golomb-Rice codes
+        of each frequency less the one before: the difference doubled, or where negative doubled, made positive and less
+        1, as zeros as many as its quotient by ``2**parameter``, a one, and the remainder in ``parameter`` bits, highest
+        bit first. The parameter follows the mean of the codes before. Zeros complete the last byte.
         """
         symbols = len(self.frequencies)
         if np.array_equal(self.frequencies, uniform(symbols)):
@@ -130,7 +130,7 @@ def table_for(values: NDArray[np.integer]) -> FrequencyTable:
         raise VclError(f"integers to be coded must fit into 32 bits, got {lowest} to {highest}")
     if highest - lowest >= MAX_SYMBOLS:
         raise VclError(f"integers to be coded must lie in a range of {MAX_SYMBOLS}, got {lowest} to {highest}")
-    counts = np.bincount((values.ravel() - lowest).astype(np.int64)).astype(np.int64)
+    counts = np.bincount(values.ravel().astype(np.int64) - lowest)
     coarsest = (int((counts > 0).sum()) - 1).bit_length()
     rounded = [normalise(counts, 1 << bits) << PRECISION - bits for bits in range(coarsest, PRECISION + 1)]
     candidates = [FrequencyTable(lowest, frequencies) for frequencies in (*rounded, uniform(len(counts)))]
@@ -150,7 +150,8 @@ def coded_bits(counts: NDArray[np.int64], frequencies: NDArray[np.int64]) -> flo
 
 def _frequencies_from(data: bytes, symbols: int, total: int) -> NDArray[np.int64]:
     bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}" if data else ""
-    frequencies, frequency, start, mean = [], 0, 0, _FIRST_MEAN
+    frequencies: list[int] = []
+    frequency, start, mean = 0, 0, _FIRST_MEAN
     for _ in range(symbols):
         one, rice = bits.find("1", start), mean.bit_length() - 1
         if one < 0 or one + rice >= len(bits):
