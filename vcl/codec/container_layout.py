@@ -12,9 +12,9 @@
     commit         number u32 | number of entries u32 | entry of the previous commit, or zeros | entries
     trailer        entry of the commit | CRC-32 | "VCLT"
 
-All numbers are little-endian; a CRC-32 (that of zlib) is that of the bytes of its structure before it, a SHA-256 that of the payload. Commits are numbered
-from 0. One whose number is a multiple of ``FULL_TABLE_PERIOD`` lists every section of the library, any other only those
-of its append. What raises here gives a message that continues the name of the file.
+All numbers are little-endian. A CRC-32, that of zlib, covers the bytes of its structure before it; a SHA-256 covers the
+payload of its entry. Commits are numbered from 0. One whose number is a multiple of ``FULL_TABLE_PERIOD`` lists every
+section of the library, any other only those of its append. The message of an error here continues the file's name.
 """
 
 import hashlib
