@@ -192,6 +192,13 @@ def test_records_beyond_a_limit_change_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_more_sections_than_a_library_may_have_are_refused(tmp_path, monkeypatch):
+    path = library(tmp_path / "a.vcl", FIRST, SECOND)
+    monkeypatch.setattr(layout, "MAX_SECTIONS", 3)
+    with pytest.raises(BitstreamError, match=r"a\.vcl has 4 sections; a library has at most 3$"):
+        Container.open(path)
+
+
 def test_a_section_that_is_longer_than_any_may_be_is_refused_before_memory_is_taken(tmp_path):
     """The file is sparse: it has the bytes that the section claims."""
     path = library(tmp_path / "a.vcl", FIRST)
