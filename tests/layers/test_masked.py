@@ -3,7 +3,6 @@ import copy
 import pytest
 from torch import nn
 
-from vcl.layers import init
 from vcl.layers.fourier import FourierOperator
 from vcl.layers.masked import WeightRule, mask_weights, weights_of
 
@@ -34,6 +33,6 @@ def test_a_kernel_joins_two_channels_and_a_channel_is_an_output_in_any_layer(lay
         assert weight.score.shape == shape
         weight.reset_scores(0)
         assert int(weight.mask().sum()) == round(weight.score.numel() / 2)
-        weight.reset_values(init.generator(1))
+        weight.reset_values(1)
         weight().sum().backward()
         assert weight.score.grad.shape == shape

@@ -249,7 +249,7 @@ class Backbone(nn.Module, ABC):
     def reset_parameters(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew, and what is training-only as its modules do it."""
         for name, weight in self.weights().items():
-            weight.reset_values(init.generator(seed, "value", name, *purpose), self.scaled)
+            weight.reset_values(seed, "value", name, *purpose, scaled=self.scaled)
             weight.reset_scores(seed, "score", name, *purpose)
         device = next(self.parameters()).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -2,8 +2,8 @@
 
 A run that is killed and goes on must draw what an undisturbed run draws, so every draw has a generator of its own,
 seeded by its purpose. Only ``torch.rand`` and ``torch.randperm`` are used: they give the same values on every CPU,
-which ``torch.randn`` and ``kaiming_uniform_`` do not. Scores, which a decoder draws again to read a mask, come from
-integers that are specified here (``score_integers``), whatever PyTorch does in a later version.
+which ``torch.randn`` and ``kaiming_uniform_`` do not. First weights and scores, which the decoder of a library draws
+again, come from integers that are specified here (``drawn_integers``), whatever PyTorch does in a later version.
 """
 
 import hashlib
@@ -45,12 +45,17 @@ class LeaveUndrawn(TorchFunctionMode):
         return func(*args, **arguments)
 
 
-SCORE_BITS = 24
-"""Bits of a score's integer, so that float32 holds it exactly."""
+DRAWN_BITS = 24
+"""Bits of a drawn integer, so that float32 holds it exactly."""
 
 
-def score_integers(count: int, *purpose: int | str) -> NDArray[np.int32]:
-    """The first scores of a tensor as integers: odd, evenly spread over ±2^24, the same on every machine for ever.
+def drawn_values(count: int, bound: float, *purpose: int | str) -> NDArray[np.float32]:
+    """Numbers evenly spread within ±bound: ``drawn_integers`` times ``bound / 2^24``, in float32."""
+    return drawn_integers(count, *purpose).astype(np.float32) * np.float32(bound * 2.0**-DRAWN_BITS)
+
+
+def drawn_integers(count: int, *purpose: int | str) -> NDArray[np.int32]:
+    """Random integers: odd, evenly spread over ±2^24, the same on every machine for ever.
 
     Number i is ``2 u - 2^24 + 1``, where u are the highest 24 bits of output i of SplitMix64 seeded with
     ``seed_of(*purpose)``.
@@ -70,19 +75,17 @@ def score_integers(count: int, *purpose: int | str) -> NDArray[np.int32]:
     state ^= state >> np.uint64(27)
     state *= np.uint64(0x94D049BB133111EB)
     state ^= state >> np.uint64(31)
-    drawn = (state >> np.uint64(64 - SCORE_BITS)).astype(np.int32)
-    return 2 * drawn - np.int32(2**SCORE_BITS - 1)
+    drawn = (state >> np.uint64(64 - DRAWN_BITS)).astype(np.int32)
+    return 2 * drawn - np.int32(2**DRAWN_BITS - 1)
 
 
 @torch.no_grad()
-def fill_uniform(target: Tensor, fan_in: float, source: torch.Generator, gain: float = 1 / 3) -> None:
-    """Fill ``target`` evenly around 0 with numbers of variance ``gain / fan_in``.
+def fill_uniform(target: Tensor, fan_in: float, source: torch.Generator) -> None:
+    """Fill ``target`` evenly within ±1/√fan_in, as Kaiming's uniform rule with a = √5 does.
 
     Args:
         target: any shape, any device.
         fan_in: inputs that feed one output.
         source: a CPU generator, so that every device gets the same numbers.
-        gain: the default is Kaiming's uniform rule with a = √5, whose bounds are ±1/√fan_in.
     """
-    bound = math.sqrt(3 * gain) / math.sqrt(fan_in)
-    target.copy_(torch.rand(target.shape, generator=source).mul_(2).sub_(1).mul_(bound))
+    target.copy_(torch.rand(target.shape, generator=source).mul_(2).sub_(1).mul_(1 / math.sqrt(fan_in)))

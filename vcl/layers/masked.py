@@ -101,30 +101,39 @@ class MaskedWeight(nn.Module):
         # Not the exact one of the count: first values would differ in their last bits from those of older runs.
         return self.rule.capacity if self.score.numel() > 1 else 1
 
-    def reset_values(self, source: torch.Generator, scaled: bool = False) -> None:
-        """Draw the weights anew.
+    def bound(self, scaled: bool = False) -> float:
+        """The largest first weight.
 
         Args:
-            source: of the numbers.
             scaled: with the variance 2 / (products in use), so that a signal keeps its size through a layer and its
                 activation (He et al., ICCV 2015) although the mask lets only a share of the products through; by
                 default the published rule, under which it shrinks.
         """
-        if scaled:
-            init.fill_uniform(self.value, self.terms * self._share, source, gain=2)
-        else:
-            init.fill_uniform(self.value, self.fan_in, source)
+        return math.sqrt(6 / (self.terms * self._share)) if scaled else 1 / math.sqrt(self.fan_in)
 
-    @torch.no_grad()
+    def reset_values(self, *purpose: int | str, scaled: bool = False) -> None:
+        """Draw the weights anew, evenly within ±``bound``.
+
+        Args:
+            purpose: of the draw, as in ``init.drawn_integers``.
+            scaled: as in ``bound``.
+        """
+        _draw(self.value, self.bound(scaled), *purpose)
+
     def reset_scores(self, *purpose: int | str) -> None:
         """Draw the scores anew, evenly within ±1/√fan_in; a dense weight has none.
 
         Args:
-            purpose: of the draw, as in ``init.score_integers``.
+            purpose: of the draw, as in ``init.drawn_integers``.
         """
         if self.score is not None:
-            scores = torch.from_numpy(init.score_integers(self.score.numel(), *purpose)).view(self.score.shape)
-            self.score.copy_(scores.float() * (2**-init.SCORE_BITS / math.sqrt(self.fan_in)))
+            _draw(self.score, 1 / math.sqrt(self.fan_in), *purpose)
+
+
+@torch.no_grad()
+def _draw(parameter: nn.Parameter, bound: float, *purpose: int | str) -> None:
+    drawn = init.drawn_values(parameter.numel(), bound, *purpose)
+    parameter.copy_(torch.from_numpy(drawn).view(parameter.shape))
 
 
 def mask_weights(network: nn.Module, rule: Callable[[str], WeightRule], but: tuple[str, ...] = ()) -> None:

@@ -237,11 +237,8 @@ def _on_cpu(tensor: Tensor) -> Tensor:
 
 def _unpacked(record: SessionRecord, name: str, shape: torch.Size) -> Tensor:
     """Boolean, the shape of the weights."""
-    mask_shape = torch.Size(record.mask_shapes.get(name, shape))
-    _check_length(name, record.masks, math.ceil(mask_shape.numel() / 8))
-    bits = np.unpackbits(record.masks[name].numpy(), count=mask_shape.numel())
-    mask = torch.from_numpy(bits).view(torch.bool).view(mask_shape)
-    return mask if mask_shape == shape else mask.expand(shape).clone()
+    mask = record.mask(name, shape)
+    return mask if mask.shape == shape else mask.expand(shape).clone()
 
 
 def as_bits(mask: Tensor) -> Tensor:

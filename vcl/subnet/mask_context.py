@@ -33,15 +33,15 @@ def mask_context(sealed: Tensor, mask_shape: Sequence[int], signed: bool, *purpo
         sealed: boolean, the shape of the weights: those that earlier sessions use.
         mask_shape: of the session's mask.
         signed: whether scores are ranked by value, not by magnitude.
-        purpose: of the draw of the scores, as in ``init.score_integers``.
+        purpose: of the draw of the scores, as in ``init.drawn_integers``.
 
     Returns:
         ``(units,)``, in [0, ``CONTEXTS``).
     """
     units = sealed_units(sealed, mask_shape).cpu().numpy().ravel()
-    scores = init.score_integers(units.size, *purpose)
-    rank = (scores + 2**init.SCORE_BITS) >> 1 if signed else np.abs(scores)
-    return (2 * (rank // (2**init.SCORE_BITS // BINS)) + units).astype(np.uint8)
+    scores = init.drawn_integers(units.size, *purpose)
+    rank = (scores + 2**init.DRAWN_BITS) >> 1 if signed else np.abs(scores)
+    return (2 * (rank // (2**init.DRAWN_BITS // BINS)) + units).astype(np.uint8)
 
 
 def score_purpose(seed: int, name: str, session: int) -> tuple[int | str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,6 +68,22 @@ class SessionRecord:
     steps: Mapping[str, Tensor] = field(default_factory=dict)
     buffer: Mapping[str, Tensor] = field(default_factory=dict)
     mask_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def mask(self, name: str, shape: Sequence[int]) -> Tensor:
+        """Boolean: the session's mask of a weight, in its own shape, which broadcasts to that of the weight.
+
+        Args:
+            name: of the weight.
+            shape: of the weight.
+
+        Raises:
+            ValueError: the mask has another number of bits, or there is none.
+        """
+        mask_shape = torch.Size(self.mask_shapes.get(name, shape))
+        packed, length = self.masks.get(name), math.ceil(mask_shape.numel() / 8)
+        if packed is None or packed.numel() != length:
+            raise ValueError(f"{name} must hold {length} numbers, got {'none' if packed is None else packed.numel()}")
+        return torch.from_numpy(np.unpackbits(packed.numpy(), count=mask_shape.numel())).view(torch.bool).view(mask_shape)
 
     def tensors(self) -> dict[str, Tensor]:
         """Flat names, ``kind/name``, as they are stored."""

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from vcl.config import MethodConfig, PacknetConfig
-from vcl.layers import init
 from vcl.layers.masked import MaskedWeight
 from vcl.layers.masking import entries_kept, top_mask
 from vcl.sessions.stateful import StatefulPlugin
@@ -37,7 +36,7 @@ class PackNetPlugin(StatefulPlugin):
         self.own = {}
         weights = strategy.model.weights()
         for name, weight in weights.items():
-            weight.reset_values(init.generator(self.seed, "value", name, strategy.session), strategy.model.scaled)
+            weight.reset_values(self.seed, "value", name, strategy.session, scaled=strategy.model.scaled)
         self._set_others(weights)
 
     def state_dict(self) -> dict[str, Tensor]:
