@@ -15,11 +15,11 @@ FRACTION_BITS = 15
 STEPS = 2**15
 """An activation is a whole number in ``[-STEPS, STEPS)``; entry ``n + STEPS`` of a table belongs to n."""
 
-COLOUR_EXPONENT = 12
-"""A colour's activation is a multiple of ``2 ** -COLOUR_EXPONENT``: all of its 256 levels lie within ±4 of its ±8."""
+COLOUR_EXPONENT = 13
+"""A colour before tanh is a multiple of ``2 ** -COLOUR_EXPONENT`` and saturates at ±4, well within level 0 or 255."""
 
-_GOLDEN = (5566755282872655, 2**53)
-"""The binary64 number nearest to (√5 - 1) / 2, as a quotient."""
+_GOLDEN = (347922205179541, 2**49)
+"""(√5 - 1) / 2 as binary64 numbers give it, whose last three bits are zero, as a quotient."""
 
 _BITS = 64
 _ONE = 1 << _BITS

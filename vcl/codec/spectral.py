@@ -14,10 +14,16 @@ from vcl.codec.fixed import WEIGHT_STEPS, Scale, Sums, check_exact, fixed_point,
 from vcl.layers.fourier import FourierOperator
 
 SPECTRAL_STEPS = 2**26
-"""Frequencies are whole numbers in ``[-SPECTRAL_STEPS, SPECTRAL_STEPS)``, finer than activations by far."""
+"""What the weights make of the spectrum lies in ``[-SPECTRAL_STEPS, SPECTRAL_STEPS)``: much finer than activations."""
 
 _GUARD_BITS = 8
-"""How many more binary places the spectrum of activations has than they have."""
+"""How many more binary places the spectrum of the input has than the input."""
+
+_SPECTRUM_STEPS = 2 * STEPS << _GUARD_BITS
+"""It never saturates: it holds means, which are at most as large as the input but for rounding."""
+
+_WAVE = 2**FRACTION_BITS
+"""The largest number in a wave that is not divided; one that is divided holds less than twice that."""
 
 
 class FixedOperator:
@@ -48,24 +54,16 @@ class FixedOperator:
         device: torch.device,
     ) -> None:
         (rows, columns), (height, width) = operator.modes, size
-        self.modes, self.size, self.scale = operator.modes, size, scale
-        self.finer = (height * stride, width * stride)
-        inputs = weights["positive_real"].shape[2]
-        check_exact(f"{name}, channels", 2 * inputs, WEIGHT_STEPS, 2 * STEPS << _GUARD_BITS)
-        check_exact(f"{name}, rows", 4 * rows, 2**FRACTION_BITS, SPECTRAL_STEPS)
-        check_exact(f"{name}, columns", 2 * columns, 2 * 2**FRACTION_BITS, SPECTRAL_STEPS)
-        # Mean values: a row of these two adds up to at most 2 ** (FRACTION_BITS + *_bits) in magnitude.
+        _check_sums(operator.modes, size, weights["positive_real"].shape[2], name)
+        self.finer, self.scale = (height * stride, width * stride), scale
+        # The means over a row and a column of pixels: waves divided by their number, at about FRACTION_BITS bits each.
         self._width_bits, self._height_bits = (FRACTION_BITS + (side - 1).bit_length() for side in (width, height))
-        check_exact(f"{name}, width", width, 2 ** (FRACTION_BITS + 1), STEPS)
-        check_exact(f"{name}, height", 2 * height, 2 ** (FRACTION_BITS + 1), 2 * STEPS << _GUARD_BITS)
-        negative = np.arange(-rows, 0)
-        low = np.concatenate((np.arange(rows), negative))
         end = self.finer[0] if operator.spectrum == "centred" else height
-        placed = np.concatenate((np.arange(rows), end + negative))
+        positive, negative = np.arange(rows), np.arange(-rows, 0)
         matrices = (
             _analysis_columns(width, columns, self._width_bits),
-            _analysis_rows(height, low, self._height_bits),
-            _synthesis_rows(self.finer[0], placed),
+            _analysis_rows(height, np.concatenate((positive, negative)), self._height_bits),
+            _synthesis_rows(self.finer[0], np.concatenate((positive, end + negative))),
             _synthesis_columns(self.finer[1], columns),
         )
         self._across, self._down, self._up, self._out = (
@@ -97,7 +95,7 @@ class FixedOperator:
     def _spectrum(self, x: Tensor, exponent: int) -> Tensor:
         """Real and imaginary parts of the low frequencies, ``(B, C, 2, modes, columns)``."""
         batch, channels, height, _ = x.shape
-        finer = Scale(exponent + _GUARD_BITS, 2 * STEPS << _GUARD_BITS)
+        finer = Scale(exponent + _GUARD_BITS, _SPECTRUM_STEPS)
         lines = finer.round(Sums(x @ self._across, step(exponent + self._width_bits)))
         parts = lines.view(batch, channels, height, 2, -1).transpose(2, 3).reshape(batch, channels, 2 * height, -1)
         unit = step(exponent + _GUARD_BITS + self._height_bits)
@@ -115,6 +113,16 @@ class FixedOperator:
             products = Sums(by_real + rotated, unit * step(exponent))
             lines.append(self.scale.round(products).view(len(mode), 2, batch, -1))
         return torch.stack(lines).permute(3, 4, 2, 0, 1)
+
+
+def _check_sums(modes: tuple[int, int], size: tuple[int, int], inputs: int, name: str) -> None:
+    """Refuse an operator one of whose five products might not be exact."""
+    (rows, columns), (height, width) = modes, size
+    check_exact(f"the width of {name}", width, 2 * _WAVE, STEPS)
+    check_exact(f"the height of {name}", 2 * height, 2 * _WAVE, _SPECTRUM_STEPS)
+    check_exact(f"the channels of {name}", 2 * inputs, WEIGHT_STEPS, _SPECTRUM_STEPS)
+    check_exact(f"the rows of {name}", 4 * rows, _WAVE, SPECTRAL_STEPS)
+    check_exact(f"the columns of {name}", 2 * columns, 2 * _WAVE, SPECTRAL_STEPS)
 
 
 def _mixing(weights: Mapping[str, Tensor], name: str, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
