@@ -15,8 +15,10 @@ from every_role import EverythingConfig
 
 from vcl.backbones import build
 from vcl.codec.fixed import FixedMatrix, MeasuredScale, Scale, Sums, check_exact, step
+from vcl.codec.spectral import FixedOperator
 from vcl.codec.strict import Exponents, StrictNetwork, calibrate
 from vcl.errors import BitstreamError, ConfigError
+from vcl.layers.fourier import FourierOperator
 from vcl.render import Renderer
 from vcl.subnet.ledger import Subnetwork
 from vcl.video.pixels import to_uint8
@@ -97,6 +99,7 @@ def test_a_hash_is_of_a_frames_levels_in_the_order_in_which_a_run_hashes_them():
     assert network.frame_hashes(SESSION, LENGTH, range(2, 4)) == network.frame_hashes(SESSION, LENGTH)[2:4]
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration:UserWarning")  # Of the switch of oneDNN.
 def test_threads_batches_stripes_and_memory_formats_change_nothing(monkeypatch):
     config, subnetwork = network_of(operator_block=1)
     network = strict_of(config, subnetwork)
@@ -111,7 +114,7 @@ def test_threads_batches_stripes_and_memory_formats_change_nothing(monkeypatch):
         assert torch.equal(frames_of(network, batch=batch), frames)
     with torch.backends.mkldnn.flags(enabled=False):
         assert torch.equal(frames_of(network), frames)
-    monkeypatch.setattr("vcl.codec.strict._COLUMNS", 1)
+    monkeypatch.setattr("vcl.codec.strict._STRIPE", 1)
     assert torch.equal(frames_of(network), frames)
     other_order = {
         name: weight.contiguous(memory_format=torch.channels_last) if weight.dim() == 4 else weight.T.contiguous().T
@@ -189,6 +192,13 @@ def test_sums_that_might_not_be_exact_are_refused():
         check_exact("fc2", 2**23, 2**15, 2**15)
 
 
+def test_an_operator_too_large_for_exact_sums_is_refused():
+    operator = FourierOperator(1, 1, (2048, 2))
+    weights = {name: weight.detach() for name, weight in operator.named_parameters()}
+    with pytest.raises(ConfigError, match=r"at most 4095 products in the rows of blocks\.0\.operator, got 4096$"):
+        FixedOperator(operator, weights, "blocks.0.operator", (2048, 2), 1, Scale(0), CPU)
+
+
 def test_exponents_survive_their_bytes():
     exponents = Exponents((0, 12, 40))
     assert exponents.to_bytes() == b"\x00\x0c\x28"
@@ -210,7 +220,7 @@ def test_bytes_that_are_no_exponents_are_refused(data, message):
 @pytest.mark.parametrize("count", [0, 3, 5])
 def test_exponents_of_another_network_are_refused(count):
     config, subnetwork = network_of()
-    with pytest.raises(BitstreamError, match=f"^this network must have 4 exponents a session, got {count}$"):
+    with pytest.raises(BitstreamError, match=f"^a session of this network must have 4 exponents, got {count}$"):
         strict_of(config, subnetwork, exponents=Exponents((12,) * count))
 
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import cast
 
 import torch
@@ -35,8 +36,8 @@ MOST_EXPONENT = 40
 
 _MOST_LAYERS = 64
 _MOST_LEVELS = 1024
-_COLUMNS = 2**20
-"""Numbers in the columns of a convolution that are multiplied at once, 8 MiB."""
+_STRIPE = 2**19
+"""Float64 numbers that a stripe of a convolution takes or gives, 4 MiB; more where one row has more."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class Exponents:
 class StrictNetwork:
     """One session's subnetwork in whole numbers.
 
-    Two bytes per weight stay in memory; a batch needs, beyond its frames, two bytes per activation of the two layers
-    in work (the operator's: eight), 32 MiB of columns, and one layer's weights in float64.
+    Two bytes per weight stay in memory. A batch needs two per activation of two layers in a row, sixteen per number
+    that an operator gives, eight per weight of one layer, and a few stripes: in all 220 MiB for four frames of 720 x
+    1280 of the default network.
 
     Args:
         config: the network's knobs; a ``NervConfig``.
@@ -94,23 +96,21 @@ class StrictNetwork:
         scale: type[Scale] = Scale,
     ) -> None:
         network, base = _covered(config, size, sessions)
-        count = scales_of(network)
-        if len(exponents.values) != count:
-            raise BitstreamError(f"this network must have {count} exponents a session, got {len(exponents.values)}")
+        steps = _steps(network)
+        if len(exponents.values) != len(steps):
+            rule = f"a session of this network must have {len(steps)} exponents"
+            raise BitstreamError(f"{rule}, got {len(exponents.values)}")
         device = torch.device(device)
         self.grid, self.sessions, self.device = network.grid, network.sessions, device
         self.frequencies = exact.powers(base, len(network.encoding.frequency))
-        self.scales = [scale(exponent) for exponent in exponents.values]
+        self.scales = [scale(*of_layer) for of_layer in zip(exponents.values, steps, strict=True)]
         self._fc1, self._fc2 = (
             FixedMatrix(subnetwork.weights[f"{name}.weight"], name, device) for name in ("fc1", "fc2")
         )
         self.blocks: list[_Block] = []
         size_here = network.grid
         for number, block in enumerate(cast("list[UpsampleBlock]", list(network.blocks))):
-            operator_scale = self.scales[-1]
-            if block.operator is not None:
-                operator_scale = self.scales[-1] = scale(exponents.values[-1], SPECTRAL_STEPS)
-            scales = self.scales[2 + number], operator_scale
+            scales = self.scales[2 + number], self.scales[-1]
             self.blocks.append(_Block(block, subnetwork, f"blocks.{number}", size_here, scales, device))
             size_here = (size_here[0] * block.stride, size_here[1] * block.stride)
         self._head = FixedMatrix(subnetwork.session["head"], "head", device)
@@ -157,9 +157,10 @@ class StrictNetwork:
         exponent = self.scales[1].exponent
         *blocks, last = self.blocks
         for block in blocks:
-            features = torch.cat(list(block(features, exponent)), dim=2)
+            features = _joined(block(features, exponent), features.shape[2] * block.stride)
             exponent = block.scale.exponent
-        return torch.cat([self._coloured(stripe, last.scale.exponent) for stripe in last(features, exponent)], dim=2)
+        coloured = (self._coloured(stripe, last.scale.exponent) for stripe in last(features, exponent))
+        return _joined(coloured, features.shape[2] * last.stride)
 
     def _coloured(self, features: Tensor, exponent: int) -> Tensor:
         colours = self._head(features.double().flatten(2), exponent)
@@ -197,13 +198,14 @@ class _Block:
         if self._operator is not None:
             sums = self._operator(x.double(), exponent)
             finer = Sums(F.pixel_unshuffle(sums.steps, self.stride), sums.unit)
-        padded = F.pad(x, (1, 1, 1, 1))
-        rows = max(1, _COLUMNS // (batch * 9 * channels * width))
+        largest = max(9 * channels, 0 if self._conv is None else len(self._conv.steps))
+        rows = max(1, _STRIPE // (batch * largest * width))
         for first in range(0, height, rows):
             last = min(first + rows, height)
             parts = []
             if self._conv is not None:
-                columns = F.unfold(padded[:, :, first : last + 2].double(), 3)
+                edges = (1, 1, int(first == 0), int(last == height))
+                columns = F.unfold(F.pad(x[:, :, max(0, first - 1) : last + 1].double(), edges), 3)
                 sums = self._conv(columns, exponent)
                 parts.append(Sums(sums.steps.view(batch, -1, last - first, width), sums.unit[..., None]))
             if finer is not None:
@@ -239,7 +241,7 @@ def calibrate(
         BitstreamError: as there.
     """
     network, _ = _covered(config, size, sessions)
-    finest = Exponents((MOST_EXPONENT,) * scales_of(network))
+    finest = Exponents((MOST_EXPONENT,) * len(_steps(network)))
     measured = StrictNetwork(config, size, sessions, subnetwork, finest, device, MeasuredScale)
     for first in range(0, length, BATCH):
         batch, before = range(first, min(first + BATCH, length)), None
@@ -251,12 +253,6 @@ def calibrate(
     return measured.exponents
 
 
-def scales_of(network: Nerv) -> int:
-    """How many exponents a session of a network has."""
-    blocks = cast("list[UpsampleBlock]", list(network.blocks))
-    return 2 + len(blocks) + sum(block.operator is not None for block in blocks)
-
-
 def _covered(config: BackboneConfig, size: tuple[int, int], sessions: int) -> tuple[Nerv, float]:
     """The network without numbers, and the base of its embeddings."""
     if type(config) is not NervConfig:
@@ -266,9 +262,26 @@ def _covered(config: BackboneConfig, size: tuple[int, int], sessions: int) -> tu
     with torch.device("meta"):
         network = build(config, size, sessions)
     assert isinstance(network, Nerv)
-    if (count := scales_of(network)) > _MOST_LAYERS:
+    if (count := len(_steps(network))) > _MOST_LAYERS:
         raise ConfigError(f"the strict profile covers at most {_MOST_LAYERS} layers, got {count}")
     return network, config.base
+
+
+def _steps(network: Nerv) -> list[int]:
+    """Where the activations of each exponent of a network saturate."""
+    blocks = cast("list[UpsampleBlock]", list(network.blocks))
+    operators = sum(block.operator is not None for block in blocks)
+    return [exact.STEPS] * (2 + len(blocks)) + [SPECTRAL_STEPS] * operators
+
+
+def _joined(stripes: Iterator[Tensor], height: int) -> Tensor:
+    """Stripes one below the other, each put into its place as it comes: a list of them would be in memory twice."""
+    first = next(stripes)
+    whole, bottom = first.new_empty(*first.shape[:2], height, first.shape[3]), 0
+    for stripe in chain([first], stripes):
+        top, bottom = bottom, bottom + stripe.shape[2]
+        whole[:, :, top:bottom] = stripe
+    return whole
 
 
 def _looked_up(table: Tensor, steps: Tensor) -> Tensor:
