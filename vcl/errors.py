@@ -43,7 +43,7 @@ class RunFolderInUseError(RunFolderError):
 
 
 class BitstreamError(VclError):
-    """A library file that is damaged, of an unknown version, or not one at all."""
+    """A library file that is damaged, of an unknown version, or that cannot be read or written."""
 
 
 class LibraryInUseError(VclError):
