@@ -124,7 +124,7 @@ class Video:
         rate: frames per second.
         source_sha256: hash of the uint8 frames that were learned, 64 hex digits.
         state_sha256: hash of the numbers that decode it, ``Subnetwork.sha256``.
-        psnr: of the decoded frames when they were learned, dB; None if unknown.
+        psnr: of the frames that are decoded in floating point, dB; None if unknown.
     """
 
     name: str
