@@ -1,6 +1,6 @@
 """Bytes, PSNR and speed of classical codecs on a stream, over a ladder of CRFs, by how often there is a key frame.
 
-Each video is a stream of its own. Its bytes are those of its packets, without a container.
+Each video is a stream of its own. Its bytes are those of its packets, without a container and the encoder's notes.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ _RESAMPLING = (
 """Between RGB and 4:2:0. PyAV's default repeats chroma, which alone limits some DAVIS frames to 40 dB; this, to 44."""
 
 
+_SUPPLEMENTAL = 6
+"""Type of a unit of H.264 with supplemental information."""
+
+
 @dataclass(frozen=True, eq=False)
 class Codec:
     """An encoder, its preset, and the decoder of what it writes.
@@ -87,7 +91,7 @@ class Codec:
 
 CODECS = (
     Codec("libx264", "h264", {"preset": "medium"}, 18, 4, 51),
-    Codec("libx265", "hevc", {"preset": "medium", "x265-params": f"log-level=none:pools={_THREADS}"}, 18, 4, 51),
+    Codec("libx265", "hevc", {"preset": "medium", "x265-params": f"log-level=none:info=0:pools={_THREADS}"}, 18, 4, 51),
     Codec("libsvtav1", "libdav1d", {"preset": "6", "svtav1-params": f"lp={_THREADS}"}, 20, 5, 63),
 )
 """The last one is left out where PyAV lacks it."""
@@ -154,7 +158,7 @@ class _Coded:
     """A video that was encoded and decoded.
 
     Args:
-        bytes: of its packets.
+        bytes: of its packets, without notes of the encoder about itself.
         psnr: of each frame, dB.
         encoding: clocks of the encoder, without the conversion from RGB.
         decoding: clocks of the decoder and the conversion to RGB.
@@ -202,7 +206,17 @@ def _code(setting: _Setting, truth: NDArray[np.uint8], planes: Sequence[VideoFra
     frames = [_to_rgb(picture) for packet in (*packets, None) for picture in decoder.decode(packet)]
     decoding.stop()
     quality = [_psnr(*pair) for pair in zip(frames, truth, strict=True)]
-    return _Coded(sum(packet.size for packet in packets), quality, encoding, decoding)
+    stored = sum(packet.size - _bytes_of_settings(setting.codec, bytes(packet)) for packet in packets)
+    return _Coded(stored, quality, encoding, decoding)
+
+
+def _bytes_of_settings(codec: Codec, packet: bytes) -> int:
+    """Bytes of the text in which x264 notes its own settings, which no decoder needs; x265 has ``info=0`` for that."""
+    if codec.decoder != "h264":
+        return 0
+    start = b"\0\0\1"
+    units = packet.split(start)[1:]
+    return sum(len(start) + len(unit) for unit in units if unit[0] & 31 == _SUPPLEMENTAL)
 
 
 def _to_rgb(picture: VideoFrame) -> NDArray[np.uint8]:

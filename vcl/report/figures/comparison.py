@@ -17,15 +17,13 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import BboxBase
 
 from vcl.metrics.registry import PSNR
-from vcl.report.figures.style import DIM, GREY, styled
+from vcl.report.figures.style import DIM, GREY, MARKERS, styled
 
 Matrices = Mapping[str, Sequence[Mapping[str, Any]]]
 """By the name of a group, ``matrix.json`` of each of its runs."""
 
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
 """By the name of a group, the ``epoch`` events of each of its runs."""
-
-_MARKERS = "osD^vP*X<>hp"
 
 
 @styled
@@ -177,7 +175,7 @@ def _colour(number: int, count: int) -> tuple[float, float, float, float]:
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
-    return {"color": _colour(number, count), "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "ecolor": GREY}
+    return {"color": _colour(number, count), "marker": MARKERS[number % len(MARKERS)], "ms": 4, "ecolor": GREY}
 
 
 def _sessions_axis(axes: Axes, names: Sequence[str]) -> None:
