@@ -9,7 +9,7 @@ from vcl import __version__, backbones
 from vcl.atomic_file import draft_folder
 from vcl.codec import container_writer
 from vcl.codec.container_writer import Record
-from vcl.codec.encode import Draws
+from vcl.codec.encode import Draws, Footprint
 from vcl.codec.library import first_records, session_records, strict_record
 from vcl.codec.payloads import Architecture, Video
 from vcl.config import RunConfig, store
@@ -32,6 +32,7 @@ def export(
     strict: bool = True,
     overwrite: bool = False,
     progress: Progress = lambda *_: None,
+    footprints: list[Footprint] | None = None,
 ) -> None:
     """Write what a run has sealed as a library: a commit for every session.
 
@@ -43,6 +44,7 @@ def export(
         strict: also take the frame hashes of the strict profile, for which every video is decoded twice.
         overwrite: replace a file that exists.
         progress: told of each session.
+        footprints: gets the bytes of each session.
 
     Raises:
         VclError: one of its children: there is nothing to export, a session is damaged, or the file cannot be written.
@@ -53,7 +55,7 @@ def export(
     try:
         with draft_folder(path) as drafts:
             draft = drafts / path.name
-            for number, records in enumerate(_commits(SealedSessions(folder), strict, progress)):
+            for number, records in enumerate(_commits(SealedSessions(folder), strict, progress, footprints)):
                 (container_writer.append if number else container_writer.create)(draft, records)
             draft.replace(path)
     except OSError as error:
@@ -79,7 +81,9 @@ def architecture_of(config: RunConfig, ledger: Ledger, sessions: int) -> Archite
     return Architecture(ledger.state_kind, config.backbone, config.stream.size, counted)
 
 
-def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterator[list[Record]]:
+def _commits(
+    sealed: SealedSessions, strict: bool, progress: Progress, footprints: list[Footprint] | None
+) -> Iterator[list[Record]]:
     folder, config, ledger = sealed.folder, sealed.config, sealed.ledger
     architecture, bounds = architecture_of(config, ledger, sealed.notes[0].sessions), first_bounds(config)
     rows = (folder.matrix() or {"rows": []})["rows"]
@@ -93,7 +97,10 @@ def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterat
         rate = rate_of(folder.stream_of(name), name) or RATE
         video = Video(name, frames, config.stream.size, rate, hashes[session], sealed.sha256(session), psnr)
         drawn_by = session if getattr(config.method, "reinit", True) else 0
-        records = session_records(record, before, video, Draws(config.train.seed, drawn_by, bounds))
+        footprint = Footprint()
+        records = session_records(record, before, video, Draws(config.train.seed, drawn_by, bounds), footprint)
+        if footprints is not None:
+            footprints.append(footprint)
         if strict:
             records += strict_record(architecture, ledger.subnetwork(session), session, frames)
         before.append(record)

@@ -16,7 +16,7 @@ from vcl.codec.container import Container
 from vcl.codec.container_layout import Section
 from vcl.codec.container_writer import Record
 from vcl.codec.decode import decode_session
-from vcl.codec.encode import Draws, encode_session
+from vcl.codec.encode import Draws, Footprint, encode_session
 from vcl.codec.fields import FieldReader
 from vcl.codec.payloads import (
     ARCHITECTURE,
@@ -302,6 +302,7 @@ def session_records(
     ledger: Ledger,
     video: Video,
     draws: Draws,
+    footprint: Footprint | None = None,
 ) -> list[Record]:
     """What a session adds to a library, but for its strict frames.
 
@@ -310,12 +311,13 @@ def session_records(
         ledger: of the sessions before; it is not changed.
         video: of the session.
         draws: of the session.
+        footprint: counts bytes.
 
     Raises:
         BitstreamError: the record's numbers do not fit their steps.
     """
     session = len(ledger)
-    payloads = encode_session(record, ledger, draws)
+    payloads = encode_session(record, ledger, draws, footprint)
     records = [Record(VIDEO, session, video.to_bytes())]
     records += [
         Record(kind, session, payload) for kind, payload in zip((MASK, WEIGHTS, OWN), payloads, strict=True) if payload

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from vcl import __version__
+from vcl.errors import RunFolderError
+from vcl.rundir import RunFolder
+from vcl.rundir.files import write_whole
+
+FILE = "footprint.json"
+"""Where a run folder keeps its footprint, so that it is exported once only."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,10 @@ class Footprint:
         """Bytes of the file."""
         return self.container + sum(sum(session.by_kind().values()) for session in self.sessions)
 
+    def first(self, sessions: int) -> Footprint:
+        """That of a library with only the first sessions; the container is as it was."""
+        return Footprint(self.sessions[:sessions], self.container)
+
     def by_kind(self) -> dict[str, int]:
         """Bytes of weights, of masks, and of all else, the container among it."""
         kinds = {"weights": 0, "masks": 0, "side data": self.container}
@@ -64,3 +81,75 @@ class Footprint:
                     sizes = layers.setdefault(name, {"weights": 0, "masks": 0, "side data": 0})
                     sizes[kind] += size
         return layers
+
+
+def footprint_of(folder: RunFolder) -> Footprint:
+    """What a run's sessions take in a library, without the frame hashes that ``vcl export`` adds by default.
+
+    The library is written to a temporary file, once: the folder keeps the footprint, if it can be written.
+
+    Args:
+        folder: with one closed session or more.
+
+    Raises:
+        VclError: the run cannot be exported.
+    """
+    key = _key(folder)
+    footprint = _kept(folder, key)
+    if footprint is None:
+        footprint = _measured(folder)
+        keep_footprint(folder, footprint)
+    return footprint
+
+
+def keep_footprint(folder: RunFolder, footprint: Footprint) -> None:
+    """Let a run folder keep its footprint for as long as its sessions stay as they are."""
+    key = _key(folder)
+    if key is not None:
+        with suppress(RunFolderError):
+            write_whole(folder.path / FILE, json.dumps({"key": key, **asdict(footprint)}, indent=1).encode())
+
+
+def _key(folder: RunFolder) -> list[str] | None:
+    """What a footprint depends on; None where a session has no hash, as in older runs."""
+    hashes = [event.get("state_sha256") for event in folder.events("session")]
+    known = [digest for digest in hashes if isinstance(digest, str)]
+    return [__version__, *known] if len(known) == len(hashes) == folder.sessions() else None
+
+
+def _kept(folder: RunFolder, key: list[str] | None) -> Footprint | None:
+    """The footprint that the folder keeps; None where there is none of this key, or something else."""
+    try:
+        values: Any = json.loads((folder.path / FILE).read_bytes())
+        if key is None or values["key"] != key:
+            return None
+        return Footprint(tuple(SessionBytes(**session) for session in values["sessions"]), int(values["container"]))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _measured(folder: RunFolder) -> Footprint:
+    from vcl.codec.container import Container  # These load torch, which a kept footprint does not need.
+    from vcl.codec.encode import Footprint as Coded
+    from vcl.codec.payloads import MASK, OWN, VIDEO, WEIGHTS
+    from vcl.export import export
+
+    coded = list[Coded]()
+    with TemporaryDirectory() as place:
+        path = Path(place) / "run.vcl"
+        export(folder, path, strict=False, footprints=coded)
+        container = Container.open(path)
+        size = path.stat().st_size
+    sessions = []
+    for number, (part, video) in enumerate(
+        zip(coded, (folder.session_notes(session).video for session in range(len(coded))), strict=True)
+    ):
+        own = sum(
+            section.length
+            for section in container.sections
+            if section.session == number and section.kind in (MASK, WEIGHTS, OWN, VIDEO)
+        )
+        named = sum(sum(sizes.values()) for sizes in (part.masks, part.weights, part.steps))
+        sessions.append(SessionBytes(video, part.masks, part.weights, part.steps, own - named))
+    of_sessions = Footprint(tuple(sessions), 0)
+    return Footprint(of_sessions.sessions, size - of_sessions.total)
