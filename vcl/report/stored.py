@@ -15,6 +15,9 @@ from vcl.errors import RunFolderError
 from vcl.rundir import RunFolder
 from vcl.rundir.files import write_whole
 
+KINDS = ("weight", "mask", "side")
+"""Kinds of bytes in a library; side data are all that are neither weights nor masks."""
+
 FILE = "footprint.json"
 """Where a run folder keeps its footprint, so that it is exported once only."""
 
@@ -38,9 +41,9 @@ class SessionBytes:
     other: int = 0
 
     def by_kind(self) -> dict[str, int]:
-        """Bytes of weights, of masks, and of all else."""
+        """Bytes by ``KINDS``."""
         weights, masks, steps = (sum(part.values()) for part in (self.weights, self.masks, self.steps))
-        return {"weights": weights, "masks": masks, "side data": steps + self.other}
+        return dict(zip(KINDS, (weights, masks, steps + self.other), strict=True))
 
 
 @dataclass(frozen=True)
@@ -65,22 +68,43 @@ class Footprint:
         return Footprint(self.sessions[:sessions], self.container)
 
     def by_kind(self) -> dict[str, int]:
-        """Bytes of weights, of masks, and of all else, the container among it."""
-        kinds = {"weights": 0, "masks": 0, "side data": self.container}
+        """Bytes by ``KINDS``; the container is side data."""
+        kinds = dict(zip(KINDS, (0, 0, self.container), strict=True))
         for session in self.sessions:
             for kind, size in session.by_kind().items():
                 kinds[kind] += size
         return kinds
 
     def by_layer(self) -> dict[str, dict[str, int]]:
-        """By layer, in the order of the network, the bytes of its weights, masks and steps, over all sessions."""
+        """By layer, in the order of the network, bytes by ``KINDS`` over all sessions: side data are steps here."""
         layers: dict[str, dict[str, int]] = {}
         for session in self.sessions:
-            for kind, part in (("weights", session.weights), ("masks", session.masks), ("side data", session.steps)):
+            for kind, part in zip(KINDS, (session.weights, session.masks, session.steps), strict=True):
                 for name, size in part.items():
-                    sizes = layers.setdefault(name, {"weights": 0, "masks": 0, "side data": 0})
-                    sizes[kind] += size
+                    layers.setdefault(name, dict.fromkeys(KINDS, 0))[kind] += size
         return layers
+
+
+def stored_bytes(folder: RunFolder, sessions: int) -> dict[str, int]:
+    """What is stored of a run's videos: their library, and the buffer that the next session needs.
+
+    A buffer, which a method keeps to learn the next video, is no part of a library: its bytes are those in the latest
+    session's file.
+
+    Args:
+        folder: the run.
+        sessions: how many of its sessions to count, 1 or more.
+
+    Returns:
+        Bytes by ``KINDS``, and of the ``buffer``.
+
+    Raises:
+        VclError: the run cannot be exported.
+    """
+    footprint = footprint_of(folder)
+    if folder.session_notes(sessions - 1).state_kind != "shared_latest":
+        footprint = footprint.first(sessions)
+    return {**footprint.by_kind(), "buffer": folder.session_bytes(sessions - 1).get("buffer", 0)}
 
 
 def footprint_of(folder: RunFolder) -> Footprint:

@@ -12,8 +12,8 @@ from vcl.report.figures.run import short_name
 from vcl.report.figures.style import BLUE, ORANGE, styled
 from vcl.report.stored import Footprint
 
-KINDS = {"weights": BLUE, "masks": ORANGE, "side data": "#b8b8b8"}
-"""What bytes are for, and the colour of each kind."""
+_KINDS = {"weight": ("weights", BLUE), "mask": ("masks", ORANGE), "side": ("side data", "#b8b8b8")}
+"""Name and colour of each kind of bytes."""
 
 _MOST_NAMES = 20
 """With more sessions than this, they are numbered instead of named."""
@@ -42,7 +42,11 @@ def budget_figure(footprint: Footprint, title: str = "") -> Figure:
     by_session.set_title("by session", loc="left", pad=4)
     by_layer.set_title("by layer, all sessions", loc="left", pad=4)
     shares = {kind: size / footprint.total for kind, size in footprint.by_kind().items() if size}
-    legend = [Patch(fc=KINDS[kind], label=f"{kind} {100 * share:.1f} %") for kind, share in shares.items()]
+    legend = [
+        Patch(fc=colour, label=f"{name} {100 * shares[kind]:.1f} %")
+        for kind, (name, colour) in _KINDS.items()
+        if kind in shares
+    ]
     above = 1 + 0.28 / height
     figure.legend(handles=legend, ncols=len(legend), loc="lower right", bbox_to_anchor=(1, above), borderpad=0)
     heading = ": ".join(filter(None, (title, f"{footprint.total:,} bytes")))
@@ -55,7 +59,7 @@ def _bars(axes: Axes, sizes: Mapping[str, Mapping[str, int]]) -> None:
     largest = max((sum(kinds.values()) for kinds in sizes.values()), default=1)
     divisor, unit = next((pair for pair in _UNITS if largest >= pair[0]), _UNITS[-1])
     before = [0.0] * len(sizes)
-    for kind, colour in KINDS.items():
+    for kind, (_, colour) in _KINDS.items():
         widths = [kinds[kind] / divisor for kinds in sizes.values()]
         axes.barh(range(len(sizes)), widths, 0.76, before, color=colour, lw=0)
         before = [start + width for start, width in zip(before, widths, strict=True)]

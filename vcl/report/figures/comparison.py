@@ -67,7 +67,7 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="minor", labelsize=6)
-    axes.set_xlabel("stored megabytes: weights, masks, heads, buffers")
+    axes.set_xlabel("stored megabytes: weights, masks, side data, buffers")
     axes.set_ylabel(f"average {PSNR.heading}")
     _separate(figure, labels)
     return figure
