@@ -22,6 +22,9 @@ _GREYS = {"libx264": "#a8a8a8", "libx265": "#6e6e6e", "libsvtav1": "#2e2e2e"}
 _DASHES = {"default": "-", "every second": (0, (5, 2)), "all": (0, (1, 1.5))}
 """By which frames are key frames."""
 
+_MOST_FINE_TICKS = 300
+"""A scale that spans a larger factor has a tick for powers of ten only."""
+
 _NAMES = {"libx264": "x264", "libx265": "x265", "libsvtav1": "SVT-AV1"}
 
 _KEY_FRAMES = {"default": "key frames by default", "every second": "one a second or more", "all": "key frames only"}
@@ -47,7 +50,8 @@ def rate_figure(curves: Mapping[str, Sequence[RatePoint]], classical: Sequence[C
         axes.set_xscale("log")
     speed.set_yscale("log")
     for axis in (speed.xaxis, speed.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _MOST_FINE_TICKS * low else (1,)))
         axis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,g}"))
         axis.set_minor_formatter(NullFormatter())
     quality.set_ylabel(f"average {PSNR.heading}")
