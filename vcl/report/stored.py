@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from vcl import __version__
-from vcl.errors import RunFolderError
+from vcl.errors import RunFolderError, VclError
 from vcl.rundir import RunFolder
 from vcl.rundir.files import write_whole
 
@@ -138,7 +138,7 @@ def _key(folder: RunFolder) -> list[str] | None:
     """What a footprint depends on; None where a session has no hash, as in older runs."""
     hashes = [event.get("state_sha256") for event in folder.events("session")]
     known = [digest for digest in hashes if isinstance(digest, str)]
-    return [__version__, *known] if len(known) == len(hashes) == folder.sessions() else None
+    return [__version__, *known] if hashes and len(known) == len(hashes) else None
 
 
 def _kept(folder: RunFolder, key: list[str] | None) -> Footprint | None:
@@ -161,7 +161,10 @@ def _measured(folder: RunFolder) -> Footprint:
     coded = list[Coded]()
     with TemporaryDirectory() as place:
         path = Path(place) / "run.vcl"
-        export(folder, path, strict=False, footprints=coded)
+        try:
+            export(folder, path, strict=False, footprints=coded)
+        except VclError as error:
+            raise VclError(f"{folder.path} cannot be exported: {error}") from error
         container = Container.open(path)
         size = path.stat().st_size
     sessions = []
