@@ -18,10 +18,9 @@ from vcl.plan.hours import seconds_of
 from vcl.plan.machine import available_memory, disk_warnings, memory_warnings
 from vcl.plan.memory import frame_bytes, more_frames, more_memory
 from vcl.plan.network import macs_of, network_of, state_kind_of
-from vcl.plan.stored import session_files
+from vcl.plan.stored import session_files, total_bytes
 from vcl.plan.table import Disk, Memory, NetworkSize, Plan, Stored, Time, Work, shown_bytes
 from vcl.plan.work import SessionWork, work_of
-from vcl.report.summary import total_bytes
 from vcl.video.cache import Clip, cache_folder
 
 
