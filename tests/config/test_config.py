@@ -163,7 +163,16 @@ def test_every_knob_has_a_type_a_default_and_a_line_that_explains_it(kind):
 
 def test_a_listed_knob_is_what_its_dataclass_says():
     knobs = {knob.name: knob for knob in knobs_of(PfnrConfig)}
-    assert list(knobs) == ["name", "bits", "quantised_share", "capacity", "mask_unit", "mask_rate", "reinit", "signed_operator_scores"]
+    assert list(knobs) == [
+        "name",
+        "bits",
+        "quantised_share",
+        "capacity",
+        "mask_unit",
+        "mask_rate",
+        "reinit",
+        "signed_operator_scores",
+    ]
     assert knobs["capacity"] == Knob(
         "capacity", "a number", "0.3", "Share of each layer's weights in one session's mask, in (0, 1]."
     )

@@ -171,7 +171,10 @@ def test_a_residual_record_is_added_to_the_network_of_the_session_before():
 def test_the_records_of_a_ledger_are_those_that_made_it():
     ledger = Ledger(SHAPES, "shared_masked")
     values = {"layer": torch.tensor([[1.0, 2, 3], [4, 5, 6]])}
-    sealed = [ledger.seal(values, bits([1, 1, 0], [0, 0, 0]), OWN), ledger.seal(values, bits([0, 1, 1], [0, 0, 1]), OWN)]
+    sealed = [
+        ledger.seal(values, bits([1, 1, 0], [0, 0, 0]), OWN),
+        ledger.seal(values, bits([0, 1, 1], [0, 0, 1]), OWN),
+    ]
     for record, again in zip(sealed, ledger.records(), strict=True):
         assert again.values["layer"].tolist() == record.values["layer"].tolist()
         assert torch.equal(again.masks["layer"], record.masks["layer"])

@@ -69,13 +69,13 @@ def resolved(config: RunConfig) -> RunConfig:
         return config
     method = config.method
     backbone = _matched(config.backbone, config.stream.size, method.session_bytes, method.bits)
-    return replace(config, backbone=backbone, method=SingleConfig(bits=method.bits, quantised_share=method.quantised_share))
+    return replace(
+        config, backbone=backbone, method=SingleConfig(bits=method.bits, quantised_share=method.quantised_share)
+    )
 
 
 @lru_cache
-def _matched(
-    backbone: BackboneConfig, size: tuple[int, int], session_bytes: int, bits: float | None
-) -> BackboneConfig:
+def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int, bits: float | None) -> BackboneConfig:
     """The backbone with the widths that fit; the search takes seconds at the size of the paper."""
     return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1), bits)
 

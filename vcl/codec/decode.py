@@ -33,7 +33,10 @@ def decode_session(masks: bytes, weights: bytes, own: bytes, ledger: Ledger, fra
         BitstreamError: a payload is malformed.
     """
     session = len(ledger)
-    mask_reader, weight_reader = FieldReader(masks, f"the masks of session {session}"), FieldReader(weights, f"the weights of session {session}")
+    mask_reader, weight_reader = (
+        FieldReader(masks, f"the masks of session {session}"),
+        FieldReader(weights, f"the weights of session {session}"),
+    )
     packed: dict[str, Tensor] = {}
     mask_shapes: dict[str, torch.Size] = {}
     values: dict[str, Tensor] = {}

@@ -131,9 +131,7 @@ def _write_mask(writer: FieldWriter, mask: Tensor, name: str, ledger: Ledger, dr
     return len(coded[kind])
 
 
-def context_of(
-    kind: int, name: str, mask_shape: torch.Size, ledger: Ledger, draws: Draws
-) -> NDArray[np.uint8]:
+def context_of(kind: int, name: str, mask_shape: torch.Size, ledger: Ledger, draws: Draws) -> NDArray[np.uint8]:
     """The context of each unit of a mask, as ``masks`` takes it.
 
     Args:

@@ -87,7 +87,9 @@ class FieldReader:
     def raw(self, length: int) -> bytes:
         """So many bytes."""
         if length > len(self._content) - self._at:
-            raise BitstreamError(f"{self._name} ends within a field: {length} bytes at {self._at} of {len(self._content)}")
+            raise BitstreamError(
+                f"{self._name} ends within a field: {length} bytes at {self._at} of {len(self._content)}"
+            )
         self._at += length
         return bytes(self._content[self._at - length : self._at])
 

@@ -58,7 +58,8 @@ class Drawn:
         anew = (self.session,) if coder == _DRAWN_ANEW else ()
         values = init.drawn_values(self.count, bound, self.seed, "value", self.name, *anew)
         values = values if self.chosen is None else values[self.chosen]
-        return np.rint(np.clip(values / steps, -_FARTHEST, _FARTHEST)).astype(np.int32)
+        integers: NDArray[np.int32] = np.rint(np.clip(values / steps, -_FARTHEST, _FARTHEST)).astype(np.int32)
+        return integers
 
 
 def write_numbers(
@@ -144,7 +145,8 @@ def _indices(steps: Floats) -> NDArray[np.int32]:
     mantissa = fraction * (2 * MANTISSA)
     if not np.array_equal(np.rint(mantissa), mantissa):
         raise BitstreamError(f"a step must have {MANTISSA} values in an octave")
-    return (MANTISSA * (exponent - 5) + mantissa - MANTISSA).astype(np.int32)
+    indices: NDArray[np.int32] = (MANTISSA * (exponent - 5) + mantissa - MANTISSA).astype(np.int32)
+    return indices
 
 
 def _steps(indices: NDArray[np.int32]) -> Floats:

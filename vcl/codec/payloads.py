@@ -84,8 +84,8 @@ class Architecture:
         reader.end()
         return cls(kind, _backbone(settings), (height, width), sessions)
 
-    def network(self) -> Backbone:
-        """The dense network that decodes, on the meta device.
+    def network(self, device: torch.device | str = "meta") -> Backbone:
+        """The dense network that decodes; its weights are not drawn.
 
         Raises:
             BitstreamError: there is none of these settings, or it is larger than a library's may be.
@@ -98,7 +98,9 @@ class Architecture:
         weights = sum(math.prod(shape) for shape in network.shapes().values())
         if weights > MOST_WEIGHTS:
             raise BitstreamError(f"a library's network must have at most {MOST_WEIGHTS} weights, got {weights}")
-        return network
+        if torch.device(device).type == "meta":
+            return network
+        return backbones.build(self.backbone, self.size, self.sessions or 1).to(device)
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,11 @@ def _backbone(settings: dict[str, Any]) -> BackboneConfig:
     if unknown := settings.keys() - known:
         raise BitstreamError(f"the library's network has a setting that {name} lacks: {min(unknown)!r:.40}")
     try:
-        return kind(**{
-            key: read_value(f"backbone.{key}", list(value) if isinstance(value, tuple) else value, hints[key])
-            for key, value in settings.items()
-        })
+        return kind(
+            **{
+                key: read_value(f"backbone.{key}", list(value) if isinstance(value, tuple) else value, hints[key])
+                for key, value in settings.items()
+            }
+        )
     except (ConfigError, ValueError, TypeError, OverflowError) as error:
         raise BitstreamError(f"the library's network cannot be built: {error}") from error

@@ -133,7 +133,9 @@ class _Dequantise(torch.autograd.Function):
         return grads[0] * own, None, None, None, None, None
 
 
-def bits_by_layer(damage: Sequence[Sequence[float]], counts: Sequence[int], choices: Sequence[int], mean: float) -> list[int]:
+def bits_by_layer(
+    damage: Sequence[Sequence[float]], counts: Sequence[int], choices: Sequence[int], mean: float
+) -> list[int]:
     """Bits of each layer: the least damage for a mean number of bits a weight.
 
     Every layer begins with the fewest bits; then the layer gets the next more whose damage falls most for the bits that

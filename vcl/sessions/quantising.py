@@ -105,8 +105,8 @@ class QuantisedTraining(StatefulPlugin):
         base = self._base(weights)
         values, steps = {}, {}
         for name, weight in weights.items():
-            stored = weight()
-            values[name] = stored if base[name] is None else weight.quantised.difference(weight.value)
+            assert weight.quantised is not None
+            values[name] = weight() if base[name] is None else weight.quantised.difference(weight.value)
             steps[f"weight/{name}"] = self._state[f"step/{name}"]
         session = self._quantise_own("session", learned["session"], steps)
         frame = self._quantise_own("frame", frame, steps)
@@ -126,7 +126,9 @@ class QuantisedTraining(StatefulPlugin):
     def _choose(self, strategy: Any, network: Backbone, base: Mapping[str, Tensor | None]) -> None:
         weights = network.weights()
         chosen = strategy.masks() if strategy.state_kind == "shared_masked" else {}
-        masks = {name: chosen.get(name, torch.ones_like(weight.value, dtype=torch.bool)) for name, weight in weights.items()}
+        masks = {
+            name: chosen.get(name, torch.ones_like(weight.value, dtype=torch.bool)) for name, weight in weights.items()
+        }
         device = strategy.device
         forms: dict[str, list[Quantised]] = {}
         for name, weight in weights.items():

@@ -361,7 +361,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         """Close the session in the ledger, and go on with what it has sealed."""
         network = self.decoding
         learned = network.learned(self.session, self.masks() if self.state_kind == "shared_masked" else {})
-        frame, steps = self._encoded(network), {}
+        frame = self._encoded(network)
+        steps: dict[str, Tensor] = {}
         if self.state_kind == "shared_latest":
             all_sessions = network.session_dicts()
             learned["session"] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vcl.subnet.record import Layout, SessionRecord, StateKind, all_mask_shapes
+
 
 @dataclass(frozen=True)
 class Subnetwork:
@@ -119,7 +119,9 @@ class Ledger:
         record = SessionRecord(
             packed,
             claimed,
-            *({name: _on_cpu(value) for name, value in (some or {}).items()} for some in (session, frame, steps)),
+            _all_on_cpu(session),
+            _all_on_cpu(frame or {}),
+            _all_on_cpu(steps or {}),
             mask_shapes=mask_shapes,
         )
         self.append(record)
@@ -233,6 +235,10 @@ class Ledger:
 def _on_cpu(tensor: Tensor) -> Tensor:
     """A copy on the CPU, which later steps of training leave alone."""
     return tensor.detach().to("cpu", copy=True)
+
+
+def _all_on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: _on_cpu(tensor) for name, tensor in tensors.items()}
 
 
 def _unpacked(record: SessionRecord, name: str, shape: torch.Size) -> Tensor:

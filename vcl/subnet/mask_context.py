@@ -41,7 +41,8 @@ def mask_context(sealed: Tensor, mask_shape: Sequence[int], signed: bool, *purpo
     units = sealed_units(sealed, mask_shape).cpu().numpy().ravel()
     scores = init.drawn_integers(units.size, *purpose)
     rank = (scores + 2**init.DRAWN_BITS) >> 1 if signed else np.abs(scores)
-    return (2 * (rank // (2**init.DRAWN_BITS // BINS)) + units).astype(np.uint8)
+    context: NDArray[np.uint8] = (2 * (rank // (2**init.DRAWN_BITS // BINS)) + units).astype(np.uint8)
+    return context
 
 
 def score_purpose(seed: int, name: str, session: int) -> tuple[int | str, ...]:
@@ -59,6 +60,8 @@ def code_lengths(mask: Tensor, context: Tensor) -> Tensor:
     Returns:
         ``(CONTEXTS,)`` float32; a share is taken to be at least that of half a unit.
     """
-    count = torch.zeros(CONTEXTS, device=mask.device).scatter_add_(0, context, torch.ones_like(context, dtype=torch.float32))
+    count = torch.zeros(CONTEXTS, device=mask.device).scatter_add_(
+        0, context, torch.ones_like(context, dtype=torch.float32)
+    )
     chosen = torch.zeros_like(count).scatter_add_(0, context, mask.flatten().float())
     return ((count - chosen + 0.5) / (chosen + 0.5)).log2()

@@ -34,7 +34,7 @@ class Layout:
         weights: of the shared weights, by name.
         session: of one session's own tensors, by name.
         frame: of the numbers of one frame, by name.
-        rows: of a shared weight, by name, the dimension of its rows, that of the output channels; 0 where it is missing.
+        rows: of a shared weight, by name, the dimension of its rows, which are the output channels; 0 without it.
     """
 
     weights: Mapping[str, Sequence[int]]
@@ -83,7 +83,9 @@ class SessionRecord:
         packed, length = self.masks.get(name), math.ceil(mask_shape.numel() / 8)
         if packed is None or packed.numel() != length:
             raise ValueError(f"{name} must hold {length} numbers, got {'none' if packed is None else packed.numel()}")
-        return torch.from_numpy(np.unpackbits(packed.numpy(), count=mask_shape.numel())).view(torch.bool).view(mask_shape)
+        return (
+            torch.from_numpy(np.unpackbits(packed.numpy(), count=mask_shape.numel())).view(torch.bool).view(mask_shape)
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Flat names, ``kind/name``, as they are stored."""

@@ -58,14 +58,10 @@ class ResidualConfig(MethodConfig):
     bits: float | None = 6.0
     """Bits of the weights on average over the layers, each of which has 4 to 8. What is stored are integers of the same
     steps: of the first session's weights, then of differences, small where little changed."""
-    change_rate: float = 0.0
-    """Weight of the changes' bits in the loss, estimated while a session trains with integers: a bit per pixel of the
-    video counts as much as this loss. 0 ignores them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.bits is not None, "method.bits", "be a number for residual, which stores integers", self.bits)
-        require(self.change_rate >= 0, "method.change_rate", "be 0 or more", self.change_rate)
 
 
 @dataclass(frozen=True)

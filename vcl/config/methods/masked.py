@@ -29,7 +29,7 @@ class WsnConfig(MethodConfig):
     """What a mask chooses: single weights, whole kernels, whole rows (output channels), or nothing: with dense, every
     session uses all weights, so that only the first trains them."""
     mask_rate: float = 0.0
-    """Weight of the mask's bits in the loss: a bit per pixel of the video counts as much as this loss. 0 ignores them."""
+    """Weight of the mask's bits in the loss, which counts them per pixel of the video; 0 ignores them."""
     reinit: bool = True
     """Draw new scores at the start of each session; false is as in the paper's code."""
 

@@ -1,0 +1,372 @@
+"""A library: one file with a network and every session that it learned, from which any frame of any video decodes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vcl.codec.container import Container
+from vcl.codec.container_layout import Section
+from vcl.codec.container_writer import Record
+from vcl.codec.decode import decode_session
+from vcl.codec.encode import Draws, encode_session
+from vcl.codec.fields import FieldReader
+from vcl.codec.payloads import (
+    ARCHITECTURE,
+    MASK,
+    META,
+    OWN,
+    STRICT,
+    VIDEO,
+    WEIGHTS,
+    Architecture,
+    Video,
+    meta_from_bytes,
+    meta_to_bytes,
+)
+from vcl.codec.strict import HASH_BYTES, Exponents, StrictNetwork, calibrate
+from vcl.errors import BitstreamError, ConfigError, VideoError
+from vcl.render import Renderer
+from vcl.subnet.ledger import Ledger, Subnetwork
+from vcl.subnet.record import Layout, SessionRecord
+from vcl.video.pixels import to_uint8
+from vcl.wording import did_you_mean
+
+log = logging.getLogger(__name__)
+
+KINDS = (ARCHITECTURE, VIDEO, MASK, WEIGHTS, OWN, STRICT, META)
+
+Progress = Callable[[str, int, int], None]
+"""Gets what is at work, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True)
+class StrictFrames:
+    """How a session's frames are decoded bit for bit on every machine, and what they then are.
+
+    Args:
+        exponents: of the activations.
+        hashes: by frame, the first bytes of its SHA-256.
+    """
+
+    exponents: Exponents
+    hashes: tuple[bytes, ...]
+
+    def to_bytes(self) -> bytes:
+        """As the record holds it."""
+        exponents = self.exponents.to_bytes()
+        return bytes([len(exponents)]) + exponents + b"".join(self.hashes)
+
+    @classmethod
+    def from_bytes(cls, payload: bytes, frames: int) -> StrictFrames:
+        """What ``to_bytes`` gave, of a video of so many frames; raises BitstreamError."""
+        reader = FieldReader(payload, "the frame hashes of the library")
+        exponents = Exponents.from_bytes(reader.raw(reader.number("B")))
+        hashes = tuple(reader.raw(HASH_BYTES) for _ in range(frames))
+        reader.end()
+        return cls(exponents, hashes)
+
+
+class Library:
+    """An open library; any number of processes may have it open.
+
+    What is read of a session is checked: each payload against its hash, and the numbers that decode a video against the
+    one that was taken when they were sealed.
+
+    Args:
+        container: of the file.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._sections = _by_session(container)
+        first = self._sections[0]
+        self.architecture = Architecture.from_bytes(self._read(first, ARCHITECTURE))
+        self.videos = tuple(
+            Video.from_bytes(self._read(sections, VIDEO), self.architecture.size) for sections in self._sections
+        )
+        names = [video.name for video in self.videos]
+        if len(set(names)) < len(names):
+            raise BitstreamError("two videos have one name")
+        self._ledger: Ledger | None = None
+        self._checked: dict[int, Subnetwork] = {}
+
+    @classmethod
+    def open(cls, path: Path) -> Library:
+        """Read what a library holds; its weights are read once they are needed.
+
+        Raises:
+            BitstreamError: one line that begins with the path.
+        """
+        container = Container.open(path, KINDS)
+        with _named(path):
+            return cls(container)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._container.path
+
+    @property
+    def recovered(self) -> bool:
+        """Whether bytes behind the last whole commit were ignored."""
+        return self._container.recovered
+
+    @cached_property
+    def notes(self) -> Mapping[str, str]:
+        """Texts by name that decoding does not need, such as the settings of the latest training."""
+        notes = [section for sections in self._sections for section in sections.values() if section.kind == META]
+        return meta_from_bytes(self._container.read(notes[-1])) if notes else {}
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Shapes of the network's numbers."""
+        with _named(self.path):
+            return self.architecture.network().layout()
+
+    def session_of(self, word: str) -> int:
+        """The session of a video that is called so or, if none is, the session with this number.
+
+        Raises:
+            VideoError: there is none.
+        """
+        names = [video.name for video in self.videos]
+        if word in names:
+            return names.index(word)
+        if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
+            return int(word)
+        hint = did_you_mean(word, names, otherwise=f"it has {', '.join(names)}")
+        raise VideoError(f"{self.path} has no video {word}{hint}")
+
+    def ledger(self, state: int | None = None) -> Ledger:
+        """The records of sessions 0 to ``state``, by default all of them; each is decoded once.
+
+        Raises:
+            BitstreamError: one is damaged.
+        """
+        state = len(self.videos) - 1 if state is None else state
+        if self._ledger is None or len(self._ledger) > state + 1:
+            self._ledger = Ledger(self.layout, self.architecture.state_kind)
+        for session in range(len(self._ledger), state + 1):
+            with _named(self.path):
+                record = self._record(session, self._ledger)
+                try:
+                    self._ledger.append(record)
+                except ValueError as error:
+                    raise BitstreamError(f"session {session} does not fit its network: {error}") from error
+        return self._ledger
+
+    def subnetwork(self, session: int) -> Subnetwork:
+        """What decodes a session's video.
+
+        Raises:
+            BitstreamError: it is not what was sealed.
+        """
+        if session not in self._checked:
+            last = len(self.videos) - 1 if self.architecture.state_kind == "shared_latest" else session
+            ledger = self.ledger(max(last, len(self._ledger or ()) - 1))
+            subnetwork = ledger.subnetwork(session)
+            if subnetwork.sha256() != self.videos[session].state_sha256:
+                raise BitstreamError(f"{self.path}: the numbers of session {session} are not those that were sealed")
+            self._checked = {session: subnetwork}
+        return self._checked[session]
+
+    def frames(
+        self,
+        session: int,
+        only: range | None = None,
+        device: torch.device | str = "cpu",
+        precision: str = "float32",
+    ) -> Iterator[Tensor]:
+        """Decode in floating point: fast, and on another machine now and then one level off.
+
+        Args:
+            session: of the video.
+            only: frames to decode; default all.
+            device: where to decode.
+            precision: of the layers, as in ``Renderer``.
+
+        Yields:
+            uint8 frames ``(B, 3, h, w)`` of the video's own size, on the device.
+
+        Raises:
+            VideoError: there is no such frame.
+            BitstreamError: the session is damaged.
+        """
+        video = self._video(session, only)
+        subnetwork = self.subnetwork(session)
+        renderer = Renderer(self.architecture.network(device), precision)
+        renderer.load(subnetwork)
+        height, width = video.size
+        for batch in renderer.frames(session, video.frames, only):
+            yield to_uint8(batch[..., :height, :width])
+
+    def strict_frames(
+        self, session: int, only: range | None = None, device: torch.device | str = "cpu"
+    ) -> Iterator[Tensor]:
+        """Decode in whole numbers: the same bits on every machine; as ``frames``, and slower.
+
+        Raises:
+            VideoError: there is no such frame, or the network has no strict profile.
+            BitstreamError: the session is damaged.
+        """
+        video = self._video(session, only)
+        strict = self._strict(session)
+        if strict is None:
+            raise VideoError(
+                f"{self.path} has no strict profile: {self.architecture.backbone.name} is not covered by it"
+            )
+        height, width = video.size
+        network = self._strict_network(session, strict.exponents, device)
+        for batch in network.frames(session, video.frames, only):
+            yield batch[..., :height, :width]
+
+    def verify(self, frames: bool = False, progress: Progress = lambda *_: None) -> None:
+        """Check every byte, the numbers of every session, and with ``frames`` each strict frame against its hash.
+
+        Raises:
+            BitstreamError: names the first thing that is not as it was written.
+        """
+        with _named(self.path):
+            self._container.verify()
+        for session, video in enumerate(self.videos):
+            self.subnetwork(session)
+            strict = self._strict(session)
+            if not frames or strict is None:
+                progress(video.name, video.frames, video.frames)
+                continue
+            network = self._strict_network(session, strict.exponents, "cpu")
+            for t in range(video.frames):
+                if network.frame_hashes(session, video.frames, range(t, t + 1)) != [strict.hashes[t]]:
+                    raise BitstreamError(f"{self.path}: frame {t} of {video.name} does not decode to what was written")
+                progress(video.name, t + 1, video.frames)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether frames decode bit for bit on every machine."""
+        return all(STRICT in sections for sections in self._sections)
+
+    def _video(self, session: int, only: range | None) -> Video:
+        if not 0 <= session < len(self.videos):
+            raise VideoError(f"session must lie in 0..{len(self.videos) - 1}, got {session}")
+        video = self.videos[session]
+        if only is not None and (only.start < 0 or only.stop > video.frames):
+            rule = f"frames of {video.name} must lie in 0..{video.frames - 1}"
+            raise VideoError(f"{rule}, got {only.start}..{only.stop - 1}")
+        return video
+
+    def _record(self, session: int, ledger: Ledger) -> SessionRecord:
+        sections = self._sections[session]
+        masks, weights, own = (
+            self._container.read(sections[kind]) if kind in sections else b"" for kind in (MASK, WEIGHTS, OWN)
+        )
+        return decode_session(masks, weights, own, ledger, self.videos[session].frames)
+
+    def _strict(self, session: int) -> StrictFrames | None:
+        sections = self._sections[session]
+        if STRICT not in sections:
+            return None
+        with _named(self.path):
+            return StrictFrames.from_bytes(self._read(sections, STRICT), self.videos[session].frames)
+
+    def _strict_network(self, session: int, exponents: Exponents, device: torch.device | str) -> StrictNetwork:
+        form = self.architecture
+        with _named(self.path):
+            try:
+                return StrictNetwork(
+                    form.backbone, form.size, form.sessions or 1, self.subnetwork(session), exponents, device
+                )
+            except ConfigError as error:
+                raise BitstreamError(str(error)) from error
+
+    def _read(self, sections: Mapping[int, Section], kind: int) -> bytes:
+        if kind not in sections:
+            raise BitstreamError(f"a session lacks its record of kind {kind:#x}")
+        return self._container.read(sections[kind])
+
+
+def first_records(architecture: Architecture, notes: Mapping[str, str]) -> list[Record]:
+    """What a library begins with."""
+    return [Record(ARCHITECTURE, 0, architecture.to_bytes()), Record(META, 0, meta_to_bytes(notes))]
+
+
+def session_records(
+    record: SessionRecord,
+    ledger: Ledger,
+    video: Video,
+    draws: Draws,
+) -> list[Record]:
+    """What a session adds to a library, but for its strict frames.
+
+    Args:
+        record: of the session, with its weights.
+        ledger: of the sessions before; it is not changed.
+        video: of the session.
+        draws: of the session.
+
+    Raises:
+        BitstreamError: the record's numbers do not fit their steps.
+    """
+    session = len(ledger)
+    payloads = encode_session(record, ledger, draws)
+    records = [Record(VIDEO, session, video.to_bytes())]
+    records += [
+        Record(kind, session, payload) for kind, payload in zip((MASK, WEIGHTS, OWN), payloads, strict=True) if payload
+    ]
+    return records
+
+
+def strict_record(architecture: Architecture, subnetwork: Subnetwork, session: int, frames: int) -> list[Record]:
+    """The record of a session's strict frames; none, and a line in the log, where the network has no strict profile.
+
+    Args:
+        architecture: of the library.
+        subnetwork: of the session.
+        session: its index.
+        frames: of its video.
+    """
+    network = architecture.backbone, architecture.size, architecture.sessions or 1, subnetwork
+    try:
+        exponents = calibrate(*network, session, frames)
+        hashes = StrictNetwork(*network, exponents).frame_hashes(session, frames)
+    except ConfigError as error:
+        log.info("no strict profile: %s", error)
+        return []
+    return [Record(STRICT, session, StrictFrames(exponents, tuple(hashes)).to_bytes())]
+
+
+def _by_session(container: Container) -> list[dict[int, Section]]:
+    """Sections by session and kind; of notes, which any session may have more of, the latest."""
+    sessions: dict[int, dict[int, Section]] = {}
+    for section in container.sections:
+        if section.version != 1:
+            raise BitstreamError(
+                f"a record of kind {section.kind:#x} has version {section.version}; a newer vcl reads it"
+            )
+        of_session = sessions.setdefault(section.session, {})
+        if section.kind in of_session and section.kind != META:
+            raise BitstreamError(f"session {section.session} has two records of kind {section.kind:#x}")
+        of_session[section.kind] = section
+    if sorted(sessions) != list(range(len(sessions))):
+        raise BitstreamError(f"sessions must be numbered from 0, got {sorted(sessions)[:8]}")
+    if not sessions:
+        raise BitstreamError("it has no session")
+    return [sessions[session] for session in range(len(sessions))]
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error begin with the file's name."""
+    try:
+        yield
+    except BitstreamError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise BitstreamError(f"{path}: {error}") from error
