@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vcl.errors import ConfigError, VclError
 from vcl.profiling import BENCHMARKS, run_benchmark
+from vcl.profiling.codec import coder_row
 from vcl.profiling.machine import Peak, peak
 from vcl.profiling.sessions import cut
 from vcl.profiling.subjects import PlainNerv, closed_ledger, our_steps, plain
@@ -20,6 +21,11 @@ from vcl.sessions.methods import METHODS
 from vcl.video.cache import Clip
 
 pytestmark = pytest.mark.process
+
+CODED = [
+    *(f"{name} {bits} bit" for name in ("Gauss", "Laplace") for bits in (4, 6, 8)),
+    *("mask 0.1", "mask 0.3", "mask 0.5", "mask 0.3, initial scores"),
+]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,7 @@ pytestmark = pytest.mark.process
         ("decode", ["plain dense", "wsn", "pfnr"]),
         ("evaluate", ["decode", "decode, round, hash", "decode, round, hash, measure"]),
         ("loader", ["step", "its batch", "command to first step"]),
+        ("codec", [f"{name}: {coder}" for name in CODED for coder in ("zlib", "vcl")]),
         ("sessions", ["a step of session 0", "a step of session 2", "session 0", "session 1", "session 2"]),
     ],
 )
@@ -56,7 +63,7 @@ def test_a_session_before_leaves_what_the_method_learns_from(tiny_config):
 
 
 def test_the_table_of_benchmarks_is_whole():
-    assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "evaluate", "loader", "sessions"}
+    assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "evaluate", "loader", "codec", "sessions"}
 
 
 @pytest.mark.parametrize(
@@ -162,6 +169,19 @@ def test_the_baseline_has_the_weights_of_our_dense_network(tiny_config):
         frame = ours(Query.of_video(0, range(1, 2), 4).tensor())
         torch.testing.assert_close(frame, theirs(torch.cat((time, session), dim=1)))
     assert embedding.shape == (config.train.batch, 4 * config.backbone.levels)
+
+
+def test_a_row_of_a_coder_by_hand():
+    writes = Measured(wall=[2.0, 4.0, 3.0], cpu=[0.5, 1.0, 2.0], flop=0, bytes=0, peak=None)
+    reads = Measured(wall=[1.0, 1.0, 1.0], cpu=[0.5, 0.25, 1.0], flop=0, bytes=0, peak=None)
+    row = coder_row("a", 1_000_000, 150_000, 10**6, (writes, reads), (reads, reads))
+    assert row == Row("a", 4000.0, 2.0, 1.5, more=row.more)
+    assert row.more == {
+        "bits_per_symbol": 1.2,
+        "percent_over_entropy": pytest.approx(20),
+        "million_written_per_cpu_second": 2.0,
+        "million_read_per_cpu_second": 4.0,
+    }
 
 
 def test_a_peak_is_a_rate():

@@ -21,6 +21,7 @@ BENCHMARKS = {
     "decode": "frames per second of a session, against the plain dense network",
     "evaluate": "measuring a video for the matrix, against decoding it",
     "loader": "loading a batch, against a training step, and the time from the command to the first step",
+    "codec": "coding weights and masks of the network's size, against zlib and against their entropy",
     "sessions": "the cost of a session after many others",
 }
 """Name of a benchmark to what it measures."""
