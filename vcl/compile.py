@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ from vcl.subnet.ledger import Ledger, Subnetwork
 from vcl.subnet.record import SessionRecord
 from vcl.video.cache import Clip
 from vcl.video.pixels import stored_frames, to_uint8
-from vcl.video.source import VideoSource
 
 
 def compile_videos(

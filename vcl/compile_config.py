@@ -11,10 +11,10 @@ from vcl import backbones
 from vcl import config as configs
 from vcl.codec.library import Library
 from vcl.config import NervConfig, RunConfig, StreamConfig
-from vcl.config.quality import library_settings, padded_size
 from vcl.config.rules import require
 from vcl.datasets.fitted import largest_size, sources_of
 from vcl.errors import BitstreamError, ConfigError
+from vcl.quality import library_settings, padded_size
 from vcl.yaml_text import YamlError, parse_yaml
 
 
@@ -27,7 +27,7 @@ def config_for(
         videos: files or folders of frames; the largest gives the network its size, unless ``stream.size`` is set.
         path: a config file, if any.
         settings: ``key=value`` words.
-        quality: one of ``vcl.config.quality.QUALITIES``; sets what neither the file nor a word sets.
+        quality: one of ``vcl.quality.QUALITIES``; sets what neither the file nor a word sets.
 
     Raises:
         ConfigError: a setting is refused, or the method cannot fill a library.

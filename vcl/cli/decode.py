@@ -120,9 +120,7 @@ def _write_videos(arguments: argparse.Namespace) -> None:
     tell(f"{out}: {frames} frames of {of}{speed}")
 
 
-def _counted(
-    frames_of: FramesOf, video: Wanted, progress: Callable[[str, int, int | None], None]
-) -> Iterator[Tensor]:
+def _counted(frames_of: FramesOf, video: Wanted, progress: Callable[[str, int, int | None], None]) -> Iterator[Tensor]:
     """The frames wanted of a video, counted as they are decoded."""
     done = 0
     progress(video.name, 0, len(video.frames))

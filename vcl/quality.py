@@ -93,7 +93,9 @@ def library_settings(
     }
     if given.get("backbone", {}).get("name", "nerv") == "nerv":
         scale = max(1.0, math.prod(size) / _REFERENCE_PIXELS) ** 0.25
-        widths = {name: 4 * round(getattr(chosen, name) * scale / 4) for name in ("stem_width", "channels", "lower_width")}
+        widths = {
+            name: 4 * round(getattr(chosen, name) * scale / 4) for name in ("stem_width", "channels", "lower_width")
+        }
         settings["backbone"] = {**widths, "strides": strides_for(size)}
     for section, values in given.items():
         settings[section] = {**settings.get(section, {}), **values}
