@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vcl import backbones
 from vcl import config as configs
@@ -60,9 +61,11 @@ def config_of_library(library: Library, settings: Sequence[str] = ()) -> RunConf
     if text is None:
         raise BitstreamError(f"{library.path} cannot take another video: it does not say how it was trained")
     try:
-        stored = parse_yaml(text)
+        stored: Any = parse_yaml(text)
+        if not isinstance(stored, dict):
+            raise YamlError("they must be keys and values")
         before = configs.from_dict(stored)
-    except (YamlError, ConfigError, AttributeError) as error:
+    except (YamlError, ConfigError) as error:
         raise BitstreamError(f"{library.path} has settings that cannot be used: {error}") from error
     for section, values in configs.settings_of(None, settings).items():
         stored[section] = {**stored.get(section, {}), **values}

@@ -194,6 +194,7 @@ def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:
 
 
 def session_event(session: int, video: str, trainer: Trainer) -> Event:
+    """What there is to say of a session that the trainer has just closed."""
     shares = [asdict(share) for share in trainer.ledger.shares()]
     quantisation = trainer.quantisation
     return {

@@ -51,8 +51,8 @@ def _add_compile(commands: Commands) -> None:
         "--quality",
         choices=QUALITIES,
         default="medium",
-        help=f"what neither the config nor a setting sets, for frames of 180 x 320; widths grow with the fourth root of "
-        f"the pixels (default: medium). {presets}",
+        help=f"what neither the config nor a setting sets, for frames of 180 x 320; widths grow with the fourth root "
+        f"of the pixels (default: medium). {presets}",
     )
     _add_training(parser)
     parser.set_defaults(do=_compile, goes_on=True)
@@ -70,12 +70,12 @@ def _add_append(commands: Commands) -> None:
     parser.add_argument(
         "first",
         metavar="VIDEO",
-        help="a video file, a folder of frames, or for a run the name of a video in its benchmark; a library takes several",
+        help="a video file, a folder of frames, or for a run the name of a video in its benchmark; several for a library",
     )
     add_settings(
         parser,
-        "more videos; and for a library settings of these videos, such as train.epochs=20, for a run those that change no "
-        "result, such as stream.root=DIR where its videos have moved",
+        "more videos; and for a library settings of these videos, such as train.epochs=20, for a run those that change "
+        "no result, such as stream.root=DIR where its videos have moved",
     )
     _add_training(parser)
     parser.set_defaults(do=_append, goes_on=True)
@@ -111,9 +111,9 @@ def _add_info(commands: Commands) -> None:
     parser = commands.add_parser(
         "info",
         help="show what a library holds, and what it costs",
-        description="Show of each video of a library its size, length, rate and quality, and its bytes: those of masks, "
-        "of weights, and of all else. 'bpp' are bits per pixel of the video; 'so far' counts all bytes and all pixels up "
-        "to it.",
+        description="Show of each video of a library its size, length, rate and quality, and its bytes: those of "
+        "masks, of weights, and of all else. 'bpp' are bits per pixel of the video; 'so far' counts all bytes and all "
+        "pixels up to it.",
         epilog="Example: vcl info pets.vcl --json",
     )
     parser.add_argument("library", type=path_word, metavar="LIBRARY", help="a library file")

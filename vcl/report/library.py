@@ -93,7 +93,7 @@ def library_data(library: Library) -> dict[str, Any]:
 def library_text(library: Library) -> str:
     """A library as a table, with a line for each video and one for all."""
     data = library_data(library)
-    rows = [_HEAD]
+    rows: list[tuple[str, ...]] = [_HEAD]
     for video in data["videos"]:
         height, width = video["size"]
         quality = "" if video[PSNR.name] is None else f"{video[PSNR.name]:.2f}"
