@@ -139,8 +139,13 @@ def _work_folder(library: Path) -> Iterator[Path]:
         with exclusive_lock(folder, LibraryInUseError):
             if not (folder / LOCK_NAME).exists():
                 raise LibraryInUseError(f"{library} is in use: another process has just finished it; try again")
-            yield folder
-            shutil.rmtree(folder)
+            finished = False
+            try:
+                yield folder
+                finished = True
+            finally:
+                if finished or not any(path.is_dir() for path in folder.iterdir()):  # No session that can go on.
+                    shutil.rmtree(folder)
     except OSError as error:
         raise BitstreamError(f"{library} cannot be written ({error.strerror or error})") from error
 

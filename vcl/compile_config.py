@@ -67,15 +67,22 @@ def config_of_library(library: Library, settings: Sequence[str] = ()) -> RunConf
         before = configs.from_dict(stored)
     except (YamlError, ConfigError) as error:
         raise BitstreamError(f"{library.path} has settings that cannot be used: {error}") from error
-    for section, values in configs.settings_of(None, settings).items():
+    replaced = configs.settings_of(None, settings)
+    for section, name in (("method", before.method.name), ("backbone", before.backbone.name)):
+        if replaced.get(section, {}).get("name", name) != name:
+            raise _other_network(library, f"{section}.name")
+    for section, values in replaced.items():
         stored[section] = {**stored.get(section, {}), **values}
     config = _without_videos(configs.from_dict(stored))
     form = library.architecture
-    if (config.backbone, config.stream.size, config.method.name) != (form.backbone, form.size, before.method.name):
-        key = (configs.first_difference(before, config) or ("backbone",))[0]
-        raise ConfigError(f"{key} must stay what it is in {library.path}: all its videos share one network and method")
+    if (config.backbone, config.stream.size) != (form.backbone, form.size):
+        raise _other_network(library, (configs.first_difference(before, config) or ("backbone",))[0])
     check_config(config)
     return config
+
+
+def _other_network(library: Library, key: str) -> ConfigError:
+    return ConfigError(f"{key} must stay what it is in {library.path}: all its videos share one network and method")
 
 
 def config_to_store(config: RunConfig) -> str:

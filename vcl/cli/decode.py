@@ -32,8 +32,8 @@ def add_decode_command(commands: Commands) -> None:
         "decode",
         help="write the videos of a library or a run as mp4, mkv, y4m or PNG images",
         description="Decode videos of a library, or of a run, finished or not, from what is saved there. A name that "
-        "ends in .mp4 (H.264), .mkv (FFV1, every pixel kept), .y4m or .npy (every pixel kept) is a video file, any other a "
-        "folder, of PNG images unless --format says otherwise.",
+        "ends in .mp4 (H.264), .mkv (FFV1, every pixel kept), .y4m or .npy (every pixel kept) is a video file, any "
+        "other a folder, of PNG images unless --format says otherwise.",
         epilog="Example: vcl decode library.vcl --session dog -o dog.mp4",
     )
     decode.add_argument("run", type=path_word, metavar="LIBRARY|RUN", help="a library file or a run folder")

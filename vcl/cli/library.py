@@ -70,7 +70,7 @@ def _add_append(commands: Commands) -> None:
     parser.add_argument(
         "first",
         metavar="VIDEO",
-        help="a video file, a folder of frames, or for a run the name of a video in its benchmark; several for a library",
+        help="a video file, or a folder of frames; for a run also the name of a video in its benchmark",
     )
     add_settings(
         parser,
