@@ -15,7 +15,6 @@ from vcl.rundir import RunFolder
 from vcl.sessions.methods import METHODS
 from vcl.sessions.strategy import VideoStrategy
 from vcl.sessions.trainer import build as build_strategy
-from vcl.subnet.ledger import Ledger
 
 TINY = NervConfig(levels=4, stem_width=8, channels=6, strides=(2, 2), lower_width=4)
 SMALL = {"nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6}}

@@ -15,7 +15,7 @@ from torch import Tensor
 from vcl.codec.container import Container
 from vcl.codec.container_layout import Section
 from vcl.codec.container_writer import Record
-from vcl.codec.decode import decode_session
+from vcl.codec.decode import LayerBits, decode_session
 from vcl.codec.encode import Draws, encode_session
 from vcl.codec.fields import FieldReader
 from vcl.codec.payloads import (
@@ -74,6 +74,28 @@ class StrictFrames:
         return cls(exponents, hashes)
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a session in the file.
+
+    Args:
+        masks: of its masks.
+        weights: of the weights that it claimed, with their steps.
+        side: of everything else: its own tensors, its video, frame hashes, and what holds the file together.
+        layers: bits of masks and weights by layer, as they were coded.
+    """
+
+    masks: int
+    weights: int
+    side: int
+    layers: LayerBits
+
+    @property
+    def total(self) -> int:
+        """Bytes of all kinds."""
+        return self.masks + self.weights + self.side
+
+
 class Library:
     """An open library; any number of processes may have it open.
 
@@ -97,6 +119,7 @@ class Library:
             raise BitstreamError("two videos have one name")
         self._ledger: Ledger | None = None
         self._checked: dict[int, Subnetwork] = {}
+        self._layer_bits: dict[int, LayerBits] = {}
 
     @classmethod
     def open(cls, path: Path) -> Library:
@@ -262,12 +285,30 @@ class Library:
             raise VideoError(f"{rule}, got {only.start}..{only.stop - 1}")
         return video
 
+    def footprints(self) -> list[Footprint]:
+        """What every session takes; all of them are decoded.
+
+        Raises:
+            BitstreamError: one is damaged.
+        """
+        self.ledger()
+        starts = [0, *(max(section.end for section in sections.values()) for sections in self._sections)]
+        footprints = []
+        for session, sections in enumerate(self._sections):
+            masks, weights = (sections[kind].length if kind in sections else 0 for kind in (MASK, WEIGHTS))
+            last = session == len(self._sections) - 1
+            end = self._container.end if last else starts[session + 1]
+            total = end - starts[session]
+            footprints.append(Footprint(masks, weights, total - masks - weights, self._layer_bits[session]))
+        return footprints
+
     def _record(self, session: int, ledger: Ledger) -> SessionRecord:
         sections = self._sections[session]
         masks, weights, own = (
             self._container.read(sections[kind]) if kind in sections else b"" for kind in (MASK, WEIGHTS, OWN)
         )
-        return decode_session(masks, weights, own, ledger, self.videos[session].frames)
+        record, self._layer_bits[session] = decode_session(masks, weights, own, ledger, self.videos[session].frames)
+        return record
 
     def _strict(self, session: int) -> StrictFrames | None:
         sections = self._sections[session]

@@ -128,7 +128,7 @@ class Ledger:
         return record
 
     def append(self, record: SessionRecord) -> None:
-        """Add the record of a session that was closed before.
+        """Add the record of a session that was closed before; without weights where a later one has overwritten them.
 
         Raises:
             ValueError: it does not belong after the records here: a tensor is missing, is of no layer of the network or
@@ -137,7 +137,8 @@ class Ledger:
         masked = self.shapes if self.state_kind == "shared_masked" else {}
         masks = {name: _unpacked(record, name, shape) for name, shape in masked.items()}
         new = {name: mask & ~self._sealed[name] for name, mask in masks.items()}
-        for name, shape in self.shapes.items():
+        overwritten = self.state_kind == "shared_latest" and not record.values
+        for name, shape in ({} if overwritten else self.shapes).items():
             _check_length(name, record.values, int(new[name].sum()) if masked else shape.numel())
         if others := {*record.values, *record.masks} - self.shapes.keys():
             raise ValueError(f"{min(others)} is no layer of the network")
