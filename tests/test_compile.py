@@ -10,10 +10,10 @@ import torch
 from conftest import moving_wave
 from library_videos import SMALL, own_videos
 
-from vcl import compile as engine
 from vcl.codec import container_writer
 from vcl.codec.library import Library
-from vcl.compile_config import config_for
+from vcl.compile.growth import _placeholder
+from vcl.compile.settings import config_for
 from vcl.config import to_yaml
 from vcl.datasets.fitted import FittedVideo, fitted_size
 from vcl.errors import BitstreamError, ConfigError, LibraryInUseError, VclError, VideoError
@@ -339,6 +339,6 @@ def test_a_config_file_stands_between_the_quality_and_the_words(tmp_path, videos
 
 def test_earlier_videos_are_never_looked_at(compiled, tmp_path):
     video = Library.open(compiled).videos[0]
-    clip = engine._placeholder(video, (32, 48))
+    clip = _placeholder(video, (32, 48))
     assert clip.frames.shape == (5, 3, 32, 48)
     assert not any(clip.frames.strides)

@@ -26,6 +26,8 @@ def compile(
     settings: Sequence[str] = (),
     quality: str = "medium",
     strict: bool = True,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Library:
     """Train one network on videos, one after the other, and write it as a library; or go on where that was stopped.
@@ -37,17 +39,20 @@ def compile(
         settings: such as ``train.epochs=20``; they win over the file.
         quality: ``low``, ``medium`` or ``high``: what neither sets.
         strict: also store what the frames decode to on every machine.
+        target_bpp: bits per pixel to be reached; a miss is logged, as one of ``target_psnr`` is.
+        target_psnr: of each video, dB; for one of both at most.
         listeners: get the events of training, as those of a run.
 
     Raises:
         VclError: one of its children, each one line; the library holds all sessions that were finished.
     """
     from vcl.compile import compile_videos
-    from vcl.compile_config import config_for
+    from vcl.compile.settings import config_for
+    from vcl.compile.targets import Target
 
-    paths = [_path(video) for video in videos]
-    chosen = config_for(paths, None if config is None else _path(config), settings, quality)
-    return compile_videos(paths, _path(library), chosen, listeners, strict)
+    paths, target = [_path(video) for video in videos], Target(target_bpp, target_psnr)
+    chosen = config_for(paths, None if config is None else _path(config), settings, quality, target)
+    return compile_videos(paths, _path(library), chosen, listeners, strict, target)
 
 
 def append(
@@ -56,6 +61,8 @@ def append(
     *,
     settings: Sequence[str] = (),
     strict: bool = True,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Library:
     """Train a library on more videos; every byte that it holds stays as it is.
@@ -65,14 +72,18 @@ def append(
         videos: as for ``compile``.
         settings: for these videos; all others are those of the library.
         strict: as for ``compile``.
+        target_bpp: as for ``compile``, of these videos.
+        target_psnr: as for ``compile``.
         listeners: as for ``compile``.
 
     Raises:
         VclError: as ``compile``.
     """
     from vcl.compile import append_videos
+    from vcl.compile.targets import Target
 
-    return append_videos(_path(library), [_path(video) for video in videos], settings, listeners, strict)
+    paths, target = [_path(video) for video in videos], Target(target_bpp, target_psnr)
+    return append_videos(_path(library), paths, settings, listeners, strict, target)
 
 
 def decode(

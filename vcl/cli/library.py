@@ -83,6 +83,20 @@ def _add_append(commands: Commands) -> None:
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--target-bpp",
+        type=float,
+        metavar="X",
+        help="bits per pixel over these videos: a new library's widths follow from an estimate, unless they are set, "
+        "and each session's bits (4 to 8 a weight) from its code lengths. A miss by more than 5 %% is explained",
+    )
+    parser.add_argument(
+        "--target-psnr",
+        type=float,
+        metavar="DB",
+        help="of each of these videos: one that falls short is trained anew with twice the passes, up to three times. "
+        "A miss is explained",
+    )
+    parser.add_argument(
         "--no-strict",
         dest="strict",
         action="store_false",
@@ -148,12 +162,15 @@ def _compile(arguments: argparse.Namespace) -> None:
     log.info("compiling %s into %s", ", ".join(map(str, videos)), arguments.out)  # Before torch is loaded.
 
     from vcl.compile import compile_videos
-    from vcl.compile_config import config_for
+    from vcl.compile.settings import config_for
+    from vcl.compile.targets import Target
 
-    config = config_for(videos, next(iter(configs), None), settings, arguments.quality)
+    target = Target(arguments.target_bpp, arguments.target_psnr)
+    config = config_for(videos, next(iter(configs), None), settings, arguments.quality, target)
     height, width = config.stream.size
     log.info("%s, frames of %d x %d, %d epochs", config.method.name, width, height, config.train.epochs)
-    _watched(arguments, lambda listeners: compile_videos(videos, arguments.out, config, listeners, arguments.strict))
+    strict, out = arguments.strict, arguments.out
+    _watched(arguments, lambda listeners: compile_videos(videos, out, config, listeners, strict, target))
 
 
 def _append(arguments: argparse.Namespace) -> None:
@@ -170,8 +187,10 @@ def _append(arguments: argparse.Namespace) -> None:
     log.info("appending %s to %s", ", ".join(map(str, videos)), arguments.run)
 
     from vcl.compile import append_videos
+    from vcl.compile.targets import Target
 
-    _watched(arguments, lambda listeners: append_videos(arguments.run, videos, settings, listeners, arguments.strict))
+    target, strict = Target(arguments.target_bpp, arguments.target_psnr), arguments.strict
+    _watched(arguments, lambda listeners: append_videos(arguments.run, videos, settings, listeners, strict, target))
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -41,6 +41,11 @@ class FittedVideo:
         height, width = self.clip.frames.shape[2:]
         return height, width
 
+    @property
+    def pixels(self) -> int:
+        """Of all frames."""
+        return len(self.clip.frames) * self.size[0] * self.size[1]
+
     def padded(self, size: tuple[int, int]) -> Clip:
         """As the network learns it: the last row and the last column are repeated downwards and to the right.
 

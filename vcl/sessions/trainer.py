@@ -21,7 +21,7 @@ from vcl.sessions.experience import video_stream
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.probe import Probe
-from vcl.sessions.quantising import Quantisation, QuantisedTraining
+from vcl.sessions.quantising import MeanBits, Quantisation, QuantisedTraining
 from vcl.sessions.schedule import WarmupCosine
 from vcl.sessions.sealed import load_sealed
 from vcl.sessions.strategy import VideoStrategy
@@ -90,6 +90,11 @@ class Trainer:
         """What the integers of the latest session cost; None where its weights are float32."""
         plugin = self._strategy.quantised_training
         return None if plugin is None else plugin.result
+
+    def choose_bits(self, mean_bits: MeanBits) -> None:
+        """Let something else than ``method.bits`` decide on the bits of integers; nothing is done for float32."""
+        if (plugin := self._strategy.quantised_training) is not None:
+            plugin.mean_bits = mean_bits
 
     @property
     def trained_on(self) -> int:

@@ -11,16 +11,21 @@ from typing import Any
 from vcl import backbones
 from vcl import config as configs
 from vcl.codec.library import Library
+from vcl.compile.targets import NO_TARGET, Target, fitted_widths
 from vcl.config import NervConfig, RunConfig, StreamConfig
 from vcl.config.rules import require
-from vcl.datasets.fitted import largest_size, sources_of
+from vcl.datasets.fitted import fitted_videos, largest_size, sources_of
 from vcl.errors import BitstreamError, ConfigError
 from vcl.quality import library_settings, padded_size
 from vcl.yaml_text import YamlError, parse_yaml
 
 
 def config_for(
-    videos: Sequence[Path], path: Path | None = None, settings: Sequence[str] = (), quality: str = "medium"
+    videos: Sequence[Path],
+    path: Path | None = None,
+    settings: Sequence[str] = (),
+    quality: str = "medium",
+    target: Target = NO_TARGET,
 ) -> RunConfig:
     """The settings of a new library.
 
@@ -29,6 +34,7 @@ def config_for(
         path: a config file, if any.
         settings: ``key=value`` words.
         quality: one of ``vcl.quality.QUALITIES``; sets what neither the file nor a word sets.
+        target: one of bits per pixel scales the widths, unless some are set.
 
     Raises:
         ConfigError: a setting is refused, or the method cannot fill a library.
@@ -43,7 +49,13 @@ def config_for(
         config = replace(config, stream=replace(config.stream, size=padded_size(size, strides)))
     config = backbones.resolved(config)
     check_config(config)
-    return _without_videos(config)
+    config = _without_videos(config)
+    if target.bpp is not None and not given.get("backbone", {}).keys() & set(config.backbone.widths):
+        fitted = fitted_videos(sources_of(videos), config.stream)
+        total = target.bpp * sum(video.pixels for video in fitted) / 8
+        lengths = [len(video.clip.frames) for video in fitted]
+        config = replace(config, backbone=fitted_widths(config, lengths, total))
+    return config
 
 
 def config_of_library(library: Library, settings: Sequence[str] = ()) -> RunConfig:
