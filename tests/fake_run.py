@@ -81,11 +81,12 @@ def fill(folder, matrix, state_kind="shared_masked", scale=1):
 
 
 def footprint(matrix, state_kind="shared_masked", scale=1):
-    """Weights of 400, 300, 200... bytes, masks of 13, 36 bytes of side data a session, and a container of 500."""
+    """Weights of 400, 300, 200... bytes, masks of 13, and side data of 36 a session and of 500 once."""
     sessions, last = [], len(matrix["rows"]) - 1
     for s, name in enumerate(matrix["videos"][: last + 1]):
         overwritten = state_kind == "shared_latest" and s < last
-        weights = {} if overwritten else {"stem": 4 * (100 - 25 * s) * scale}
-        masks = {"stem": 13} if state_kind == "shared_masked" else {}
-        sessions.append(SessionBytes(name, masks, weights, {}, 36))
-    return Footprint(tuple(sessions), 500)
+        weight, mask = 0 if overwritten else 4 * (100 - 25 * s) * scale, 13 if state_kind == "shared_masked" else 0
+        sessions.append(
+            SessionBytes(name, weight, mask, 36 + 500 * (s == 0), {"stem": {"weight": weight, "mask": mask}})
+        )
+    return Footprint(tuple(sessions))
