@@ -7,12 +7,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 from codec.mutator import assemble
 from codec.payload_mutator import ARCHITECTURE, VIDEO, mutated
-from codec.random_sessions import architecture_of, session_appends
+from codec.random_sessions import NETWORK, architecture_of, session_appends, video_of, write_library
 
-from vcl.codec.library import Library
-from vcl.errors import BitstreamError, VideoError
+from vcl.backbones import build
+from vcl.codec.encode import Draws
+from vcl.codec.library import Library, first_records, session_records
+from vcl.codec.strict import Exponents, StrictNetwork
+from vcl.config import NervConfig
+from vcl.errors import BitstreamError, ConfigError, VideoError
+from vcl.subnet.ledger import Ledger, Subnetwork
 
 SESSIONS = [{"seed": 1, "frames": 2}, {"seed": 2, "frames": 2, "unit": ["weight", "row", "kernel"]}]
 KINDS = ["shared_masked", "residual", "shared_latest", "per_session"]
@@ -84,7 +90,7 @@ def with_right_hashes(appends, path):
         library = Library.open(path)
         last = len(library.videos) - 1
         hashes = [library.ledger(last).subnetwork(session).sha256() for session in range(last + 1)]
-    except (BitstreamError, KeyError):
+    except BitstreamError:
         return appends
     return [
         [
@@ -132,3 +138,54 @@ def test_changed_payloads_are_refused_or_decode_to_the_frames_that_were_written(
 @pytest.mark.parametrize("kind", KINDS)
 def test_twenty_five_thousand_changed_libraries_of_each_kind_are_refused_or_decode_to_their_frames(tmp_path, kind):
     assert refusals(tmp_path / "a.vcl", kind, range(1000, 26_000)) > 17_500
+
+
+def constant_library(path, architecture, sessions):
+    """A library all of whose numbers are zero, which takes next to nothing in a file."""
+    ledger, appends = Ledger(architecture.network().layout(), architecture.state_kind), []
+    layout = ledger.layout
+    steps = {f"weight/{name}": torch.ones(shape[layout.rows[name]]) for name, shape in layout.weights.items()}
+    steps |= {f"session/{name}": torch.ones(shape[0]) for name, shape in layout.session.items()}
+    for number in range(sessions):
+        before = Ledger(layout, ledger.state_kind)
+        for record in ledger.records():
+            before.append(record)
+        own = {name: torch.zeros(shape) for name, shape in layout.session.items()}
+        record = ledger.seal({name: torch.zeros(shape) for name, shape in ledger.shapes.items()}, {}, own, steps=steps)
+        video = video_of(number, ledger, 1, architecture.size)
+        appends.append(session_records(record, before, video, Draws(0, number)))
+    write_library(path, [[*first_records(architecture, {}), *appends[0]], *appends[1:]])
+    return ledger
+
+
+@pytest.mark.parametrize("kind", ["per_session", "residual"])
+def test_a_small_file_that_decodes_to_much_is_refused(tmp_path, kind):
+    """Two sessions of 50 KB of numbers in a file of 3 KB are fine, and three of 6 MB are not."""
+    usual, large = architecture_of(kind, stem_width=100), architecture_of(kind, stem_width=14_000)
+    ledger = constant_library(tmp_path / "a.vcl", usual, 2)
+    Library.open(tmp_path / "a.vcl").verify()
+    assert Library.open(tmp_path / "a.vcl").subnetwork(1).sha256() == ledger.subnetwork(1).sha256()
+    constant_library(tmp_path / "b.vcl", large, 3)
+    with pytest.raises(BitstreamError, match=r"b\.vcl: sessions 0 to \d of so short a library must decode to at most"):
+        Library.open(tmp_path / "b.vcl").verify()
+
+
+@pytest.mark.parametrize(
+    ("size", "knobs", "rule"),
+    [
+        ((2, 8192), {"strides": (1,), "channels": 1}, "operators of at most 4096 pixels a side, got 8192 in"),
+        (
+            (1, 8192),
+            {"strides": (1,), "channels": 228, "stem_width": 1, "operator_block": 0},
+            "rows of at most 16777216",
+        ),
+    ],
+)
+def test_networks_whose_strict_frames_would_take_gigabytes_have_none(size, knobs, rule):
+    with torch.device("meta"):
+        layout = build(NervConfig(**{**vars(NETWORK), **knobs}), size, 1).layout()
+    weights = {name: torch.zeros(shape) for name, shape in layout.weights.items()}
+    own = {name: torch.zeros(shape) for name, shape in layout.session.items()}
+    exponents = Exponents((1,) * (4 if knobs.get("operator_block", 1) else 3))
+    with pytest.raises(ConfigError, match=rule):
+        StrictNetwork(NervConfig(**{**vars(NETWORK), **knobs}), size, 1, Subnetwork(weights, own, {}), exponents)
