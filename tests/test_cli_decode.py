@@ -113,7 +113,10 @@ def test_a_name_that_looks_like_a_number_is_a_name_first(tmp_path, tiny_config, 
         (["--video", "-1", "-o", "a.mkv"], "has no video -1; it has clip0, clip1, clip2"),
         (["--video", "dog", "--after", "9", "-o", "a.mkv"], "has no video 9; it has clip0, clip1, clip2"),
         (["--video", "2", "--after", "0", "-o", "a.mkv"], "clip2 is session 2, which is still to come after session 0"),
-        (["-o", "a.mkv"], "--out is one file for 3 videos (clip0, clip1, clip2): choose one with --video, or a folder"),
+        (
+            ["-o", "a.mkv"],
+            "--out is one file for 3 videos (clip0, clip1, clip2): choose one with --session, or a folder",
+        ),
         (
             ["--video", "0", "-o", "a.avi"],
             "--out must end in .mp4, .mkv, .y4m, .npy, or be a folder, with / at its end ",

@@ -14,7 +14,7 @@ from vcl.cli import main
 from vcl.cli.common import tell
 from vcl.errors import CacheError, ConfigError
 from vcl.home import lend_home
-from vcl.run import _stopping_gently
+from vcl.run import stopping_gently
 from vcl.video.cache import cache_folder
 
 LIST = [sys.executable, "-m", "vcl", "data", "list"]
@@ -154,7 +154,7 @@ def test_a_terminal_that_closes_stops_a_run_gently_but_not_under_nohup(ignored):
     trainer = type("Trainer", (), {"checkpoints": checkpoints})
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
-        with _stopping_gently(trainer):
+        with stopping_gently(trainer):
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -9,7 +9,7 @@ from vcl import __version__, backbones
 from vcl.atomic_file import draft_folder
 from vcl.codec import container_writer
 from vcl.codec.container_writer import Record
-from vcl.codec.encode import Draws, Footprint
+from vcl.codec.encode import Draws
 from vcl.codec.library import first_records, session_records, strict_record
 from vcl.codec.payloads import Architecture, Video
 from vcl.config import RunConfig, store
@@ -32,7 +32,6 @@ def export(
     strict: bool = True,
     overwrite: bool = False,
     progress: Progress = lambda *_: None,
-    footprints: list[Footprint] | None = None,
 ) -> None:
     """Write what a run has sealed as a library: a commit for every session.
 
@@ -44,7 +43,6 @@ def export(
         strict: also take the frame hashes of the strict profile, for which every video is decoded twice.
         overwrite: replace a file that exists.
         progress: told of each session.
-        footprints: gets the bytes of each session.
 
     Raises:
         VclError: one of its children: there is nothing to export, a session is damaged, or the file cannot be written.
@@ -55,7 +53,7 @@ def export(
     try:
         with draft_folder(path) as drafts:
             draft = drafts / path.name
-            for number, records in enumerate(_commits(SealedSessions(folder), strict, progress, footprints)):
+            for number, records in enumerate(_commits(SealedSessions(folder), strict, progress)):
                 (container_writer.append if number else container_writer.create)(draft, records)
             draft.replace(path)
     except OSError as error:
@@ -81,9 +79,7 @@ def architecture_of(config: RunConfig, ledger: Ledger, sessions: int) -> Archite
     return Architecture(ledger.state_kind, config.backbone, config.stream.size, counted)
 
 
-def _commits(
-    sealed: SealedSessions, strict: bool, progress: Progress, footprints: list[Footprint] | None
-) -> Iterator[list[Record]]:
+def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterator[list[Record]]:
     folder, config, ledger = sealed.folder, sealed.config, sealed.ledger
     architecture, bounds = architecture_of(config, ledger, sealed.notes[0].sessions), first_bounds(config)
     rows = (folder.matrix() or {"rows": []})["rows"]
@@ -93,14 +89,13 @@ def _commits(
     for session, record in enumerate(ledger.records()):
         name, frames = sealed.notes[session].video, sealed.notes[session].frames
         progress(name, session, len(ledger))
-        psnr = rows[session][PSNR.name][session] if session < len(rows) and rows[session][PSNR.name] else None
+        # What the file decodes: of one network that every session overwrites, videos are as the last one left them.
+        state = len(ledger) - 1 if ledger.state_kind == "shared_latest" else session
+        psnr = rows[state][PSNR.name][session] if state < len(rows) and rows[state][PSNR.name] else None
         rate = rate_of(folder.stream_of(name), name) or RATE
         video = Video(name, frames, config.stream.size, rate, hashes[session], sealed.sha256(session), psnr)
         drawn_by = session if getattr(config.method, "reinit", True) else 0
-        footprint = Footprint()
-        records = session_records(record, before, video, Draws(config.train.seed, drawn_by, bounds), footprint)
-        if footprints is not None:
-            footprints.append(footprint)
+        records = session_records(record, before, video, Draws(config.train.seed, drawn_by, bounds))
         if strict:
             records += strict_record(architecture, ledger.subnetwork(session), session, frames)
         before.append(record)

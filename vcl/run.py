@@ -162,9 +162,9 @@ def _run_sessions(
     log.info("%s recipe: rate %g, %s on %s", train.recipe, train.lr, train.precision, machine["device"])
     for session, clip in enumerate(clips):
         if session == folder.sessions():
-            with _stopping_gently(trainer):
+            with stopping_gently(trainer):
                 record = trainer.train(session)
-            emit(_session_event(session, clip.name, trainer))
+            emit(session_event(session, clip.name, trainer))
             notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.state_kind, record.mask_shapes)
             folder.write_session(session, record.tensors(), notes)
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
@@ -193,7 +193,8 @@ def _check_transfer(config: RunConfig, clips: Sequence[Clip]) -> None:
         require(k <= most, "matrix.transfer_epochs", rule, k)
 
 
-def _session_event(session: int, video: str, trainer: Trainer) -> Event:
+def session_event(session: int, video: str, trainer: Trainer) -> Event:
+    """What there is to say of a session that the trainer has just closed."""
     shares = [asdict(share) for share in trainer.ledger.shares()]
     quantisation = trainer.quantisation
     return {
@@ -214,7 +215,7 @@ def _probed_from_scratch(folder: RunFolder, session: int) -> bool:
 
 
 @contextmanager
-def _stopping_gently(trainer: Trainer) -> Iterator[None]:
+def stopping_gently(trainer: Trainer) -> Iterator[None]:
     """Let the first SIGINT, SIGTERM or SIGHUP wait for the end of a step and save; the second stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -7,7 +7,7 @@ import scalar_rans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcl.codec.masks import MAX_CONTEXTS, pack_mask, score_context, unpack_mask
+from vcl.codec.masks import MAX_CONTEXTS, pack_mask, unpack_mask
 from vcl.codec.tables import normalise
 from vcl.errors import BitstreamError, VclError
 
@@ -54,7 +54,7 @@ def learned(count, seed=0):
     rng = np.random.default_rng(seed)
     initial, sealed = rng.integers(0, 1 << 24, count), rng.random(count) < 0.3
     scores = initial / 2**24 + 0.3 * rng.normal(size=count)
-    return scores > np.quantile(scores, 0.7), score_context(initial) * 2 + sealed
+    return scores > np.quantile(scores, 0.7), (initial >> 19).astype(np.uint8) * 2 + sealed
 
 
 @pytest.mark.parametrize(
@@ -124,30 +124,6 @@ def test_levels_are_fine_enough_at_any_share(ones):
 def test_contexts_in_which_all_entries_agree_cost_a_byte_each():
     context = np.arange(200_000) % 100
     assert pack_mask(context % 2 == 1, context.astype(np.uint8), 100) == bytes([0, 128] * 50)
-
-
-def test_equal_bins_of_initial_scores():
-    initial = np.array([[0, 2**19 - 1, 2**19], [2**23, 2**24 - 2**19, 2**24 - 1]])
-    assert score_context(initial).tolist() == [[0, 0, 1], [16, 31, 31]]
-    assert score_context(initial, 2).tolist() == [[0, 0, 0], [1, 1, 1]]
-    assert score_context(initial.astype(np.int32), 1).tolist() == [[0, 0, 0], [0, 0, 0]]
-    assert score_context(np.array([2**24 - 1], np.uint32), 256).tolist() == [255]
-    assert score_context(initial).dtype == np.uint8
-
-
-@pytest.mark.parametrize(
-    ("initial", "bins", "rule"),
-    [
-        ([0], 0, "bins must be a power of two up to 256, got 0"),
-        ([0], 24, "got 24"),
-        ([0], 512, "got 512"),
-        ([-1, 3], 32, "initial scores must lie in .0, 2..24., got -1 to 3"),
-        ([0, 2**24], 32, "got 0 to 16777216"),
-    ],
-)
-def test_scores_and_bins_out_of_range_are_refused(initial, bins, rule):
-    with pytest.raises(VclError, match=rule):
-        score_context(np.array(initial), bins)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from vcl.cli.common import remark
 from vcl.cli.config import add_config_commands
 from vcl.cli.data import add_data_commands
 from vcl.cli.decode import add_decode_command
+from vcl.cli.library import add_library_commands
 from vcl.cli.parser import Parser, parse
 from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
@@ -94,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vcl {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     add_config_commands(commands)
-    for add in (add_run_commands, add_report_commands, add_decode_command, add_data_commands, add_bench_command):
+    add_run_commands(commands)
+    add_library_commands(commands)
+    for add in (add_report_commands, add_decode_command, add_data_commands, add_bench_command):
         add(commands)
     return parser

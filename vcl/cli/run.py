@@ -1,4 +1,4 @@
-"""``vcl run``, ``append``, ``plan`` and ``grid``."""
+"""``vcl run``, ``plan`` and ``grid``, and ``append`` to a run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 def add_run_commands(commands: Commands) -> None:
     """Add the subcommands that run experiments or estimate what a run needs."""
     _add_run(commands)
-    _add_append(commands)
     _add_plan(commands)
     _add_grid(commands)
 
@@ -62,23 +61,6 @@ def _add_run(commands: Commands) -> None:
     )
     run.add_argument("--quiet", action="store_true", help="print no progress, and no matrix at the end")
     run.set_defaults(do=_run, goes_on=True)
-
-
-def _add_append(commands: Commands) -> None:
-    append = commands.add_parser(
-        "append",
-        help="train a finished run on one more video, as its next session",
-        description="Train a finished run on one more video, as its next session. The videos before keep every bit. "
-        "An appending that was stopped, however it was stopped, goes on when the same command is given.",
-        epilog="Example: vcl append runs/first holiday.mp4",
-    )
-    append.add_argument("run", type=path_word, metavar="RUN", help="a run folder")
-    append.add_argument(
-        "video", metavar="VIDEO", help="a video file, a folder of frames, or the name of a video in the run's benchmark"
-    )
-    add_settings(append, "key=value that changes no result, such as stream.root=DIR where the videos have moved")
-    append.add_argument("--quiet", action="store_true", help="no progress, no matrix at the end")
-    append.set_defaults(do=_append, goes_on=True)
 
 
 def _add_plan(commands: Commands) -> None:
@@ -122,7 +104,7 @@ def _add_grid(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    _refuse_launchers()
+    refuse_launchers()
 
     config = load_config(arguments.config, arguments.setting)
     _refuse_logging_without_client([config])
@@ -140,25 +122,24 @@ def _run(arguments: argparse.Namespace) -> None:
     _train(config, path, partial(run, config, path), arguments.quiet, note)
 
 
-def _append(arguments: argparse.Namespace) -> None:
-    _refuse_launchers()
-
+def append_to_run(arguments: argparse.Namespace, video: str, settings: Sequence[str]) -> None:
+    """``vcl append`` of a video to a run folder."""
     from vcl import config as configs
     from vcl.config.recipes import PAPER
     from vcl.rundir import RunFolder
 
     folder = RunFolder.existing(arguments.run)
     path = folder.path / "config.yaml"
-    config = configs.load(path, arguments.setting, recipe=PAPER) if arguments.setting else folder.config()
+    config = configs.load(path, settings, recipe=PAPER) if settings else folder.config()
     folder.check_config(config)
     _refuse_logging_without_client([config])
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
-    log.info("appending %s to %s", arguments.video, arguments.run)  # Before torch is loaded.
+    log.info("appending %s to %s", video, arguments.run)  # Before torch is loaded.
 
     from vcl.append import append
 
-    _train(config, arguments.run, partial(append, arguments.run, arguments.video, config=config), arguments.quiet)
+    _train(config, arguments.run, partial(append, arguments.run, video, config=config), arguments.quiet)
 
 
 def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool, note: str = "") -> None:
@@ -199,7 +180,7 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _grid(arguments: argparse.Namespace) -> None:
-    _refuse_launchers()
+    refuse_launchers()
 
     from vcl import config as configs
     from vcl.config.rules import require
@@ -237,7 +218,7 @@ def _run_jobs(arguments: argparse.Namespace, cells: Sequence[Cell], out: Path) -
     return run_jobs([sys.executable, "-m", "vcl", "grid", *words], arguments.jobs, cells, out)
 
 
-def _refuse_launchers() -> None:
+def refuse_launchers() -> None:
     """Refuse a launcher such as torchrun, which starts several processes to train together.
 
     Raises:

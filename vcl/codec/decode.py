@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vcl.codec.encode import MASK_BEFORE, Draws, context_of, own_rows, rows_of
+from vcl.codec.encode import MASK_BEFORE, Draws, context_of, own_names, own_place, weight_places
 from vcl.codec.fields import FieldReader
-from vcl.codec.masks import unpack_mask
-from vcl.codec.numbers import Drawn, read_numbers
+from vcl.codec.masks import unpack_masks
+from vcl.codec.numbers import read_numbers
 from vcl.errors import BitstreamError
 from vcl.subnet.ledger import Ledger
-from vcl.subnet.mask_context import CONTEXTS
 from vcl.subnet.record import SessionRecord, record_shapes
 
 
-def decode_session(masks: bytes, weights: bytes, own: bytes, ledger: Ledger, frames: int) -> SessionRecord:
-    """The record that ``encode_session`` took.
+@dataclass(frozen=True)
+class LayerBits:
+    """Bits of a session's masks and of its weights with their steps, by layer."""
+
+    masks: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+
+
+def decode_session(
+    masks: bytes, weights: bytes, own: bytes, ledger: Ledger, frames: int
+) -> tuple[SessionRecord, LayerBits]:
+    """The record that ``encode_session`` took, and what its layers took.
 
     Args:
         masks: the payload, empty for a dense network.
@@ -32,71 +41,64 @@ def decode_session(masks: bytes, weights: bytes, own: bytes, ledger: Ledger, fra
     Raises:
         BitstreamError: a payload is malformed.
     """
-    session = len(ledger)
-    mask_reader, weight_reader = (
-        FieldReader(masks, f"the masks of session {session}"),
-        FieldReader(weights, f"the weights of session {session}"),
-    )
-    packed: dict[str, Tensor] = {}
-    mask_shapes: dict[str, torch.Size] = {}
+    spent = LayerBits()
+    chosen = _decoded_masks(masks, ledger, spent) if ledger.state_kind == "shared_masked" else {}
+    packed = {name: torch.from_numpy(np.packbits(mask.numpy())) for name, mask in chosen.items()}
+    mask_shapes = {name: mask.shape for name, mask in chosen.items() if mask.shape != ledger.shapes[name]}
     values: dict[str, Tensor] = {}
     steps: dict[str, Tensor] = {}
-    masked = ledger.state_kind == "shared_masked"
-    draws = Draws(mask_reader.number("I"), mask_reader.number("I")) if masked else Draws(0, 0)
-    seed, drawn_by = (weight_reader.number("I"), weight_reader.number("I")) if weights else (0, 0)
+    if weights:
+        reader = FieldReader(weights, f"the weights of session {len(ledger)}")
+        places = weight_places(ledger, chosen, Draws(reader.number("I"), reader.number("I")))
+        for name, numbers in zip(places, read_numbers(reader, list(places.values())), strict=True):
+            values[name], spent.weights[name] = torch.from_numpy(numbers.values), numbers.bits
+            if numbers.steps is not None:
+                steps[f"weight/{name}"] = torch.from_numpy(numbers.steps)
+    tensors = _decoded_own(own, ledger, frames, bool(weights), steps)
+    record = SessionRecord(packed, values, tensors["session"], tensors["frame"], steps, mask_shapes=mask_shapes)
+    return record, spent
+
+
+def _decoded_masks(payload: bytes, ledger: Ledger, spent: LayerBits) -> dict[str, Tensor]:
+    """Masks by name, each in its own shape; their bits are added to ``spent``."""
+    reader = FieldReader(payload, f"the masks of session {len(ledger)}")
+    draws = Draws(reader.number("I"), reader.number("I"))
+    shapes, contexts = {}, []
     for name, shape in ledger.shapes.items():
-        dim = ledger.layout.rows.get(name, 0)
-        rows, claimed = rows_of(shape, dim), None
-        if masked:
-            mask = _read_mask(mask_reader, name, ledger, draws)
-            packed[name] = torch.from_numpy(np.packbits(mask.numpy()))
-            if mask.shape != shape:
-                mask_shapes[name] = mask.shape
-            claimed = (mask.expand(shape) & ~ledger.sealed(name)).numpy().ravel()
-            rows = rows[claimed]
-        if weights:
-            drawn = Drawn(seed, name, drawn_by, shape.numel(), claimed)
-            numbers, row_steps = read_numbers(weight_reader, rows, shape[dim], drawn)
-            values[name] = torch.from_numpy(numbers)
-            if row_steps is not None:
-                steps[f"weight/{name}"] = torch.from_numpy(row_steps)
-    mask_reader.end()
-    weight_reader.end()
-    session_tensors, frame_tensors = _read_own(own, ledger, frames, bool(weights), steps)
-    return SessionRecord(packed, values, session_tensors, frame_tensors, steps, mask_shapes=mask_shapes)
+        full = reader.at_most("B", 2 ** len(shape) - 1, "the unit of a mask")
+        kind = reader.at_most("B", MASK_BEFORE if len(ledger) else MASK_BEFORE - 1, "the context of a mask")
+        shapes[name] = torch.Size(size if full >> dim & 1 else 1 for dim, size in enumerate(shape))
+        contexts.append(context_of(kind, name, shapes[name], ledger, draws))
+    masks, bits = unpack_masks(reader.rest(), contexts)
+    spent.masks.update(zip(shapes, bits, strict=True))
+    return {name: torch.from_numpy(mask).view(shapes[name]) for name, mask in zip(shapes, masks, strict=True)}
 
 
-def _read_mask(reader: FieldReader, name: str, ledger: Ledger, draws: Draws) -> Tensor:
-    shape = ledger.shapes[name]
-    full = reader.at_most("B", 2 ** len(shape) - 1, "the unit of a mask")
-    kind = reader.at_most("B", MASK_BEFORE if len(ledger) else MASK_BEFORE - 1, "the context of a mask")
-    mask_shape = torch.Size(size if full >> dim & 1 else 1 for dim, size in enumerate(shape))
-    context = context_of(kind, name, mask_shape, ledger, draws)
-    return torch.from_numpy(unpack_mask(reader.block(), context, CONTEXTS)).view(mask_shape)
-
-
-def _read_own(
+def _decoded_own(
     payload: bytes, ledger: Ledger, frames: int, has_weights: bool, steps: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Session and frame tensors; their steps are added to ``steps``."""
+) -> dict[str, dict[str, Tensor]]:
+    """Session and frame tensors by kind; their steps are added to ``steps``."""
     reader = FieldReader(payload, f"the own numbers of session {len(ledger)}")
-    shapes: Mapping[str, Mapping[str, tuple[int, ...]]] = record_shapes(
-        ledger.layout, ledger.state_kind, len(ledger), frames, {}
-    )
+    shapes = record_shapes(ledger.layout, ledger.state_kind, len(ledger), frames, {})
     stacked = ledger.state_kind == "shared_latest"
+    # Where a network is overwritten, so are the session tensors.
+    names = [(kind, name) for kind, name in own_names(ledger) if kind == "frame" or has_weights or not stacked]
+    count, most = (
+        sum(math.prod(shapes[kind][name]) for kind, name in names),
+        _MOST_NUMBERS + _MOST_PER_BYTE * len(payload),
+    )
+    if count > most:
+        raise BitstreamError(f"session {len(ledger)} must have at most {most} numbers of its own, got {count}")
+    places = [own_place(kind, shapes[kind][name], stacked and kind == "session") for kind, name in names]
     tensors: dict[str, dict[str, Tensor]] = {"session": {}, "frame": {}}
-    for kind, of_kind in tensors.items():
-        if kind == "session" and stacked and not has_weights:
-            continue  # A later session has overwritten them.
-        for name, shape in sorted(shapes[kind].items()):
-            if math.prod(shape) > 8 * len(payload) * 4096:
-                raise BitstreamError(f"{kind} tensor {name} of the library is larger than its bytes can hold")
-            rows = own_rows(kind, torch.Size(shape), stacked and kind == "session")
-            count = int(rows[-1]) + 1
-            numbers, own_steps = read_numbers(reader, rows, count)
-            of_kind[name] = torch.from_numpy(numbers).view(shape)
-            if own_steps is not None:
-                of_session = (shape[0], -1) if stacked and kind == "session" else (count,)
-                steps[f"{kind}/{name}"] = torch.from_numpy(own_steps).view(of_session)
-    reader.end()
-    return tensors["session"], tensors["frame"]
+    for (kind, name), numbers in zip(names, read_numbers(reader, places), strict=True):
+        shape = shapes[kind][name]
+        tensors[kind][name] = torch.from_numpy(numbers.values).view(shape)
+        if numbers.steps is not None:
+            of_sessions = (shape[0], -1) if stacked and kind == "session" else (-1,)
+            steps[f"{kind}/{name}"] = torch.from_numpy(numbers.steps).view(of_sessions)
+    return tensors
+
+
+_MOST_NUMBERS, _MOST_PER_BYTE = 2**16, 2**10
+"""Numbers of a session's own, as they are, and for each byte: equal integers take no bytes at all."""

@@ -11,32 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vcl.codec.fields import FieldWriter
-from vcl.codec.masks import pack_mask
-from vcl.codec.numbers import Drawn, write_numbers
+from vcl.codec.masks import mask_bits, pack_masks
+from vcl.codec.numbers import Drawn, Numbers, Place, write_numbers
 from vcl.subnet.ledger import Ledger
-from vcl.subnet.mask_context import CONTEXTS, mask_context, score_purpose, sealed_units
+from vcl.subnet.mask_context import mask_context, score_purpose, sealed_units
 from vcl.subnet.record import SessionRecord
 
 SEALED, SCORES, SIGNED_SCORES, MASK_BEFORE = range(4)
 """What a mask is coded given, beside what is sealed: nothing, the first scores by magnitude or by value, or the mask of
 the session before."""
-
-
-@dataclass
-class Footprint:
-    """Bytes of a session in a library, by kind and layer.
-
-    Args:
-        masks: by weight name.
-        weights: by weight name, without their steps.
-        steps: by weight name.
-        own: of session and frame tensors.
-    """
-
-    masks: dict[str, int] = field(default_factory=dict)
-    weights: dict[str, int] = field(default_factory=dict)
-    steps: dict[str, int] = field(default_factory=dict)
-    own: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,56 +38,63 @@ class Draws:
     bounds: Mapping[str, float] = field(default_factory=dict)
 
 
-def encode_session(
-    record: SessionRecord, ledger: Ledger, draws: Draws, footprint: Footprint | None = None
-) -> tuple[bytes, bytes, bytes]:
-    """Payloads of a session: masks (empty without), weights, and session and frame tensors.
+def encode_session(record: SessionRecord, ledger: Ledger, draws: Draws) -> tuple[bytes, bytes, bytes]:
+    """Payloads of a session: masks (empty without), weights (empty without), and session and frame tensors.
 
     Args:
         record: of the session, with its weights.
         ledger: of the sessions before.
         draws: of the session.
-        footprint: counts bytes.
 
     Raises:
         BitstreamError: numbers with steps are no integers.
     """
-    footprint = footprint if footprint is not None else Footprint()
-    masks, weights = FieldWriter(), FieldWriter()
+    masks = {}
     if ledger.state_kind == "shared_masked":
-        masks.number("II", draws.seed, draws.session)
+        masks = {name: record.mask(name, shape) for name, shape in ledger.shapes.items()}
+    weights = FieldWriter()
     if record.values:
         weights.number("II", draws.seed, draws.session)
+        places = weight_places(ledger, masks, draws)
+        tensors = [
+            (Numbers(record.values[name].numpy().ravel(), _array(record.steps.get(f"weight/{name}"))), place)
+            for name, place in places.items()
+        ]
+        write_numbers(weights, tensors, [draws.bounds.get(name) for name in places])
+    own = FieldWriter()
+    write_numbers(own, [_own(kind, name, record) for kind, name in own_names(ledger) if name in getattr(record, kind)])
+    return _encoded_masks(masks, ledger, draws), weights.bytes(), own.bytes()
+
+
+def weight_places(ledger: Ledger, masks: Mapping[str, Tensor], draws: Draws) -> dict[str, Place]:
+    """Where the weights of a session belong, by name: those of its masks that no session before has sealed, or all.
+
+    Args:
+        ledger: of the sessions before.
+        masks: of the session, each in its own shape; none of a dense network.
+        draws: of the session.
+    """
+    places = {}
     for name, shape in ledger.shapes.items():
         dim = ledger.layout.rows.get(name, 0)
-        rows, claimed = rows_of(shape, dim), None
-        if ledger.state_kind == "shared_masked":
-            mask = record.mask(name, shape)
-            footprint.masks[name] = _write_mask(masks, mask, name, ledger, draws)
-            claimed = (mask.expand(shape) & ~ledger.sealed(name)).numpy().ravel()
+        along = [-1 if here == dim else 1 for here in range(len(shape))]
+        rows = np.broadcast_to(np.arange(shape[dim], dtype=np.int32).reshape(along), shape).ravel()
+        claimed = None
+        if name in masks:
+            claimed = (masks[name].expand(shape) & ~ledger.sealed(name)).numpy().ravel()
             rows = rows[claimed]
-        if name in record.values:
-            steps, values = _array(record.steps.get(f"weight/{name}")), record.values[name].numpy().ravel()
-            drawn = Drawn(draws.seed, name, draws.session, shape.numel(), claimed)
-            bound = draws.bounds.get(name)
-            sizes = write_numbers(weights, values, rows, steps, None if bound is None else (drawn, bound))
-            footprint.weights[name], footprint.steps[name] = sizes["integers"], sizes["steps"]
-    own = FieldWriter()
-    for kind, tensors in (("session", record.session), ("frame", record.frame)):
-        _write_own(own, kind, tensors, record)
-    payloads = masks.bytes(), weights.bytes(), own.bytes()
-    footprint.own = len(payloads[2])
-    return payloads
+        places[name] = Place(rows, shape[dim], Drawn(draws.seed, name, draws.session, shape.numel(), claimed))
+    return places
 
 
-def rows_of(shape: torch.Size, dim: int) -> NDArray[np.int32]:
-    """The row of every number of a tensor, flat."""
-    count = np.arange(shape[dim], dtype=np.int32)
-    return np.broadcast_to(count.reshape([-1 if here == dim else 1 for here in range(len(shape))]), shape).ravel()
+def own_names(ledger: Ledger) -> list[tuple[str, str]]:
+    """Kind and name of everything that is a session's or its frames' own, in the order of the file."""
+    layout = ledger.layout
+    return [("session", name) for name in sorted(layout.session)] + [("frame", name) for name in sorted(layout.frame)]
 
 
-def own_rows(kind: str, shape: torch.Size, stacked: bool) -> NDArray[np.int32]:
-    """The row of every number of a session or frame tensor, flat: see ``step_shapes``.
+def own_place(kind: str, shape: tuple[int, ...], stacked: bool) -> Place:
+    """Where a session or frame tensor belongs; its rows are those of ``step_shapes``.
 
     Args:
         kind: ``session`` or ``frame``.
@@ -112,27 +102,12 @@ def own_rows(kind: str, shape: torch.Size, stacked: bool) -> NDArray[np.int32]:
         stacked: whether the tensors of all sessions stand behind one another.
     """
     own = shape[1:] if stacked else shape
-    rows = 1 if kind == "frame" or len(own) < 2 else own[0]
-    total = rows * (shape[0] if stacked else 1)
-    return np.repeat(np.arange(total, dtype=np.int32), shape.numel() // total)
-
-
-def _write_mask(writer: FieldWriter, mask: Tensor, name: str, ledger: Ledger, draws: Draws) -> int:
-    """Write a mask given whatever makes it the shortest; gives its bytes."""
-    contexts = range(4) if len(ledger) else range(3)
-    coded = {
-        kind: pack_mask(mask.numpy().ravel(), context_of(kind, name, mask.shape, ledger, draws), CONTEXTS)
-        for kind in contexts
-    }
-    kind = min(coded, key=lambda kind: len(coded[kind]))
-    full = sum(1 << dim for dim, size in enumerate(mask.shape) if size == ledger.shapes[name][dim])
-    writer.number("BB", full, kind)
-    writer.block(coded[kind])
-    return len(coded[kind])
+    rows = (1 if kind == "frame" or len(own) < 2 else own[0]) * (shape[0] if stacked else 1)
+    return Place(np.repeat(np.arange(rows, dtype=np.int32), int(np.prod(shape)) // rows), rows)
 
 
 def context_of(kind: int, name: str, mask_shape: torch.Size, ledger: Ledger, draws: Draws) -> NDArray[np.uint8]:
-    """The context of each unit of a mask, as ``masks`` takes it.
+    """The context of each unit of a mask.
 
     Args:
         kind: one of the four above.
@@ -145,19 +120,36 @@ def context_of(kind: int, name: str, mask_shape: torch.Size, ledger: Ledger, dra
     if kind in (SCORES, SIGNED_SCORES):
         purpose = score_purpose(draws.seed, name, draws.session)
         return mask_context(sealed, mask_shape, kind == SIGNED_SCORES, *purpose)
-    context = sealed_units(sealed, mask_shape).numpy().ravel().astype(np.uint8)
+    context: NDArray[np.uint8] = sealed_units(sealed, mask_shape).numpy().ravel().astype(np.uint8)
     if kind == MASK_BEFORE:
         before = ledger.mask(len(ledger) - 1, name)
         context += 2 * sealed_units(before, mask_shape).numpy().ravel().astype(np.uint8)
     return context
 
 
-def _write_own(writer: FieldWriter, kind: str, tensors: Mapping[str, Tensor], record: SessionRecord) -> None:
-    for name, tensor in sorted(tensors.items()):
-        steps = record.steps.get(f"{kind}/{name}")
-        stacked = kind == "session" and steps is not None and steps.dim() == 2
-        rows = own_rows(kind, tensor.shape, stacked)
-        write_numbers(writer, tensor.numpy().ravel(), rows, _array(None if steps is None else steps.flatten()))
+def _encoded_masks(masks: Mapping[str, Tensor], ledger: Ledger, draws: Draws) -> bytes:
+    """The payload of masks, each given whatever makes it the shortest."""
+    writer, contexts = FieldWriter(), []
+    if not masks:
+        return b""
+    writer.number("II", draws.seed, draws.session)
+    flat = [mask.numpy().ravel() for mask in masks.values()]
+    for (name, mask), bits in zip(masks.items(), flat, strict=True):
+        kinds = range(4) if len(ledger) else range(3)
+        candidates = {kind: context_of(kind, name, mask.shape, ledger, draws) for kind in kinds}
+        kind = min(candidates, key=lambda kind: mask_bits(bits, candidates[kind]))
+        full = sum(1 << dim for dim, size in enumerate(mask.shape) if size == ledger.shapes[name][dim])
+        writer.number("BB", full, kind)
+        contexts.append(candidates[kind])
+    writer.raw(pack_masks(flat, contexts))
+    return writer.bytes()
+
+
+def _own(kind: str, name: str, record: SessionRecord) -> tuple[Numbers, Place]:
+    tensor, steps = getattr(record, kind)[name], record.steps.get(f"{kind}/{name}")
+    stacked = kind == "session" and steps is not None and steps.dim() == 2
+    numbers = Numbers(tensor.numpy().ravel(), _array(None if steps is None else steps.flatten()))
+    return numbers, own_place(kind, tuple(tensor.shape), stacked)
 
 
 def _array(steps: Tensor | None) -> NDArray[np.float32] | None:

@@ -93,6 +93,10 @@ class FieldReader:
         self._at += length
         return bytes(self._content[self._at - length : self._at])
 
+    def rest(self) -> bytes:
+        """Everything that is left."""
+        return self.raw(len(self._content) - self._at)
+
     def end(self) -> None:
         """Refuse bytes behind the last field."""
         if self._at != len(self._content):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +14,16 @@ import torch
 from torch import Tensor
 
 from vcl.codec.container import Container
-from vcl.codec.container_layout import Section
+from vcl.codec.container_layout import OPTIONAL, Section
 from vcl.codec.container_writer import Record
-from vcl.codec.decode import decode_session
-from vcl.codec.encode import Draws, Footprint, encode_session
+from vcl.codec.decode import LayerBits, decode_session
+from vcl.codec.encode import Draws, encode_session
 from vcl.codec.fields import FieldReader
 from vcl.codec.payloads import (
     ARCHITECTURE,
     MASK,
     META,
+    MOST_WEIGHTS_PER_BYTE,
     OWN,
     STRICT,
     VIDEO,
@@ -74,6 +76,28 @@ class StrictFrames:
         return cls(exponents, hashes)
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a session in the file.
+
+    Args:
+        masks: of its masks.
+        weights: of the weights that it claimed, with their steps.
+        side: of everything else: its own tensors, its video, frame hashes, and what holds the file together.
+        layers: bits of masks and weights by layer, as they were coded.
+    """
+
+    masks: int
+    weights: int
+    side: int
+    layers: LayerBits
+
+    @property
+    def total(self) -> int:
+        """Bytes of all kinds."""
+        return self.masks + self.weights + self.side
+
+
 class Library:
     """An open library; any number of processes may have it open.
 
@@ -97,6 +121,7 @@ class Library:
             raise BitstreamError("two videos have one name")
         self._ledger: Ledger | None = None
         self._checked: dict[int, Subnetwork] = {}
+        self._layer_bits: dict[int, LayerBits] = {}
 
     @classmethod
     def open(cls, path: Path) -> Library:
@@ -123,13 +148,25 @@ class Library:
     def notes(self) -> Mapping[str, str]:
         """Texts by name that decoding does not need, such as the settings of the latest training."""
         notes = [section for sections in self._sections for section in sections.values() if section.kind == META]
-        return meta_from_bytes(self._container.read(notes[-1])) if notes else {}
+        with _named(self.path):
+            return meta_from_bytes(self._container.read(notes[-1])) if notes else {}
 
     @cached_property
     def layout(self) -> Layout:
-        """Shapes of the network's numbers."""
+        """Shapes of the network's numbers.
+
+        Raises:
+            BitstreamError: there is no such network, or it has more numbers than so short a file can fill.
+        """
         with _named(self.path):
-            return self.architecture.network().layout()
+            layout = self.architecture.network().layout()
+            weights = sum(math.prod(shape) for shape in layout.weights.values())
+            most = MOST_WEIGHTS_PER_BYTE * self._container.end
+            if weights > most:
+                raise BitstreamError(
+                    f"the network of so short a library must have at most {most} weights, got {weights}"
+                )
+            return layout
 
     def session_of(self, word: str) -> int:
         """The session of a video that is called so or, if none is, the session with this number.
@@ -262,12 +299,32 @@ class Library:
             raise VideoError(f"{rule}, got {only.start}..{only.stop - 1}")
         return video
 
+    def footprints(self) -> list[Footprint]:
+        """What every session takes; all of them are decoded.
+
+        Raises:
+            BitstreamError: one is damaged.
+        """
+        self.ledger()
+        starts = [min(section.start for section in sections.values()) for sections in self._sections]
+        ends = [*starts[1:], self._container.end]
+        footprints = []
+        for session, sections in enumerate(self._sections):
+            masks, weights = (sections[kind].length if kind in sections else 0 for kind in (MASK, WEIGHTS))
+            total = ends[session] - (starts[session] if session else 0)
+            footprints.append(Footprint(masks, weights, total - masks - weights, self._layer_bits[session]))
+        return footprints
+
     def _record(self, session: int, ledger: Ledger) -> SessionRecord:
         sections = self._sections[session]
         masks, weights, own = (
             self._container.read(sections[kind]) if kind in sections else b"" for kind in (MASK, WEIGHTS, OWN)
         )
-        return decode_session(masks, weights, own, ledger, self.videos[session].frames)
+        last = session == len(self.videos) - 1
+        if not weights and (last or self.architecture.state_kind != "shared_latest"):
+            raise BitstreamError(f"session {session} lacks its record of kind {WEIGHTS:#x}")
+        record, self._layer_bits[session] = decode_session(masks, weights, own, ledger, self.videos[session].frames)
+        return record
 
     def _strict(self, session: int) -> StrictFrames | None:
         sections = self._sections[session]
@@ -302,7 +359,6 @@ def session_records(
     ledger: Ledger,
     video: Video,
     draws: Draws,
-    footprint: Footprint | None = None,
 ) -> list[Record]:
     """What a session adds to a library, but for its strict frames.
 
@@ -311,13 +367,12 @@ def session_records(
         ledger: of the sessions before; it is not changed.
         video: of the session.
         draws: of the session.
-        footprint: counts bytes.
 
     Raises:
         BitstreamError: the record's numbers do not fit their steps.
     """
     session = len(ledger)
-    payloads = encode_session(record, ledger, draws, footprint)
+    payloads = encode_session(record, ledger, draws)
     records = [Record(VIDEO, session, video.to_bytes())]
     records += [
         Record(kind, session, payload) for kind, payload in zip((MASK, WEIGHTS, OWN), payloads, strict=True) if payload
@@ -348,6 +403,8 @@ def _by_session(container: Container) -> list[dict[int, Section]]:
     """Sections by session and kind; of notes, which any session may have more of, the latest."""
     sessions: dict[int, dict[int, Section]] = {}
     for section in container.sections:
+        if section.version != 1 and section.kind & OPTIONAL:
+            continue
         if section.version != 1:
             raise BitstreamError(
                 f"a record of kind {section.kind:#x} has version {section.version}; a newer vcl reads it"

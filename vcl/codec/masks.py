@@ -13,7 +13,7 @@ context.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -26,9 +26,6 @@ from vcl.errors import BitstreamError, VclError
 
 MAX_CONTEXTS = 256
 
-SCORE_BITS = 24
-"""Initial scores are uniform integers in ``[0, 2**SCORE_BITS)``."""
-
 _MAJORITY = 1 << 7
 _MAX_LEVEL = _MAJORITY - 1
 _GROUP_SIZES = ((TOTAL >> 3, 8), (TOTAL >> 5, 6), (0, 4))
@@ -36,33 +33,27 @@ _GROUP_SIZES = ((TOTAL >> 3, 8), (TOTAL >> 5, 6), (0, 4))
 rare, a table of many improbable groups would take too much from the others."""
 
 
-def score_context(initial: NDArray[np.integer], bins: int = 32) -> NDArray[np.uint8]:
-    """Bins of equal width over the initial scores: high scores are likely to end up in the mask.
+def pack_mask(mask: NDArray[np.bool_], context: NDArray[np.uint8], contexts: int = MAX_CONTEXTS) -> bytes:
+    """Code a mask by how often its entries are set in each context, as ``pack_masks``."""
+    return pack_masks([mask], [context], contexts)
+
+
+def unpack_mask(
+    data: bytes | memoryview, context: NDArray[np.uint8], contexts: int = MAX_CONTEXTS
+) -> NDArray[np.bool_]:
+    """The mask of a section, as ``unpack_masks``."""
+    return unpack_masks(data, [context], contexts)[0][0]
+
+
+def pack_masks(
+    masks: Sequence[NDArray[np.bool_]], contexts: Sequence[NDArray[np.uint8]], most: int = MAX_CONTEXTS
+) -> bytes:
+    """Code masks in one stream, each by how often its entries are set in each context.
 
     Args:
-        initial: any shape, integers in [0, 2**24).
-        bins: a power of two up to 256.
-
-    Returns:
-        uint8 of the same shape, in [0, bins).
-
-    Raises:
-        VclError: the bins or a score are out of range.
-    """
-    if not 1 <= bins <= MAX_CONTEXTS or bins & (bins - 1):
-        raise VclError(f"bins must be a power of two up to {MAX_CONTEXTS}, got {bins}")
-    if initial.size and not 0 <= initial.min() <= initial.max() < 1 << SCORE_BITS:
-        raise VclError(f"initial scores must lie in [0, 2**{SCORE_BITS}), got {initial.min()} to {initial.max()}")
-    return (initial >> (SCORE_BITS - bins.bit_length() + 1)).astype(np.uint8)
-
-
-def pack_mask(mask: NDArray[np.bool_], context: NDArray[np.uint8], contexts: int) -> bytes:
-    """Code a mask by how often its entries are set in each context.
-
-    Args:
-        mask: any shape, in C order.
-        context: of the same shape, in [0, contexts).
-        contexts: how many there are, from 1 to 256.
+        masks: any shapes, in C order.
+        contexts: of the same shapes, in [0, most).
+        most: contexts that there are, from 1 to 256.
 
     Returns:
         A section; without entries no bytes.
@@ -70,53 +61,76 @@ def pack_mask(mask: NDArray[np.bool_], context: NDArray[np.uint8], contexts: int
     Raises:
         VclError: the shapes differ, or a context is out of range.
     """
-    if mask.shape != context.shape:
-        raise VclError(f"a mask and its contexts must have one shape, got {mask.shape} and {context.shape}")
-    order, sizes = _sorted(context, contexts)
-    runs = _runs(mask.ravel()[order], sizes)
+    runs: list[NDArray[np.bool_]] = []
+    for mask, context in zip(masks, contexts, strict=True):
+        if mask.shape != context.shape:
+            raise VclError(f"a mask and its contexts must have one shape, got {mask.shape} and {context.shape}")
+        order, sizes = _sorted(context, most)
+        runs += _runs(mask.ravel()[order], sizes)
     codes = bytes(_code(int(run.sum()), run.size) for run in runs)
     mixed = [(code, run) for code, run in zip(codes, runs, strict=True) if code & _MAX_LEVEL]
     if not mixed:
         return codes
     groups = [_group(run ^ (code >= _MAJORITY), _group_size(code)) for code, run in mixed]
-    tables = np.repeat(np.arange(len(groups)), [group.size for group in groups])
-    return codes + encode(np.concatenate(groups), _frequencies(code for code, _ in mixed), tables)
+    frequencies, tables = _tables([code for code, _ in mixed], [group.size for group in groups])
+    return codes + encode(np.concatenate(groups), frequencies, tables)
 
 
-def unpack_mask(data: bytes | memoryview, context: NDArray[np.uint8], contexts: int) -> NDArray[np.bool_]:
-    """The mask of a section; ``data`` ends where the section ends.
+def unpack_masks(
+    data: bytes | memoryview, contexts: Sequence[NDArray[np.uint8]], most: int = MAX_CONTEXTS
+) -> tuple[list[NDArray[np.bool_]], list[float]]:
+    """The masks of a section; ``data`` ends where the section ends.
 
     A section carries no checksum. Damage to its probabilities or its stream that does not show in the end of the stream
-    gives another mask of the same shape.
+    gives other masks of the same shapes.
 
     Args:
-        data: what ``pack_mask`` returned.
-        context: that of the encoder.
-        contexts: that of the encoder.
+        data: what ``pack_masks`` returned.
+        contexts: those of the encoder.
+        most: that of the encoder.
 
     Returns:
-        bool, of the shape of ``context``.
+        Masks of the shapes of ``contexts``, and the bits that each of them took, without their probabilities.
 
     Raises:
-        BitstreamError: this is no section of a mask with these contexts.
+        BitstreamError: this is no section of masks with these contexts.
         VclError: a context is out of range.
     """
-    order, sizes = _sorted(context, contexts)
+    sorts = [_sorted(context, most) for context in contexts]
+    sizes = [size for _, of_mask in sorts for size in of_mask]
     if len(data) < len(sizes):
         raise BitstreamError(f"a mask has a probability for each of {len(sizes)} contexts, got {len(data)} bytes")
     codes = bytes(data[: len(sizes)])
     mixed = [(code, size) for code, size in zip(codes, sizes, strict=True) if code & _MAX_LEVEL]
     lengths = [-(-size // _group_size(code)) for code, size in mixed]
-    tables = np.repeat(np.arange(len(lengths)), np.array(lengths, np.int64))
-    symbols = decode(data[len(sizes) :], sum(lengths), _frequencies(code for code, _ in mixed), tables)
+    frequencies, tables = _tables([code for code, _ in mixed], lengths)
+    symbols = decode(data[len(sizes) :], sum(lengths), frequencies, tables)
     groups = iter(_runs(symbols.astype(np.uint8), lengths))
-    entries = np.empty(context.size, bool)
-    for code, run in zip(codes, _runs(entries, sizes), strict=True):
-        rare = _ungroup(next(groups), _group_size(code), run.size) if code & _MAX_LEVEL else np.False_
-        run[:] = rare ^ (code >= _MAJORITY)
-    mask = np.empty_like(entries)
-    mask[order] = entries
-    return mask.reshape(context.shape)
+    masks, bits, of_run = [], [], iter(codes)
+    for context, (order, of_mask) in zip(contexts, sorts, strict=True):
+        entries, spent = np.empty(context.size, bool), 0.0
+        for run in _runs(entries, of_mask):
+            code = next(of_run)
+            rare = _ungroup(next(groups), _group_size(code), run.size) if code & _MAX_LEVEL else np.zeros(1, bool)
+            spent += _bits(code, int(rare.sum()), run.size)
+            run[:] = rare ^ (code >= _MAJORITY)
+        mask = np.empty_like(entries)
+        mask[order] = entries
+        masks.append(mask.reshape(context.shape))
+        bits.append(spent)
+    return masks, bits
+
+
+def mask_bits(mask: NDArray[np.bool_], context: NDArray[np.uint8]) -> float:
+    """About what a mask takes given its contexts, their probabilities included."""
+    flat = context.ravel()
+    ones = np.bincount(flat[mask.ravel()], minlength=MAX_CONTEXTS)
+    sizes = np.bincount(flat, minlength=MAX_CONTEXTS)
+    return sum(
+        8 + _bits(_code(rare, size), min(rare, size - rare), size)
+        for rare, size in zip(ones.tolist(), sizes.tolist(), strict=True)
+        if size
+    )
 
 
 def _sorted(context: NDArray[np.uint8], contexts: int) -> tuple[NDArray[np.intp], list[int]]:
@@ -149,6 +163,21 @@ def _probability(code: int) -> int:
 
 def _group_size(code: int) -> int:
     return next(size for least, size in _GROUP_SIZES if _probability(code) >= least)
+
+
+def _bits(code: int, rare: int, size: int) -> float:
+    """Bits of a run of ``size`` entries of which ``rare`` have the rarer value."""
+    if not code & _MAX_LEVEL:
+        return 0.0
+    one = _probability(code)
+    return size * PRECISION - rare * math.log2(one) - (size - rare) * math.log2(TOTAL - one)
+
+
+def _tables(codes: Sequence[int], lengths: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Frequencies of the codes that occur, and for every group of all runs the row of its code."""
+    distinct = sorted({code & _MAX_LEVEL for code in codes})
+    rows = np.searchsorted(distinct, [code & _MAX_LEVEL for code in codes])
+    return _frequencies(distinct), np.repeat(rows, np.array(lengths, np.int64))
 
 
 def _frequencies(codes: Iterable[int]) -> NDArray[np.int64]:

@@ -1,14 +1,15 @@
-"""Float32 numbers as a section: integers times the steps of their rows, or as they are."""
+"""Float32 tensors as fields: integers times the steps of their rows, or numbers as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcl.codec.fields import FieldReader, FieldWriter
-from vcl.codec.symbols import pack_integers, unpack_integers
+from vcl.codec.symbols import pack_arrays, unpack_arrays
 from vcl.errors import BitstreamError
 from vcl.layers import init
 from vcl.layers.quantise import MANTISSA
@@ -62,81 +63,131 @@ class Drawn:
         return integers
 
 
+@dataclass(frozen=True)
+class Place:
+    """Numbers that a reader expects.
+
+    Args:
+        rows: ``(n,)``, the row of each.
+        row_count: rows that there are; those without a number have no step.
+        drawn: first values of weights; None for numbers that have none.
+    """
+
+    rows: NDArray[np.int32]
+    row_count: int
+    drawn: Drawn | None = None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers in their place.
+
+    Args:
+        values: ``(n,)``.
+        steps: ``(row_count,)``, 1 for a row without a number; None for numbers that are no integers.
+        bits: that they took in the file.
+    """
+
+    values: Floats
+    steps: Floats | None
+    bits: float = 0.0
+
+
 def write_numbers(
-    writer: FieldWriter,
-    values: Floats,
-    rows: NDArray[np.integer],
-    steps: Floats | None,
-    drawn: tuple[Drawn, float] | None = None,
-) -> dict[str, int]:
-    """Write numbers, in whatever way takes the fewest bytes.
+    writer: FieldWriter, tensors: Sequence[tuple[Numbers, Place]], bounds: Sequence[float | None] = ()
+) -> None:
+    """Write tensors, each in whatever way takes the fewest bytes.
 
     Args:
         writer: takes them.
-        values: ``(n,)``.
-        rows: ``(n,)``, the row of each.
-        steps: of all rows; None for numbers that are no integers. Only steps of rows that occur are written.
-        drawn: their first values and the bound of these, where they are weights.
-
-    Returns:
-        Bytes of ``integers`` (or floats) and of ``steps``.
+        tensors: and where they belong.
+        bounds: of the first values of each tensor, where its place has some; None codes the integers by themselves.
 
     Raises:
         BitstreamError: a number is not an integer times its step.
     """
-    if steps is None:
-        writer.number("B", _FLOATS)
+    floats: list[Floats] = []
+    steps: list[NDArray[np.int32]] = []
+    integers: list[NDArray[np.int32]] = []
+    for number, (numbers, place) in enumerate(tensors):
+        if numbers.steps is None:
+            writer.number("B", _FLOATS)
+            floats.append(numbers.values)
+            continue
+        coder, bound, coded = _shortest(numbers, place, bounds[number] if bounds else None)
+        writer.number("B", coder)
+        if coder != _INTEGERS:
+            writer.number("d", bound)
+        steps.append(_indices(numbers.steps[np.unique(place.rows)]))
+        integers.append(coded)
+    for values in floats:
         writer.raw(values.astype("<f4").tobytes())
-        return {"integers": values.nbytes, "steps": 0}
-    integers = np.rint(values / steps[rows])
-    if not np.array_equal(integers * steps[rows], values):
-        raise BitstreamError("a number with a step must be an integer times that step")
-    coded_steps = pack_integers(_indices(steps[np.unique(rows)]))
-    coded = {_INTEGERS: pack_integers(integers.astype(np.int32))}
-    if drawn is not None:
-        weights, bound = drawn
-        for coder in (_DRAWN_ONCE, _DRAWN_ANEW):
-            moved = integers.astype(np.int32) - weights.integers(coder, bound, steps[rows])
-            coded[coder] = pack_integers(moved)
-    coder = min(coded, key=lambda coder: len(coded[coder]))
-    writer.number("B", coder)
-    if coder != _INTEGERS and drawn is not None:
-        writer.number("d", drawn[1])
-    writer.block(coded_steps)
-    writer.block(coded[coder])
-    return {"integers": len(coded[coder]), "steps": len(coded_steps)}
+    writer.raw(pack_arrays([*steps, *integers]))
 
 
-def read_numbers(
-    reader: FieldReader, rows: NDArray[np.integer], row_count: int, drawn: Drawn | None = None
-) -> tuple[Floats, Floats | None]:
-    """What ``write_numbers`` wrote.
+def read_numbers(reader: FieldReader, places: Sequence[Place]) -> list[Numbers]:
+    """What ``write_numbers`` wrote, up to the end of the payload.
 
     Args:
         reader: at the first of them.
-        rows: the row of each number.
-        row_count: how many rows there are.
-        drawn: as for ``write_numbers``.
-
-    Returns:
-        ``(n,)``; and the steps of all rows, 1 where none was written.
+        places: of the tensors.
 
     Raises:
-        BitstreamError: the section is malformed.
+        BitstreamError: the payload is malformed.
     """
-    coder = reader.at_most("B", _INTEGERS if drawn is None else _DRAWN_ANEW, "the coder of numbers")
-    if coder == _FLOATS:
-        return np.frombuffer(reader.raw(4 * rows.size), "<f4").astype(np.float32), None
-    bound = reader.real() if coder != _INTEGERS else 0.0
+    coders = [_read_coder(reader, place) for place in places]
+    floats = [
+        np.frombuffer(reader.raw(4 * p.rows.size), "<f4")
+        for p, (c, _) in zip(places, coders, strict=True)
+        if c == _FLOATS
+    ]
+    coded = [(place, coder) for place, coder in zip(places, coders, strict=True) if coder[0] != _FLOATS]
+    present = [np.unique(place.rows) for place, _ in coded]
+    counts = [rows.size for rows in present] + [place.rows.size for place, _ in coded]
+    arrays, bits = unpack_arrays(reader.rest(), counts)
+    tensors, as_they_are, number = [], iter(floats), 0
+    for place, (coder, bound) in zip(places, coders, strict=True):
+        if coder == _FLOATS:
+            tensors.append(Numbers(next(as_they_are).astype(np.float32), None, 32.0 * place.rows.size))
+            continue
+        steps = np.ones(place.row_count, np.float32)
+        steps[present[number]] = _steps(arrays[number])
+        integers, of_number = arrays[len(coded) + number], steps[place.rows]
+        if coder != _INTEGERS and place.drawn is not None:
+            integers = integers + place.drawn.integers(coder, bound, of_number)
+        spent = bits[number] + bits[len(coded) + number]
+        tensors.append(Numbers(integers.astype(np.float32) * of_number, steps, spent))
+        number += 1
+    return tensors
+
+
+def _shortest(numbers: Numbers, place: Place, bound: float | None) -> tuple[int, float, NDArray[np.int32]]:
+    """How integers are best coded, the bound of first values, and what is coded."""
+    assert numbers.steps is not None
+    steps = numbers.steps[place.rows]
+    integers = np.rint(numbers.values / steps).astype(np.int32)
+    if not np.array_equal(integers * steps, numbers.values):
+        raise BitstreamError("a number with a step must be an integer times that step")
+    candidates = {_INTEGERS: integers}
+    if bound is not None and place.drawn is not None:
+        for coder in (_DRAWN_ONCE, _DRAWN_ANEW):
+            candidates[coder] = integers - place.drawn.integers(coder, bound, steps)
+    coder = min(candidates, key=lambda coder: _entropy(candidates[coder]))
+    return coder, bound or 0.0, candidates[coder]
+
+
+def _entropy(integers: NDArray[np.int32]) -> float:
+    """Bits that integers take at least."""
+    counts = np.unique(integers, return_counts=True)[1]
+    return float((counts * -np.log2(counts / max(1, integers.size))).sum())
+
+
+def _read_coder(reader: FieldReader, place: Place) -> tuple[int, float]:
+    coder = reader.at_most("B", _INTEGERS if place.drawn is None else _DRAWN_ANEW, "the coder of numbers")
+    bound = reader.real() if coder in (_DRAWN_ONCE, _DRAWN_ANEW) else 0.0
     if not 0 <= bound <= _LARGEST_BOUND:
         raise BitstreamError(f"the bound of first weights must lie in [0, {_LARGEST_BOUND:g}], got {bound:g}")
-    present = np.unique(rows)
-    steps = np.ones(row_count, np.float32)
-    steps[present] = _steps(unpack_integers(reader.block(), present.size))
-    integers = unpack_integers(reader.block(), rows.size)
-    if coder != _INTEGERS and drawn is not None:
-        integers = integers + drawn.integers(coder, bound, steps[rows])
-    return integers.astype(np.float32) * steps[rows], steps
+    return coder, bound
 
 
 def _indices(steps: Floats) -> NDArray[np.int32]:

@@ -62,6 +62,11 @@ def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = Fals
     Raises:
         ConfigError: one line with the key, the rule and the value.
     """
+    return _build(settings_of(path, overrides, quiet=quiet), recipe)
+
+
+def settings_of(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = False) -> dict[str, Any]:
+    """What a file and overrides set, by section and name, for ``from_dict``; arguments and errors as of ``load``."""
     in_file = _read_file(path) if path is not None else {}
     on_line: dict[str, Any] = {}
     _check_overrides(overrides)
@@ -72,11 +77,11 @@ def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = Fals
         if left_out and not quiet:
             name = f"{section}.name={shown(on_line[section]['name'])}"
             log.info("%s: left out for %s: %s", path, name, ", ".join(left_out))
-    return _build(_merged(in_file, on_line), recipe)
+    return _merged(in_file, on_line)
 
 
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
-    """The config that ``to_dict`` gave; raises ConfigError as ``load`` does."""
+    """The config that ``to_dict`` or ``settings_of`` gave; raises ConfigError as ``load`` does."""
     return _build(values)
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcl import backbones
-from vcl.codec.masks import SCORE_BITS, pack_mask, score_context, unpack_mask
+from vcl.codec.masks import pack_mask, unpack_mask
 from vcl.codec.symbols import pack_integers, unpack_integers
 from vcl.config import RunConfig
 from vcl.device import prepared
+from vcl.layers.init import DRAWN_BITS
 from vcl.profiling.table import Row, Table, setting_of
 from vcl.profiling.timing import Measured, take_turns, timed
 
@@ -101,9 +102,9 @@ def _zlib(raw: bytes, entropy: float) -> Coder:
 
 def _learned_mask(rng: np.random.Generator, count: int) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
     """The highest 30 % of scores, of which two thirds are among the highest initial ones, too; and bins of these."""
-    initial = rng.integers(0, 1 << SCORE_BITS, count)
-    scores = initial / (1 << SCORE_BITS) + rng.normal(scale=0.25, size=count)
-    return scores > np.quantile(scores, 0.7), score_context(initial)
+    initial = rng.integers(0, 1 << DRAWN_BITS, count)
+    scores = initial / (1 << DRAWN_BITS) + rng.normal(scale=0.25, size=count)
+    return scores > np.quantile(scores, 0.7), (initial >> (DRAWN_BITS - 5)).astype(np.uint8)
 
 
 def _entropy(symbols: NDArray[Any]) -> float:

@@ -28,22 +28,21 @@ class SessionBytes:
 
     Args:
         video: name of its video.
-        masks: by layer.
-        weights: by layer, without the steps of their integers.
-        steps: by layer.
-        other: its own numbers, its video's record and the hashes of its frames.
+        weight: of the weights that it claimed, with the steps of their integers.
+        mask: of its masks.
+        side: of all else: its own numbers, its video's record, and what holds the file together.
+        layers: bytes of ``weight`` and ``mask`` by layer, as far as they can be told apart in one stream.
     """
 
     video: str
-    masks: Mapping[str, int] = field(default_factory=dict)
-    weights: Mapping[str, int] = field(default_factory=dict)
-    steps: Mapping[str, int] = field(default_factory=dict)
-    other: int = 0
+    weight: int
+    mask: int
+    side: int
+    layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def by_kind(self) -> dict[str, int]:
         """Bytes by ``KINDS``."""
-        weights, masks, steps = (sum(part.values()) for part in (self.weights, self.masks, self.steps))
-        return dict(zip(KINDS, (weights, masks, steps + self.other), strict=True))
+        return dict(zip(KINDS, (self.weight, self.mask, self.side), strict=True))
 
 
 @dataclass(frozen=True)
@@ -52,36 +51,31 @@ class Footprint:
 
     Args:
         sessions: in order.
-        container: what belongs to no session: header, network, notes, commits and the frames of records.
     """
 
     sessions: tuple[SessionBytes, ...]
-    container: int
 
     @property
     def total(self) -> int:
         """Bytes of the file."""
-        return self.container + sum(sum(session.by_kind().values()) for session in self.sessions)
+        return sum(self.by_kind().values())
 
     def first(self, sessions: int) -> Footprint:
-        """That of a library with only the first sessions; the container is as it was."""
-        return Footprint(self.sessions[:sessions], self.container)
+        """That of a library with only the first sessions."""
+        return Footprint(self.sessions[:sessions])
 
     def by_kind(self) -> dict[str, int]:
-        """Bytes by ``KINDS``; the container is side data."""
-        kinds = dict(zip(KINDS, (0, 0, self.container), strict=True))
-        for session in self.sessions:
-            for kind, size in session.by_kind().items():
-                kinds[kind] += size
-        return kinds
+        """Bytes by ``KINDS``."""
+        return {kind: sum(session.by_kind()[kind] for session in self.sessions) for kind in KINDS}
 
-    def by_layer(self) -> dict[str, dict[str, int]]:
-        """By layer, in the order of the network, bytes by ``KINDS`` over all sessions: side data are steps here."""
-        layers: dict[str, dict[str, int]] = {}
+    def by_layer(self) -> dict[str, dict[str, float]]:
+        """By layer, in the order of the network, bytes of weights and of masks over all sessions."""
+        layers: dict[str, dict[str, float]] = {}
         for session in self.sessions:
-            for kind, part in zip(KINDS, (session.weights, session.masks, session.steps), strict=True):
-                for name, size in part.items():
-                    layers.setdefault(name, dict.fromkeys(KINDS, 0))[kind] += size
+            for name, sizes in session.layers.items():
+                sums = layers.setdefault(name, {})
+                for kind, size in sizes.items():
+                    sums[kind] = sums.get(kind, 0) + size
         return layers
 
 
@@ -147,36 +141,27 @@ def _kept(folder: RunFolder, key: list[str] | None) -> Footprint | None:
         values: Any = json.loads((folder.path / FILE).read_bytes())
         if key is None or values["key"] != key:
             return None
-        return Footprint(tuple(SessionBytes(**session) for session in values["sessions"]), int(values["container"]))
+        return Footprint(tuple(SessionBytes(**session) for session in values["sessions"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
 def _measured(folder: RunFolder) -> Footprint:
-    from vcl.codec.container import Container  # These load torch, which a kept footprint does not need.
-    from vcl.codec.encode import Footprint as Coded
-    from vcl.codec.payloads import MASK, OWN, VIDEO, WEIGHTS
+    from vcl.codec.library import Library  # These load torch, which a kept footprint does not need.
     from vcl.export import export
 
-    coded = list[Coded]()
     with TemporaryDirectory() as place:
         path = Path(place) / "run.vcl"
         try:
-            export(folder, path, strict=False, footprints=coded)
+            export(folder, path, strict=False)
         except VclError as error:
             raise VclError(f"{folder.path} cannot be exported: {error}") from error
-        container = Container.open(path)
-        size = path.stat().st_size
-    sessions = []
-    for number, (part, video) in enumerate(
-        zip(coded, (folder.session_notes(session).video for session in range(len(coded))), strict=True)
-    ):
-        own = sum(
-            section.length
-            for section in container.sections
-            if section.session == number and section.kind in (MASK, WEIGHTS, OWN, VIDEO)
-        )
-        named = sum(sum(sizes.values()) for sizes in (part.masks, part.weights, part.steps))
-        sessions.append(SessionBytes(video, part.masks, part.weights, part.steps, own - named))
-    of_sessions = Footprint(tuple(sessions), 0)
-    return Footprint(of_sessions.sessions, size - of_sessions.total)
+        library = Library.open(path)
+        sessions = []
+        for video, part in zip(library.videos, library.footprints(), strict=True):
+            layers: dict[str, dict[str, float]] = {}
+            for kind, bits in (("weight", part.layers.weights), ("mask", part.layers.masks)):
+                for name, spent in bits.items():
+                    layers.setdefault(name, {})[kind] = spent / 8
+            sessions.append(SessionBytes(video.name, part.weights, part.masks, part.side, layers))
+    return Footprint(tuple(sessions))

@@ -31,11 +31,12 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         folder: holds one checkpoint, the latest.
         seconds: time from one save within a session to the next; 0 saves after every step.
         means: of the current epoch, which are saved too.
+        chained: whether a session starts from the checkpoint of the one before, which then must be there.
     """
 
-    def __init__(self, folder: RunFolder, seconds: float, means: EpochMeans) -> None:
+    def __init__(self, folder: RunFolder, seconds: float, means: EpochMeans, chained: bool = True) -> None:
         super().__init__()
-        self.folder, self.seconds, self.means = folder, seconds, means
+        self.folder, self.seconds, self.means, self.chained = folder, seconds, means, chained
         self.stop_requested = False
         self._writer = CheckpointWriter()
         self._reserved = False
@@ -68,7 +69,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         notes = self.folder.checkpoint_notes()
         with self._fitting():
             behind = notes is None or notes["session"] < strategy.session - 1
-        if strategy.session and behind:
+        if self.chained and strategy.session and behind:
             latest = "none" if notes is None else f"one of session {notes['session']}"
             raise RunFolderError(
                 f"{self.folder.path} must have the checkpoint of session {strategy.session - 1} to train session "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +23,9 @@ from vcl.video.pixels import stored_frames
 
 BITS = (4, 5, 6, 7, 8)
 """Bits that a layer may have."""
+
+MeanBits = Callable[[Callable[[float], Mapping[str, Any]]], float]
+"""Gives the mean number of bits, from what would be sealed with one: arguments of ``Ledger.seal`` by name."""
 
 _TRIED_ON = 4
 """Frames on which the damage of fewer bits is measured."""
@@ -49,6 +52,8 @@ class QuantisedTraining(StatefulPlugin):
     Bits are chosen layer by layer for a mean, by how much the frames change where one layer alone has so many. A row's
     step makes its largest weight the largest integer. Scores do not move any more.
 
+    ``mean_bits`` chooses the mean, by default that of ``config``.
+
     Args:
         config: ``bits`` and ``quantised_share`` of a method.
         ledger: has the sealed weights, which stay what they are; of a ``residual`` method, integers are of the
@@ -60,6 +65,7 @@ class QuantisedTraining(StatefulPlugin):
     def __init__(self, config: MethodConfig, ledger: Ledger) -> None:
         super().__init__()
         self.config, self.ledger = config, ledger
+        self.mean_bits: MeanBits = lambda _: float(config.bits or BITS[-1])
         self.result: Quantisation | None = None
         self._state: dict[str, Tensor] = {}
 
@@ -140,9 +146,20 @@ class QuantisedTraining(StatefulPlugin):
             ]
         counts = [int(forms[name][0].own.sum()) for name in weights]
         damage = _damage(strategy, network, forms)
-        bits = bits_by_layer(damage, counts, BITS, float(self.config.bits or BITS[-1]))
-        for name, number in zip(weights, bits, strict=True):
-            form = forms[name][BITS.index(number)]
+
+        def formed(mean: float) -> dict[str, Quantised]:
+            bits = bits_by_layer(damage, counts, BITS, mean)
+            return {name: forms[name][BITS.index(number)] for name, number in zip(weights, bits, strict=True)}
+
+        def sealed(mean: float) -> dict[str, Any]:
+            of_layers = formed(mean)
+            values = {name: form.difference(weights[name].value) for name, form in of_layers.items()}
+            steps = {f"weight/{name}": form.step for name, form in of_layers.items()}
+            return {"values": values, "masks": masks, "steps": steps}
+
+        bits = []
+        for name, form in formed(self.mean_bits(sealed)).items():
+            bits.append(form.bits)
             self._state[f"mask/{name}"], self._state[f"step/{name}"] = form.mask, form.step
         self._state["bits"] = torch.tensor(bits)
 

@@ -21,8 +21,9 @@ from vcl.sessions.experience import video_stream
 from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.probe import Probe
-from vcl.sessions.quantising import Quantisation, QuantisedTraining
+from vcl.sessions.quantising import MeanBits, Quantisation, QuantisedTraining
 from vcl.sessions.schedule import WarmupCosine
+from vcl.sessions.sealed import load_sealed
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 from vcl.subnet.record import SessionRecord, StateKind
@@ -38,24 +39,33 @@ class Trainer:
         folder: the run, with its sealed sessions and its checkpoint.
         emit: gets the events.
         device: where to train.
+        sealed: records of the closed sessions where they are not in the folder, such as those of a library. A session
+            then starts from them and from first values alone, and not from the checkpoint of the one before.
     """
 
     def __init__(
-        self, config: RunConfig, clips: Sequence[Clip], folder: RunFolder, emit: Listener, device: torch.device
+        self,
+        config: RunConfig,
+        clips: Sequence[Clip],
+        folder: RunFolder,
+        emit: Listener,
+        device: torch.device,
+        sealed: Ledger | None = None,
     ) -> None:
         self._config, self._clips, self._emit, self._device = config, clips, emit, device
         self._stream = video_stream(clips).train_stream
         means = EpochMeans()
         self._seconds = 0.0
-        self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means)
-        ledger = None
-        if folder.sessions():
-            sealed = SealedSessions(folder)
-            sealed.check()
-            ledger = sealed.ledger
+        self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means, chained=sealed is None)
+        ledger = _sealed_in(folder) if sealed is None else sealed
         self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
         self._strategy.plugins.append(self.checkpoints)
-        self.checkpoints.load_network(self._strategy.model, config.train.seed)
+        if sealed is None:
+            self.checkpoints.load_network(self._strategy.model, config.train.seed)
+        elif len(sealed):
+            for _ in range(len(sealed)):
+                self._strategy.model.add_session(config.train.seed)
+            load_sealed(self._strategy.model, sealed)
         for plugin in self._strategy.stateful:
             plugin.load_session_state(self.ledger.buffer, len(self.ledger))
         self._strategy.model.load_frames(self.ledger.frames())
@@ -80,6 +90,11 @@ class Trainer:
         """What the integers of the latest session cost; None where its weights are float32."""
         plugin = self._strategy.quantised_training
         return None if plugin is None else plugin.result
+
+    def choose_bits(self, mean_bits: MeanBits) -> None:
+        """Let something else than ``method.bits`` decide on the bits of integers; nothing is done for float32."""
+        if (plugin := self._strategy.quantised_training) is not None:
+            plugin.mean_bits = mean_bits
 
     @property
     def trained_on(self) -> int:
@@ -188,6 +203,15 @@ def build(
         evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)]),
         device=device,
     )
+
+
+def _sealed_in(folder: RunFolder) -> Ledger | None:
+    """Records of a run's closed sessions, checked; None where there are none."""
+    if not folder.sessions():
+        return None
+    sealed = SealedSessions(folder)
+    sealed.check()
+    return sealed.ledger
 
 
 def _grouped(parameters: list[Tensor], network: Backbone, train: TrainConfig) -> list[Any]:

@@ -32,7 +32,8 @@ def write_video(path: Path | str, batches: Iterable[Tensor], rate: Fraction = RA
 
     Args:
         path: file to write.
-        batches: float frames ``(B, 3, H, W)`` in [0, 1], on any device, as a ``Decoder`` yields them.
+        batches: frames ``(B, 3, H, W)``, float in [0, 1] or uint8, on any device, as a ``Decoder`` or a ``Library``
+            yields them.
         rate: frames per second; an array has none.
         overwrite: replace a file that exists.
 
@@ -72,7 +73,7 @@ def write_frames(folder: Path | str, batches: Iterable[Tensor], first: int = 0) 
 
     Args:
         folder: a new or an empty folder.
-        batches: float frames ``(B, 3, H, W)`` in [0, 1], on any device.
+        batches: as in ``write_video``.
         first: number in the name of the first image.
 
     Returns:
@@ -188,4 +189,4 @@ def _rounded_frames(batches: Iterable[Tensor]) -> Frames:
     from vcl.video.pixels import to_uint8  # Loads torch, which takes seconds: what cannot be written is refused before.
 
     for batch in batches:
-        yield from to_uint8(batch).cpu().numpy()
+        yield from (to_uint8(batch) if batch.is_floating_point() else batch).cpu().numpy()

@@ -54,13 +54,13 @@ def budget_figure(footprint: Footprint, title: str = "") -> Figure:
     return figure
 
 
-def _bars(axes: Axes, sizes: Mapping[str, Mapping[str, int]]) -> None:
+def _bars(axes: Axes, sizes: Mapping[str, Mapping[str, float]]) -> None:
     """One bar per name, from the top down, split by kind."""
     largest = max((sum(kinds.values()) for kinds in sizes.values()), default=1)
     divisor, unit = next((pair for pair in _UNITS if largest >= pair[0]), _UNITS[-1])
     before = [0.0] * len(sizes)
     for kind, (_, colour) in _KINDS.items():
-        widths = [kinds[kind] / divisor for kinds in sizes.values()]
+        widths = [kinds.get(kind, 0) / divisor for kinds in sizes.values()]
         axes.barh(range(len(sizes)), widths, 0.76, before, color=colour, lw=0)
         before = [start + width for start, width in zip(before, widths, strict=True)]
     axes.set_yticks(range(len(sizes)), list(sizes))
