@@ -81,11 +81,11 @@ def fill(folder, matrix, state_kind="shared_masked", scale=1):
 
 
 def footprint(matrix, state_kind="shared_masked", scale=1):
-    """Weights of 400, 300, 200... bytes, masks of 13, 36 bytes of side data a session, and a container of 500."""
+    """Weights of 400, 300, 200... bytes, masks of 13 and 36 bytes of side data a session, and 500 for the network."""
     sessions, last = [], len(matrix["rows"]) - 1
     for s, name in enumerate(matrix["videos"][: last + 1]):
-        overwritten = state_kind == "shared_latest" and s < last
-        weights = {} if overwritten else {"stem": 4 * (100 - 25 * s) * scale}
-        masks = {"stem": 13} if state_kind == "shared_masked" else {}
-        sessions.append(SessionBytes(name, masks, weights, {}, 36))
-    return Footprint(tuple(sessions), 500)
+        weight = 0 if state_kind == "shared_latest" and s < last else 4 * (100 - 25 * s) * scale
+        mask = 13 if state_kind == "shared_masked" else 0
+        layers = {"stem": {"weight": weight, "mask": mask}}
+        sessions.append(SessionBytes(name, weight, mask, 36 if s else 536, layers))
+    return Footprint(tuple(sessions))
