@@ -81,11 +81,12 @@ def fill(folder, matrix, state_kind="shared_masked", scale=1):
 
 
 def footprint(matrix, state_kind="shared_masked", scale=1):
-    """Weights of 400, 300, 200... bytes, masks of 13 and 36 bytes of side data a session, and 500 for the network."""
+    """Weights of 400, 300, 200... bytes, masks of 13, and side data of 36 a session and of 500 once."""
     sessions, last = [], len(matrix["rows"]) - 1
     for s, name in enumerate(matrix["videos"][: last + 1]):
-        weight = 0 if state_kind == "shared_latest" and s < last else 4 * (100 - 25 * s) * scale
-        mask = 13 if state_kind == "shared_masked" else 0
-        layers = {"stem": {"weight": weight, "mask": mask}}
-        sessions.append(SessionBytes(name, weight, mask, 36 if s else 536, layers))
+        overwritten = state_kind == "shared_latest" and s < last
+        weight, mask = 0 if overwritten else 4 * (100 - 25 * s) * scale, 13 if state_kind == "shared_masked" else 0
+        sessions.append(
+            SessionBytes(name, weight, mask, 36 + 500 * (s == 0), {"stem": {"weight": weight, "mask": mask}})
+        )
     return Footprint(tuple(sessions))

@@ -20,7 +20,7 @@ LAYOUT = Layout(
     frame={"code": (2,)},
     rows={"a": 0, "b": 0, "c": 3},
 )
-KINDS = ["shared_masked", "per_session", "residual", "shared_latest"]
+KINDS = ["shared_masked", "per_session", "differences", "shared_latest"]
 SEED, SESSIONS = 5, 3
 
 

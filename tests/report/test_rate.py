@@ -130,20 +130,20 @@ def test_without_classical_codecs_there_is_no_legend_of_them():
 
 
 def test_every_byte_of_a_library_is_in_the_budget():
-    session = SessionBytes("bear", 30_000, 10_000, 1500, {"stem.weight": {"weight": 29_000, "mask": 10_000}})
-    figure = budget_figure(Footprint((session, replace(session, video="swan"))), "WSN")
+    session = SessionBytes("bear", 30_000, 10_000, 1000, {"stem.weight": {"weight": 30_000, "mask": 10_000}})
+    figure = budget_figure(Footprint((session, replace(session, video="swan", side=2000))), "WSN")
     by_session, by_layer = figure.axes
     assert [label.get_text() for label in by_session.get_yticklabels()] == ["0 bear", "1 swan"]
     assert [label.get_text() for label in by_layer.get_yticklabels()] == ["stem"]
-    assert [patch.get_width() for patch in by_session.patches] == [30, 30, 10, 10, 1.5, 1.5]
-    assert [patch.get_width() for patch in by_layer.patches] == [58, 20, 0]
+    assert [patch.get_width() for patch in by_session.patches] == [30, 30, 10, 10, 1, 2]
+    assert [patch.get_width() for patch in by_layer.patches] == pytest.approx([60, 20, 0])
     assert by_session.get_xlabel() == "kB"
     texts = {text.get_text() for text in figure.findobj(Text)}
     assert {"WSN: 83,000 bytes", "weights 72.3 %", "masks 24.1 %", "side data 3.6 %"} <= texts
 
 
 def test_many_sessions_are_numbered():
-    sessions = tuple(SessionBytes(f"video{number}", 5, 0, 0) for number in range(21))
+    sessions = tuple(SessionBytes(f"video{number}", 5, 0, 0, {"stem": {"weight": 5}}) for number in range(21))
     by_session = budget_figure(Footprint(sessions)).axes[0]
     assert [label.get_text() for label in by_session.get_yticklabels()][-1] == "20"
     assert by_session.get_xlabel() == "bytes"

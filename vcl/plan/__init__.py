@@ -77,7 +77,7 @@ def _network_size(config: RunConfig, lengths: Sequence[int]) -> NetworkSize:
     )
     return NetworkSize(
         shared_parameters=shared,
-        networks=sessions if state_kind_of(config) in ("per_session", "residual") else 1,
+        networks=sessions if state_kind_of(config) in ("per_session", "differences") else 1,
         head_parameters=sessions * per_session,
         frame_parameters=sum(lengths) * per_frame,
         macs_a_frame=macs_of(config),

@@ -15,7 +15,7 @@ from vcl.plan.network import network_of, state_kind_of
 from vcl.plan.work import SessionWork
 from vcl.rundir import SessionNotes
 from vcl.rundir.tensors import file_bytes
-from vcl.subnet.record import SessionRecord, record_shapes
+from vcl.subnet.record import SessionRecord, record_shapes, step_shapes
 
 _KINDS = ("weight", "mask", "session", "buffer", "container")
 """Kinds of bytes in a session's file that every method has; others come behind them."""
@@ -45,6 +45,7 @@ def session_files(config: RunConfig, names: Sequence[str], work: Sequence[Sessio
             values=_empty(torch.float32, claimed),
             session=_empty(torch.float32, shapes["session"]),
             frame=_empty(torch.float32, shapes["frame"]),
+            steps=_empty(torch.float32, {} if config.method.bits is None else step_shapes(layout, kind, number)),
             buffer=session.state,
             mask_shapes=mask_shapes,
         )
