@@ -2,6 +2,7 @@
 
 import torch
 
+from vcl.report.stored import Footprint, SessionBytes, keep_footprint
 from vcl.rundir import SessionNotes
 
 NAMES = ("bear", "camel", "swan", "dog", "goat", "car", "cow")
@@ -57,7 +58,10 @@ def a_matrix(psnr=PSNR, done=None, size=SIZE, names=None):
 
 
 def fill(folder, matrix, state_kind="shared_masked", scale=1):
-    """Write what a run writes: session files of 400, 300, 200... bytes of weights, events, matrix."""
+    """Write what a run writes: session files of 400, 300, 200... bytes of weights, events, matrix; and its footprint.
+
+    No network has these tensors, so that the run cannot be exported: the footprint says what its library would take.
+    """
     names = matrix["videos"]
     start = {"kind": "start", "time": 0.0, "videos": names, "sha256": names, "sessions": len(names), "resumed": False}
     folder.record(start)
@@ -72,4 +76,17 @@ def fill(folder, matrix, state_kind="shared_masked", scale=1):
         folder.write_session(s, tensors, SessionNotes(names[s], T, len(names), state_kind))
         folder.record({"kind": "row", **row})
     if matrix["rows"]:
+        keep_footprint(folder, footprint(matrix, state_kind, scale))
         folder.write_matrix(matrix)
+
+
+def footprint(matrix, state_kind="shared_masked", scale=1):
+    """Weights of 400, 300, 200... bytes, masks of 13, and side data of 36 a session and of 500 once."""
+    sessions, last = [], len(matrix["rows"]) - 1
+    for s, name in enumerate(matrix["videos"][: last + 1]):
+        overwritten = state_kind == "shared_latest" and s < last
+        weight, mask = 0 if overwritten else 4 * (100 - 25 * s) * scale, 13 if state_kind == "shared_masked" else 0
+        sessions.append(
+            SessionBytes(name, weight, mask, 36 + 500 * (s == 0), {"stem": {"weight": weight, "mask": mask}})
+        )
+    return Footprint(tuple(sessions))

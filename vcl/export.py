@@ -89,7 +89,9 @@ def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterat
     for session, record in enumerate(ledger.records()):
         name, frames = sealed.notes[session].video, sealed.notes[session].frames
         progress(name, session, len(ledger))
-        psnr = rows[session][PSNR.name][session] if session < len(rows) and rows[session][PSNR.name] else None
+        # What the file decodes: of one network that every session overwrites, videos are as the last one left them.
+        state = len(ledger) - 1 if ledger.state_kind == "shared_latest" else session
+        psnr = rows[state][PSNR.name][session] if state < len(rows) and rows[state][PSNR.name] else None
         rate = rate_of(folder.stream_of(name), name) or RATE
         video = Video(name, frames, config.stream.size, rate, hashes[session], sealed.sha256(session), psnr)
         drawn_by = session if getattr(config.method, "reinit", True) else 0

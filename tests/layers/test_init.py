@@ -1,3 +1,4 @@
+import hashlib
 import math
 
 import pytest
@@ -62,3 +63,51 @@ def test_a_network_is_built_without_drawing_numbers_that_nobody_will_use():
         torch.nn.Linear(300, 200)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert layer.weight.shape == (200, 300)
+
+
+def split_mix_64(seed, count):
+    """SplitMix64 in Python's integers, as Steele, Lea and Flood write it."""
+    outputs, mask = [], 2**64 - 1
+    for _ in range(count):
+        seed = (seed + 0x9E3779B97F4A7C15) & mask
+        z = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9 & mask
+        z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
+        outputs.append(z ^ z >> 31)
+    return outputs
+
+
+SEEDED_WITH_1234567 = [
+    6457827717110365317,
+    3203168211198807973,
+    9817491932198370423,
+    4593380528125082431,
+    16408922859458223821,
+]
+"""First outputs as they are widely published for implementations of SplitMix64."""
+
+
+def test_the_reference_generator_gives_the_published_numbers():
+    assert split_mix_64(1234567, 5) == SEEDED_WITH_1234567
+
+
+def test_drawn_integers_are_the_highest_bits_of_the_published_numbers(monkeypatch):
+    monkeypatch.setattr(init, "seed_of", lambda *purpose: 1234567)
+    assert init.drawn_integers(5).tolist() == [2 * (output >> 40) - 2**24 + 1 for output in SEEDED_WITH_1234567]
+
+
+@pytest.mark.parametrize("purpose", [(0, "value", "fc1.weight"), (2**32 - 1, "score", "a", 7), (3, "ö")])
+def test_drawn_integers_are_those_of_a_reference_generator(purpose):
+    expected = [2 * (output >> 40) - 2**24 + 1 for output in split_mix_64(init.seed_of(*purpose), 300)]
+    assert init.drawn_integers(300, *purpose).tolist() == expected
+    assert init.drawn_integers(7, *purpose).tolist() == expected[:7]
+    assert init.drawn_integers(0, *purpose).size == 0
+
+
+def test_the_seed_of_a_purpose_is_the_start_of_its_hash():
+    assert init.seed_of(1, "score", "a", 2) == int(hashlib.sha256(b"(1, 'score', 'a', 2)").hexdigest()[:16], 16)
+
+
+def test_drawn_values_are_the_integers_times_the_bound():
+    integers = init.drawn_integers(50, 1, "a")
+    assert init.drawn_values(50, 0.5, 1, "a").tolist() == [integer * 2.0**-25 for integer in integers.tolist()]
+    assert abs(int(integers.max())) < 2**24

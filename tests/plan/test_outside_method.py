@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from session_files import file_bytes
 
 from vcl import plan as planning
 from vcl.config import MethodConfig, register_method
@@ -15,7 +16,6 @@ from vcl.config.methods import METHODS
 from vcl.config.plugins import plugins_loaded
 from vcl.plan import plan
 from vcl.plan.calibrate import measure
-from vcl.report.summary import stored_bytes
 from vcl.run import run_clips
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.sessions.strategy import VideoStrategy
@@ -41,7 +41,7 @@ def planned(tiny_config, clips, tmp_path, monkeypatch):
 def test_what_it_stores_without_a_word_is_taken_from_the_short_run_with_a_warning(planned):
     with plugins_loaded([EXAMPLE]):
         found, folder = planned("anchor")
-    assert found.stored.stored == stored_bytes(folder)
+    assert found.stored.stored == file_bytes(folder)
     assert found.stored.stored["buffer"] == 4 * found.network.shared_parameters
     (warning,) = found.warnings
     assert warning.startswith("stored: no plugin of anchor has a session_spec for 4 of the tensors that it stores; ")
@@ -99,7 +99,7 @@ def test_what_it_says_it_stores_and_trains_on_is_planned_and_run(planned):
     register_method(Diary)
     found, folder = planned("diary")
     assert found.warnings == ()
-    assert found.stored.stored == stored_bytes(folder)
+    assert found.stored.stored == file_bytes(folder)
     assert found.stored.stored["buffer"] == 3 * 2
     assert found.network.networks == 3
     trained_on = [event["trained_on"] for event in folder.events("session")]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import pytest
+from session_files import file_bytes
 from torch import nn
 from torch.nn import functional as F
 
@@ -10,10 +11,9 @@ from vcl.backbones import Backbone, SessionTensor
 from vcl.config.backbones import BackboneConfig, register_backbone
 from vcl.plan import plan
 from vcl.plan.network import state_kind_of
-from vcl.plan.stored import session_files
+from vcl.plan.stored import session_files, total_bytes
 from vcl.plan.work import work_of
 from vcl.query import Output
-from vcl.report.summary import stored_bytes, total_bytes
 from vcl.run import run_clips
 from vcl.sessions.methods import METHODS
 
@@ -41,7 +41,7 @@ def test_steps_and_frames_and_bytes_are_those_of_a_real_run(method, tiny_config,
     queries = [folder.read_session(session)[0].get("buffer/query", ()) for session in range(3)]
     assert [session.buffered for session in work] == [len(query) for query in queries]
     planned = planned_bytes(config, clips)
-    stored = stored_bytes(folder)
+    stored = file_bytes(folder)
     if state_kind_of(config) == "shared_masked" and method != "packnet":
         assert planned["weight"] == pytest.approx(stored["weight"], rel=0.03)
         planned["weight"] = stored["weight"]
@@ -54,13 +54,13 @@ def test_steps_and_frames_and_bytes_are_those_of_a_real_run(method, tiny_config,
 def test_a_buffer_of_outputs_holds_true_frames_only_where_these_are_trained_on(truth, tiny_config, clips, tmp_path):
     config = tiny_config("der", method={"buffer": 3, "truth": truth}, train={"epochs": 1})
     folder = run_clips(config, clips, tmp_path / "run")
-    assert planned_bytes(config, clips) == stored_bytes(folder)
+    assert planned_bytes(config, clips) == file_bytes(folder)
 
 
 @pytest.mark.parametrize("unit", ["kernel", "row", "dense"])
 def test_a_mask_has_a_bit_for_each_unit_that_it_chooses(unit, tiny_config, clips, tmp_path):
     config = tiny_config("wsn", method={"mask_unit": unit}, train={"epochs": 1})
-    stored, planned = stored_bytes(run_clips(config, clips, tmp_path / "run")), planned_bytes(config, clips)
+    stored, planned = file_bytes(run_clips(config, clips, tmp_path / "run")), planned_bytes(config, clips)
     weight_wise = planned_bytes(tiny_config("wsn"), clips)
     assert planned["mask"] == stored["mask"] < weight_wise["mask"]
     assert planned["container"] == pytest.approx(stored["container"], abs=48)
@@ -73,7 +73,7 @@ def test_masks_that_keep_their_scores_store_at_most_what_is_planned(tiny_config,
     assert found.stored.at_most
     assert "at most" in found.to_text()
     folder = run_clips(config, clips, tmp_path / "run")
-    assert stored_bytes(folder)["weight"] < found.stored.stored["weight"]
+    assert file_bytes(folder)["weight"] < found.stored.stored["weight"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def test_codes_of_frames_are_counted_and_stored(method, tiny_config, clips, tmp_
     same_length = [replace(clip, frames=clip.frames[:4]) for clip in clips]
     found = plan(config, tmp_path / "run")
     folder = run_clips(config, same_length, tmp_path / "run")
-    assert found.stored.stored == stored_bytes(folder)
+    assert found.stored.stored == file_bytes(folder)
     assert found.stored.stored["frame"] == 3 * 4 * 4 * 30
     assert found.network.frame_parameters == 3 * 4 * 30
     assert found.network.macs_a_frame == 6 * 5 * 3

@@ -63,7 +63,18 @@ def test_a_session_before_leaves_what_the_method_learns_from(tiny_config):
 
 
 def test_the_table_of_benchmarks_is_whole():
-    assert set(BENCHMARKS) == {"step", "loop", "mask", "fourier", "decode", "evaluate", "loader", "codec", "sessions"}
+    assert set(BENCHMARKS) == {
+        "step",
+        "loop",
+        "mask",
+        "fourier",
+        "decode",
+        "evaluate",
+        "loader",
+        "codec",
+        "sessions",
+        "classical",
+    }
 
 
 @pytest.mark.parametrize(

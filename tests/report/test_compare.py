@@ -35,7 +35,7 @@ def test_runs_stand_side_by_side_with_all_that_matters(masked, dense):
     assert table["stored bytes"] == [f"{size:,}" for size in sizes]
     assert table["weights"] == ["900", "200"]
     assert table["masks"] == ["39", "0"]
-    assert table["per session"] == ["108", "108"]
+    assert table["side data"] == ["608", "608"]
     assert table["bits per pixel"] == [f"{8 * size / (3 * 4 * 18 * 32):.4f}" for size in sizes]
     assert table["training (s)"] == ["75", "75"]
     assert table["0 bear"] == ["28.00", "28.00"]
@@ -61,7 +61,7 @@ def test_csv_has_a_row_a_run_in_full_precision_and_empty_cells_for_what_does_not
     assert (first["ms_ssim"], first["forward_transfer"]) == ("", "")
     assert (first["sessions"], first["seconds"]) == ("3", "75.0")
     assert (first["weight_bytes"], second["weight_bytes"]) == ("900", "200")
-    kinds = sum(int(first[f"{kind}_bytes"]) for kind in ("weight", "mask", "session", "container"))
+    kinds = sum(int(first[f"{kind}_bytes"]) for kind in ("weight", "mask", "side", "buffer"))
     assert int(first["stored_bytes"]) == kinds
     assert [first[name] for name in ("0 bear", "1 camel", "2 swan")] == ["28.0", "31.0", "35.0"]
 
@@ -114,7 +114,7 @@ def test_many_runs_have_a_row_each(make_run):
 
 def test_runs_are_drawn_side_by_side(masked, dense, make_run, tmp_path):
     paths = plot_comparison([masked, dense], tmp_path / "figures")
-    names = ("psnr_by_session", "psnr_by_bytes", "forgetting", "psnr_by_seconds")
+    names = ("psnr_by_session", "psnr_by_bytes", "psnr_by_rate", "forgetting", "psnr_by_seconds")
     assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
     with pytest.raises(
         VclError, match="must have learned the same videos in the same order, got bear camel swan and bear cat swan"

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from fake_run import SIZE, T, a_matrix
+from fake_run import SIZE, T, a_matrix, closed, footprint
 from on_device import DEVICE
 
 from vcl import evaluate
@@ -18,6 +18,7 @@ from vcl.metrics import quality
 from vcl.metrics.registry import METRICS, Metric
 from vcl.report.comparison import compare_runs
 from vcl.report.figures.run import matrix_figure
+from vcl.report.stored import keep_footprint
 from vcl.report.summary import numbers_line, read_matrix, session_matrix
 from vcl.report.terminal import matrix_text
 from vcl.rundir import RunFolder, SessionNotes
@@ -64,7 +65,10 @@ def measured(mae, tmp_path, monkeypatch):
     with RunFolder.opened(tmp_path / "run", config) as folder:
         row = evaluate.measure_row(folder, [clip], 0, MatrixConfig(), DEVICE)
         folder.write_session(0, {}, SessionNotes("bear", T, 1, "shared_masked"))
-        folder.write_matrix({"videos": ["bear"], "frames": [T], "size": list(SIZE), "rows": [row]})
+        folder.record(closed(0, "bear"))
+        matrix = {"videos": ["bear"], "frames": [T], "size": list(SIZE), "rows": [row]}
+        folder.write_matrix(matrix)
+        keep_footprint(folder, footprint(matrix))
     return folder
 
 

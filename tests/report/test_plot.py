@@ -7,7 +7,7 @@ from vcl.report.figures.plot import plot_run
 
 pytestmark = pytest.mark.process
 
-ALL = ["curves", "shares", "matrix_psnr", "matrix_ssim", "frames", "first_video"]
+ALL = ["curves", "shares", "budget", "matrix_psnr", "matrix_ssim", "frames", "first_video"]
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def test_a_first_session_that_is_still_going_has_curves_only(make_run, videos, u
 
 def test_frames_are_drawn_of_what_was_learned_only(make_run, videos, unrendered):
     waits = make_run("waits", FinetuneConfig(), TOGETHER, done=2, state_kind="shared_latest")
-    assert names(plot_run(waits)) == ["curves"]
+    assert names(plot_run(waits)) == ["curves", "budget"]
     learned = make_run("learned", FinetuneConfig(), TOGETHER, state_kind="shared_latest")
-    assert names(plot_run(learned)) == ["curves", "matrix_psnr", "matrix_ssim", "frames"]
+    assert names(plot_run(learned)) == ["curves", "budget", "matrix_psnr", "matrix_ssim", "frames"]
 
 
 def test_a_run_with_nothing_to_draw_is_refused(make_run):
@@ -73,11 +73,11 @@ def test_without_the_videos_all_but_the_frames_is_drawn(masked, unrendered, monk
         raise VideoError("video bear is missing")
 
     monkeypatch.setattr("vcl.report.figures.frames.open_stream", gone)
-    assert names(plot_run(masked)) == ALL[:4]
+    assert names(plot_run(masked)) == ALL[:5]
     assert "figures of frames are left out: video bear is missing" in caplog.text
 
 
 def test_frames_are_not_compared_with_those_of_another_video(masked, videos, unrendered, caplog):
     del videos[0]
-    assert names(plot_run(masked)) == ALL[:4]
+    assert names(plot_run(masked)) == ALL[:5]
     assert "began with the videos bear, camel, swan, but there are camel, swan" in caplog.text

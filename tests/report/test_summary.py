@@ -6,22 +6,18 @@ from fake_run import PSNR, SIZE, T, a_matrix, epoch, probe
 from vcl.config import FinetuneConfig, PfnrConfig, WsnConfig
 from vcl.errors import VclError
 from vcl.report.comparison import compare_runs
+from vcl.report.stored import stored_bytes
 from vcl.report.summary import (
     label,
     numbers_line,
     read_matrix,
     session_matrix,
-    stored_bytes,
     summarise,
     train_seconds,
 )
 from vcl.report.terminal import matrix_text
 from vcl.rundir import SessionNotes
 from vcl.wording import printable
-
-# Weights of 400, 300 and 200 bytes, a mask of 13 and a head of 36 bytes a session.
-MASKED = {"weight": 900, "mask": 39, "session": 108}
-DENSE = {"weight": 200, "mask": 0, "session": 108}
 
 
 def test_a_run_is_summed_up_by_its_last_row(masked):
@@ -37,38 +33,9 @@ def test_a_run_is_summed_up_by_its_last_row(masked):
     assert summary.seconds == 75
 
 
-def test_masks_need_every_session_s_bytes(masked):
-    stored = stored_bytes(masked)
-    files = sum(path.stat().st_size for path in (masked.path / "sessions").iterdir())
-    assert {kind: stored[kind] for kind in MASKED} == MASKED
-    assert sum(stored.values()) == files
-
-
-def test_a_network_that_is_overwritten_needs_the_last_weights_only(dense):
-    stored = stored_bytes(dense)
-    assert {kind: stored[kind] for kind in DENSE} == DENSE
-    assert stored["container"] == sum(dense.session_bytes(s)["container"] for s in range(3))
-
-
-def test_a_network_a_video_needs_every_session_s_bytes(make_run):
-    assert stored_bytes(make_run(state_kind="per_session"))["weight"] == 900
-
-
-def test_bytes_can_be_counted_as_they_were_after_an_earlier_session(masked, dense):
-    assert stored_bytes(masked, 2)["weight"] == 700
-    assert stored_bytes(dense, 2)["weight"] == 300
-    assert stored_bytes(masked, 0) == dict.fromkeys(("weight", "mask", "session", "buffer", "container"), 0)
-
-
-def test_kinds_that_only_some_method_stores_are_counted_too(masked, monkeypatch):
-    session_bytes = masked.session_bytes
-    monkeypatch.setattr(masked, "session_bytes", lambda s: {**session_bytes(s), "replay": 7})
-    assert stored_bytes(masked)["replay"] == 21
-
-
 def test_the_rate_counts_the_pixels_of_the_videos_so_far(make_run):
     folder = make_run(done=2)
-    stored = sum(stored_bytes(folder).values())
+    stored = sum(stored_bytes(folder, 2).values())
     assert summarise(folder).bits_per_pixel == pytest.approx(8 * stored / (2 * T * SIZE[0] * SIZE[1]))
 
 

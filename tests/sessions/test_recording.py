@@ -23,7 +23,7 @@ from vcl.sessions.recording import WARM_UP, CudaGraph, Recording, obstacle
 from vcl.sessions.schedule import WarmupCosine
 from vcl.sessions.strategy import VideoStrategy
 
-RECORDED = {"wsn", "pfnr", "finetune", "single", "single_matched", "joint", "cumulative", "ewc"}
+RECORDED = {"wsn", "pfnr", "finetune", "single", "single_matched", "residual", "joint", "cumulative", "ewc"}
 
 
 class Tape(TorchDispatchMode):

@@ -161,7 +161,7 @@ def test_steps_that_fit_nothing_are_refused(steps, rule):
 
 
 def test_a_residual_record_is_added_to_the_network_of_the_session_before():
-    ledger = Ledger(SHAPES, "residual")
+    ledger = Ledger(SHAPES, "differences")
     ledger.seal({"layer": torch.full((2, 3), 2.0)}, {}, OWN)
     ledger.seal({"layer": torch.tensor([[0.5, 0, 0], [0, 0, -0.5]])}, {}, OWN)
     assert ledger.subnetwork(0).weights["layer"].tolist() == [[2, 2, 2], [2, 2, 2]]

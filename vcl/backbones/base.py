@@ -77,6 +77,11 @@ class Backbone(nn.Module, ABC):
         """Shapes of the numbers that each frame has for itself, by name."""
         return {}
 
+    @property
+    def largest_activation(self) -> int:
+        """Numbers of the largest tensor that decoding a frame makes: a library that asks for too much is refused."""
+        return 3 * self.size[0] * self.size[1]
+
     @abstractmethod
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Make frames.

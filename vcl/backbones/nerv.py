@@ -45,6 +45,7 @@ class Nerv(Backbone):
         self.fc2 = nn.Linear(config.stem_width, config.channels * math.prod(self.grid), bias=False)
         self.blocks = nn.ModuleList()
         width, size_here = config.channels, self.grid
+        activations = [width * math.prod(size_here)]
         for number, stride in enumerate(config.strides, start=1):
             first = number == 1
             outputs = int(width * config.expansion) if first else max(width // config.reduction, config.lower_width)
@@ -58,7 +59,14 @@ class Nerv(Backbone):
             conv = None if alone else nn.Conv2d(width, outputs * stride**2, 3, padding=1, bias=False)
             self.blocks.append(block := UpsampleBlock(conv, operator, stride))
             width, size_here = outputs, (size_here[0] * stride, size_here[1] * stride)
+            activations.append(width * math.prod(size_here))
+        self._largest_activation = max(activations)
         self.width, self.pending = width, block.pending
+
+    @property
+    def largest_activation(self) -> int:
+        """What the stem or a block gives."""
+        return self._largest_activation
 
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:

@@ -32,6 +32,12 @@ def add_report_commands(commands: Commands) -> None:
     compare.add_argument("--each", action="store_true", help="show every run, not the mean over seeds")
     compare.add_argument("--figures", type=path_word, metavar="DIR", help="also draw the comparison, as PNG and PDF")
     compare.add_argument(
+        "--classical",
+        type=path_word,
+        metavar="FILE",
+        help="draw x264, x265 and SVT-AV1 into the figure of rate: what vcl bench classical --csv printed",
+    )
+    compare.add_argument(
         "--with-published",
         nargs="?",
         type=path_word,
@@ -92,6 +98,7 @@ def _plot(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
+    from vcl.report.classical import read_classical
     from vcl.report.comparison import compare_runs
     from vcl.report.published import read_published
     from vcl.report.published_comparison import compare_with_published
@@ -100,6 +107,9 @@ def _compare(arguments: argparse.Namespace) -> None:
 
     if arguments.matrices and arguments.format != "text":
         raise VclError(f"--matrices goes with --format text, got {arguments.format}")
+    if arguments.classical is not None and arguments.figures is None:
+        raise VclError("--classical goes with --figures, which draws it")
+    classical = [] if arguments.classical is None else read_classical(arguments.classical)
     published = None if arguments.with_published is None else read_published(arguments.with_published)
     folders = run_folders(arguments.run)
     if arguments.matrices:
@@ -120,7 +130,9 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.figures is not None:
         from vcl.report.figures.plot import plot_comparison
 
-        names = ", ".join(dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures)))
+        names = ", ".join(
+            dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures, classical))
+        )
         remark(f"{arguments.figures}: {names} (each as .png and .pdf)")
 
 

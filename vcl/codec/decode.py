@@ -83,9 +83,12 @@ def _decoded_own(
     stacked = ledger.state_kind == "shared_latest"
     # Where a network is overwritten, so are the session tensors.
     names = [(kind, name) for kind, name in own_names(ledger) if kind == "frame" or has_weights or not stacked]
-    for kind, name in names:
-        if math.prod(shapes[kind][name]) > _MOST_PER_BYTE * len(payload):
-            raise BitstreamError(f"the {kind} tensor {name} of the library is larger than its bytes can hold")
+    count, most = (
+        sum(math.prod(shapes[kind][name]) for kind, name in names),
+        _MOST_NUMBERS + _MOST_PER_BYTE * len(payload),
+    )
+    if count > most:
+        raise BitstreamError(f"session {len(ledger)} must have at most {most} numbers of its own, got {count}")
     places = [own_place(kind, shapes[kind][name], stacked and kind == "session") for kind, name in names]
     tensors: dict[str, dict[str, Tensor]] = {"session": {}, "frame": {}}
     for (kind, name), numbers in zip(names, read_numbers(reader, places), strict=True):
@@ -97,5 +100,5 @@ def _decoded_own(
     return tensors
 
 
-_MOST_PER_BYTE = 2**15
-"""Equal integers take no bytes at all; a video of a few frames has far fewer numbers of its own than this."""
+_MOST_NUMBERS, _MOST_PER_BYTE = 2**16, 2**10
+"""Numbers of a session's own, as they are, and for each byte: equal integers take no bytes at all."""

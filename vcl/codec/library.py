@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vcl.codec.container import Container
-from vcl.codec.container_layout import Section
+from vcl.codec.container_layout import OPTIONAL, Section
 from vcl.codec.container_writer import Record
 from vcl.codec.decode import LayerBits, decode_session
 from vcl.codec.encode import Draws, encode_session
@@ -22,6 +23,7 @@ from vcl.codec.payloads import (
     ARCHITECTURE,
     MASK,
     META,
+    MOST_WEIGHTS_PER_BYTE,
     OWN,
     STRICT,
     VIDEO,
@@ -146,13 +148,25 @@ class Library:
     def notes(self) -> Mapping[str, str]:
         """Texts by name that decoding does not need, such as the settings of the latest training."""
         notes = [section for sections in self._sections for section in sections.values() if section.kind == META]
-        return meta_from_bytes(self._container.read(notes[-1])) if notes else {}
+        with _named(self.path):
+            return meta_from_bytes(self._container.read(notes[-1])) if notes else {}
 
     @cached_property
     def layout(self) -> Layout:
-        """Shapes of the network's numbers."""
+        """Shapes of the network's numbers.
+
+        Raises:
+            BitstreamError: there is no such network, or it has more numbers than so short a file can fill.
+        """
         with _named(self.path):
-            return self.architecture.network().layout()
+            layout = self.architecture.network().layout()
+            weights = sum(math.prod(shape) for shape in layout.weights.values())
+            most = MOST_WEIGHTS_PER_BYTE * self._container.end
+            if weights > most:
+                raise BitstreamError(
+                    f"the network of so short a library must have at most {most} weights, got {weights}"
+                )
+            return layout
 
     def session_of(self, word: str) -> int:
         """The session of a video that is called so or, if none is, the session with this number.
@@ -292,13 +306,12 @@ class Library:
             BitstreamError: one is damaged.
         """
         self.ledger()
-        starts = [0, *(max(section.end for section in sections.values()) for sections in self._sections)]
+        starts = [min(section.start for section in sections.values()) for sections in self._sections]
+        ends = [*starts[1:], self._container.end]
         footprints = []
         for session, sections in enumerate(self._sections):
             masks, weights = (sections[kind].length if kind in sections else 0 for kind in (MASK, WEIGHTS))
-            last = session == len(self._sections) - 1
-            end = self._container.end if last else starts[session + 1]
-            total = end - starts[session]
+            total = ends[session] - (starts[session] if session else 0)
             footprints.append(Footprint(masks, weights, total - masks - weights, self._layer_bits[session]))
         return footprints
 
@@ -307,6 +320,9 @@ class Library:
         masks, weights, own = (
             self._container.read(sections[kind]) if kind in sections else b"" for kind in (MASK, WEIGHTS, OWN)
         )
+        last = session == len(self.videos) - 1
+        if not weights and (last or self.architecture.state_kind != "shared_latest"):
+            raise BitstreamError(f"session {session} lacks its record of kind {WEIGHTS:#x}")
         record, self._layer_bits[session] = decode_session(masks, weights, own, ledger, self.videos[session].frames)
         return record
 
@@ -387,6 +403,8 @@ def _by_session(container: Container) -> list[dict[int, Section]]:
     """Sections by session and kind; of notes, which any session may have more of, the latest."""
     sessions: dict[int, dict[int, Section]] = {}
     for section in container.sections:
+        if section.version != 1 and section.kind & OPTIONAL:
+            continue
         if section.version != 1:
             raise BitstreamError(
                 f"a record of kind {section.kind:#x} has version {section.version}; a newer vcl reads it"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -181,17 +182,21 @@ def _tables(codes: Sequence[int], lengths: Sequence[int]) -> tuple[NDArray[np.in
 
 
 def _frequencies(codes: Iterable[int]) -> NDArray[np.int64]:
-    """Frequencies of groups, int64[contexts, 256], in proportion to their probabilities in units of about 2**-28.
+    """Frequencies of groups, int64[contexts, 256]."""
+    return np.array([_group_frequencies(_probability(code)) for code in codes], np.int64).reshape(-1, 256)
 
-    The probability of ``size`` entries with ``ones`` ones is ``p**ones * (2**14 - p)**(size - ones)``, and 1 at least.
+
+@lru_cache(maxsize=_MAJORITY)
+def _group_frequencies(one: int) -> NDArray[np.int64]:
+    """Frequencies of groups, int64[256], in proportion to their probabilities in units of about 2**-28.
+
+    The probability of ``size`` entries with ``ones`` ones is ``one**ones * (2**14 - one)**(size - ones)``, and 1 at
+    least.
     """
-    tables = []
-    for code in codes:
-        one, size = _probability(code), _group_size(code)
-        weights = [one**ones * (TOTAL - one) ** (size - ones) >> PRECISION * (size - 2) for ones in range(size + 1)]
-        groups = [max(1, weights[bin(group).count("1")]) for group in range(1 << size)]
-        tables.append(np.pad(normalise(np.array(groups, np.int64)), (0, 256 - len(groups))))
-    return np.array(tables, np.int64).reshape(-1, 256)
+    size = next(size for least, size in _GROUP_SIZES if one >= least)
+    weights = [one**ones * (TOTAL - one) ** (size - ones) >> PRECISION * (size - 2) for ones in range(size + 1)]
+    groups = [max(1, weights[bin(group).count("1")]) for group in range(1 << size)]
+    return np.pad(normalise(np.array(groups, np.int64)), (0, 256 - len(groups)))
 
 
 def _group(run: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:

@@ -27,8 +27,15 @@ META = 0x8020
 
 STATE_KINDS: tuple[StateKind, ...] = get_args(StateKind)
 
-MOST_WEIGHTS = 2**28
-"""Weights of a network: a gigabyte of float32."""
+MOST_WEIGHTS = 2**27
+"""Weights of a network: half a gigabyte of float32; the largest here have 50 million."""
+
+MOST_WEIGHTS_PER_BYTE = 2**10
+"""Weights of a network for each byte of its library, so that no small file takes much memory: masks take about a bit a
+weight."""
+
+LARGEST_ACTIVATION = 2**28
+"""Numbers of one tensor of one frame, a gigabyte of float32: the default network at 1080 lines takes three quarters."""
 
 LARGEST_SIDE = 2**14
 """Pixels."""
@@ -98,6 +105,9 @@ class Architecture:
         weights = sum(math.prod(shape) for shape in network.shapes().values())
         if weights > MOST_WEIGHTS:
             raise BitstreamError(f"a library's network must have at most {MOST_WEIGHTS} weights, got {weights}")
+        if network.largest_activation > LARGEST_ACTIVATION:
+            rule = f"a library's network must have at most {LARGEST_ACTIVATION} activations in a layer"
+            raise BitstreamError(f"{rule}, got {network.largest_activation}")
         if torch.device(device).type == "meta":
             return network
         return backbones.build(self.backbone, self.size, self.sessions or 1).to(device)
@@ -114,7 +124,7 @@ class Video:
         rate: frames per second.
         source_sha256: hash of the uint8 frames that were learned, 64 hex digits.
         state_sha256: hash of the numbers that decode it, ``Subnetwork.sha256``.
-        psnr: of the decoded frames when they were learned, dB; None if unknown.
+        psnr: of the frames that are decoded in floating point, dB; None if unknown.
     """
 
     name: str
@@ -218,7 +228,10 @@ def _read_value(reader: FieldReader) -> Any:
 
 def _backbone(settings: dict[str, Any]) -> BackboneConfig:
     name = settings.get("name")
-    kind = BACKBONES.find(name) if isinstance(name, str) else None
+    try:
+        kind = BACKBONES.find(name) if isinstance(name, str) else None
+    except ConfigError as error:
+        raise BitstreamError(f"the library's network cannot be built: {error}") from error
     if kind is None:
         raise BitstreamError(f"the library's network is of a kind that is not installed: {name!r:.40}")
     hints = get_type_hints(kind)

@@ -18,10 +18,9 @@ from vcl.plan.hours import seconds_of
 from vcl.plan.machine import available_memory, disk_warnings, memory_warnings
 from vcl.plan.memory import frame_bytes, more_frames, more_memory
 from vcl.plan.network import macs_of, network_of, state_kind_of
-from vcl.plan.stored import session_files
+from vcl.plan.stored import session_files, total_bytes
 from vcl.plan.table import Disk, Memory, NetworkSize, Plan, Stored, Time, Work, shown_bytes
 from vcl.plan.work import SessionWork, work_of
-from vcl.report.summary import total_bytes
 from vcl.video.cache import Clip, cache_folder
 
 
@@ -78,7 +77,7 @@ def _network_size(config: RunConfig, lengths: Sequence[int]) -> NetworkSize:
     )
     return NetworkSize(
         shared_parameters=shared,
-        networks=sessions if state_kind_of(config) in ("per_session", "residual") else 1,
+        networks=sessions if state_kind_of(config) in ("per_session", "differences") else 1,
         head_parameters=sessions * per_session,
         frame_parameters=sum(lengths) * per_frame,
         macs_a_frame=macs_of(config),

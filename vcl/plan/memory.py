@@ -13,7 +13,7 @@ _HELD_BY_THE_LEDGER: dict[StateKind, tuple[str, ...]] = {
     "shared_masked": ("mask", "frame"),
     "shared_latest": ("frame",),
     "per_session": ("weight", "session", "frame"),
-    "residual": ("weight", "session", "frame"),
+    "differences": ("weight", "session", "frame"),
 }
 """Kinds of a closed session's tensors that stay in memory, but for those that all sessions share."""
 

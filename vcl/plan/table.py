@@ -50,7 +50,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Stored:
-    """Bytes at the end.
+    """Bytes in the session files of the run folder at the end.
 
     Args:
         stored: by kind, what decoding all videos and learning another needs.
@@ -186,7 +186,7 @@ def _work_text(work: Work) -> str:
 
 def _stored_text(stored: Stored) -> str:
     kinds = ", ".join(f"{kind} {shown_bytes(size)}" for kind, size in stored.stored.items() if size)
-    return f"{'at most ' if stored.at_most else ''}{shown_bytes(stored.stored_bytes)}: {kinds}"
+    return f"{'at most ' if stored.at_most else ''}{shown_bytes(stored.stored_bytes)} of session files: {kinds}"
 
 
 def _memory_text(memory: Memory) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
@@ -23,17 +23,20 @@ BENCHMARKS = {
     "loader": "loading a batch, against a training step, and the time from the command to the first step",
     "codec": "coding weights and masks of the network's size, against zlib and against their entropy",
     "sessions": "the cost of a session after many others",
+    "classical": "bytes, PSNR and speed of x264, x265 and SVT-AV1 on the videos of the config",
 }
 """Name of a benchmark to what it measures."""
 
 
-def run_benchmark(name: str, config: RunConfig, rounds: int | None = None) -> Table:
+def run_benchmark(name: str, config: RunConfig, rounds: int | None = None, **choices: Any) -> Table:
     """Run a benchmark.
 
     Args:
         name: a key of ``BENCHMARKS``.
         config: its network, method, recipe and stream are measured.
-        rounds: how often everything is timed; for ``sessions``, how many sessions. Default: that of the benchmark.
+        rounds: how often everything is timed; for ``sessions``, how many sessions; for ``classical``, how many CRFs.
+            Default: that of the benchmark.
+        choices: what else the benchmark's ``measure`` takes.
 
     Raises:
         VclError: the benchmark does not apply to the config.
@@ -41,7 +44,7 @@ def run_benchmark(name: str, config: RunConfig, rounds: int | None = None) -> Ta
     from vcl import config as configs
 
     benchmark = import_module(f"vcl.profiling.{name}")
-    table: Table = benchmark.measure(config, rounds or benchmark.ROUNDS)
+    table: Table = benchmark.measure(config, rounds or benchmark.ROUNDS, **choices)
     return table if table.config else replace(table, config=configs.to_dict(config))
 
 

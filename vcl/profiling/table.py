@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -28,7 +30,7 @@ class Row:
             that any implementation must move.
         share_of_gbytes: of the machine's measured peak; over 1 where operations have their inputs in a cache.
         peak_mebibytes: highest memory use, less that at the start.
-        more: numbers that only this benchmark has, by name.
+        more: numbers and words that only this benchmark has, by name.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Row:
     gbytes_per_second: float | None = None
     share_of_gbytes: float | None = None
     peak_mebibytes: float | None = None
-    more: Mapping[str, float] = field(default_factory=dict)
+    more: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,7 @@ class Table:
 
     def to_text(self) -> str:
         """One column per number that any row has, then the setting."""
-        flat = [
-            {**{key: value for key, value in asdict(row).items() if key != "more"}, **row.more} for row in self.rows
-        ]
-        keys = [
-            key
-            for key in dict.fromkeys(key for row in flat for key in row)
-            if any(row.get(key) is not None for row in flat)
-        ]
+        keys, flat = self._columns()
         lines = [[key.replace("_", " ") for key in keys], *([_number(row.get(key)) for key in keys] for row in flat)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(keys))]
         table = [
@@ -88,6 +83,23 @@ class Table:
         ]
         setting = ", ".join(f"{key} {_plain(value)}" for key, value in self.setting.items())
         return "\n".join([f"{self.benchmark}: {self.unit}; ratios to {self.baseline}", *table, setting])
+
+    def to_csv(self) -> str:
+        """The columns of ``to_text`` with six digits, without the setting; empty cells for what does not apply."""
+        keys, flat = self._columns()
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(keys)
+        writer.writerows([_digits(row.get(key)) for key in keys] for row in flat)
+        return file.getvalue().rstrip("\n")
+
+    def _columns(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Names of the numbers that any row has, and the rows."""
+        rows = [
+            {**{key: value for key, value in asdict(row).items() if key != "more"}, **row.more} for row in self.rows
+        ]
+        keys = dict.fromkeys(key for row in rows for key, value in row.items() if value is not None)
+        return list(keys), rows
 
 
 def rows_of(
@@ -143,6 +155,10 @@ def _number(value: Any) -> str:
     if isinstance(value, str):
         return value
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
+
+
+def _digits(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _plain(value: Any) -> str:

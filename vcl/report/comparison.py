@@ -12,7 +12,8 @@ from typing import Any
 from vcl import config as configs
 from vcl.config import NervConfig, RunConfig, SingleMatchedConfig
 from vcl.metrics.registry import METRICS, PSNR
-from vcl.report.summary import KINDS, Summary, measured, summarise
+from vcl.report.stored import KINDS
+from vcl.report.summary import Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
 from vcl.wording import printable
@@ -34,8 +35,7 @@ _NOT_COMPARED = (
 _STORED_NAMES = {
     "weight": "weights",
     "mask": "masks",
-    "session": "per session",
-    "frame": "per frame",
+    "side": "side data",
     "buffer": "buffers",
 }
 
@@ -152,7 +152,7 @@ class Comparison:
         return [run for runs in self.groups.values() for run in runs]
 
     def _kinds(self) -> list[str]:
-        return list(dict.fromkeys([*KINDS, *(kind for summary in self._runs() for kind in summary.stored)]))
+        return list(dict.fromkeys([*KINDS, "buffer", *(kind for summary in self._runs() for kind in summary.stored)]))
 
     def _sessions(self) -> int:
         return max(len(summary.videos) for summary in self._runs())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,9 @@ from vcl.errors import VclError
 from vcl.metrics.matrix import Cell, SessionMatrix, forward_transfer
 from vcl.metrics.rate import bits_per_pixel
 from vcl.metrics.registry import METRICS, PSNR
+from vcl.report.stored import stored_bytes
 from vcl.rundir import RunFolder
 from vcl.wording import printable
-
-KINDS = ("weight", "mask", "session", "buffer", "container")
-"""Kinds of stored bytes that every method has; others come behind them."""
 
 MACHINE = ("device", "cpu", "threads", "torch")
 """What a summary says about the machine."""
@@ -36,7 +34,7 @@ class Summary:
         backward_transfer: dB, None while there is one session only.
         forgetting: dB, None while there is one session only.
         forward_transfer: dB, None where it was not measured.
-        stored: bytes that decoding these videos needs, by kind, and those of the buffer, which the next session needs.
+        stored: bytes of the library with these videos by kind, and those of the buffer, which the next session needs.
         bits_per_pixel: of these videos.
         seconds: spent in training.
         updates_per_frame: frames trained on, rehearsed ones among them, per frame of these videos; None in runs that
@@ -161,39 +159,6 @@ def session_matrix(matrix: Mapping[str, Any], metric: str) -> SessionMatrix:
         raise VclError(f"metric must be one of {', '.join(METRICS)}, got {metric}")
     empty: list[Cell] = [None] * len(matrix["videos"])
     return SessionMatrix.of([row.get(metric) or empty for row in matrix["rows"]], METRICS[metric].higher_is_better)
-
-
-def stored_bytes(folder: RunFolder, sessions: int | None = None) -> dict[str, int]:
-    """Count what is stored of the videos so far: what decoding needs, and the buffer that the next session needs.
-
-    Every session's file counts in full, with one exception: a method that keeps only its latest network (a session's
-    notes say so under ``state_kind``) overwrites earlier weights and heads, so that only the last session's count.
-    The same holds for a buffer, which a method keeps to learn the next video.
-
-    Args:
-        folder: the run.
-        sessions: how many to count; default all that are stored.
-
-    Returns:
-        Bytes by kind: ``KINDS`` first, then whatever else a method stores.
-    """
-    count = folder.sessions() if sessions is None else sessions
-    if not count:
-        return dict.fromkeys(KINDS, 0)
-    files = [folder.session_bytes(session) for session in range(count)]
-    return total_bytes(files, folder.session_notes(count - 1).state_kind)
-
-
-def total_bytes(files: Sequence[Mapping[str, int]], state_kind: str) -> dict[str, int]:
-    """Bytes by kind of all sessions together, as ``stored_bytes`` counts them.
-
-    Args:
-        files: bytes of each session's file by kind; one or more.
-        state_kind: what the method leaves behind a session.
-    """
-    last_only = ("weight", "session", "buffer") if state_kind == "shared_latest" else ("buffer",)
-    kinds = dict.fromkeys((*KINDS, *(kind for file in files for kind in file)))
-    return {kind: sum(file.get(kind, 0) for file in (files[-1:] if kind in last_only else files)) for kind in kinds}
 
 
 def transfer(folder: RunFolder) -> float | None:

@@ -29,7 +29,7 @@ _TO_COME = {
     "shared_masked": "decoded with the latest session's mask",
     "shared_latest": "decoded with the latest network",
     "per_session": "decoded with the network of the latest video",
-    "residual": "decoded with the network of the latest video",
+    "differences": "decoded with the network of the latest video",
 }
 """What decodes the videos still to come, by what the method stores per session."""
 

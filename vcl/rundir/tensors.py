@@ -20,7 +20,7 @@ from vcl.rundir.files import explained
 if TYPE_CHECKING:
     from torch import Tensor
 
-_STATE_KINDS = ("shared_masked", "shared_latest", "per_session", "residual")
+_STATE_KINDS = ("shared_masked", "shared_latest", "per_session", "differences")
 _VERSION_1_KEEPS = dict(zip(("masks", "latest", "each"), _STATE_KINDS[:3], strict=True))
 
 

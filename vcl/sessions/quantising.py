@@ -56,7 +56,7 @@ class QuantisedTraining(StatefulPlugin):
 
     Args:
         config: ``bits`` and ``quantised_share`` of a method.
-        ledger: has the sealed weights, which stay what they are; of a ``residual`` method, integers are of the
+        ledger: has the sealed weights, which stay what they are; of ``differences``, integers are of the
             difference to what it has.
     """
 
@@ -176,7 +176,7 @@ class QuantisedTraining(StatefulPlugin):
 
     def _base(self, weights: Mapping[str, MaskedWeight]) -> dict[str, Tensor | None]:
         """What a session's integers are added to: the weights of the session before, or nothing."""
-        if self.ledger.state_kind != "residual" or not len(self.ledger):
+        if self.ledger.state_kind != "differences" or not len(self.ledger):
             return dict.fromkeys(weights)
         before = self.ledger.subnetwork(len(self.ledger) - 1).weights
         return {name: before[name].to(weight.value.device) for name, weight in weights.items()}

@@ -318,9 +318,10 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
-        self._recording = self._new_recording(**kwargs)
+        self._step_to_record = partial(self._recorded_step, **kwargs)
+        self._recording = self._new_recording(self._step_to_record)
 
-    def _new_recording(self, **kwargs: Any) -> Recording[_StepResult] | None:
+    def _new_recording(self, step: Callable[[], _StepResult]) -> Recording[_StepResult] | None:
         """What records the session's steps; None, with the reason in the log, where they are taken one by one."""
         if not self.graph or self.device.type != "cuda":
             return None
@@ -330,7 +331,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         if reason is not None:
             log.info("steps are taken one by one, not replayed as a CUDA graph, since %s", reason)
             return None
-        return Recording(partial(self._recorded_step, **kwargs), CudaGraph())
+        return Recording(step, CudaGraph())
 
     def _after_training_exp(self, **kwargs: Any) -> None:
         self._forget_recording()
@@ -346,7 +347,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         """Record a step anew: what a step does is no longer what was recorded."""
         if self._recording is not None:
             self._forget_recording()
-            self._recording = self._new_recording()
+            self._recording = self._new_recording(self._step_to_record)
 
     def _forget_recording(self) -> None:
         """Give back the memory of a recording, which its results and gradients are in."""

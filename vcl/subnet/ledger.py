@@ -93,7 +93,7 @@ class Ledger:
         """Close a session: seal the weights that it uses and that are not yet sealed.
 
         Args:
-            values: all shared weights by name, any device; of a ``residual`` method, what is to be added.
+            values: all shared weights by name, any device; of ``differences``, what is to be added.
             masks: the session's masks by name, bool, each of the shape of its scores; not looked at for dense networks.
             session: the session's own tensors by name; for ``shared_latest`` those of all sessions so far, stacked.
             frame: numbers of the frames of the session's video, by name.
@@ -204,7 +204,7 @@ class Ledger:
                 name: (value.view(torch.int32) & as_bits(self.mask(session, name))).view(torch.float32)
                 for name, value in self._values.items()
             }
-        elif self.state_kind == "residual":
+        elif self.state_kind == "differences":
             weights = {name: self._summed(name, session).view(shape) for name, shape in self.shapes.items()}
         else:
             owner = record if self.state_kind == "per_session" else latest

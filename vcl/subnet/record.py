@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-StateKind = Literal["shared_masked", "shared_latest", "per_session", "residual"]
+StateKind = Literal["shared_masked", "shared_latest", "per_session", "differences"]
 """What a method leaves behind a session: a mask over shared weights, one dense network that the next session
 overwrites, a dense network of its own, or what to add to the dense network of the session before."""
 
@@ -130,7 +130,7 @@ class SessionRecord:
         _check_names("weight", kinds["weight"], layout.weights)
         for kind, shapes in record_shapes(layout, state_kind, session, frames, mask_shapes or {}).items():
             _check_shapes(kind, kinds[kind], shapes)
-        _check_steps(kinds["step"], layout, (session + 1,) if state_kind == "shared_latest" else ())
+        _check_steps(kinds["step"], step_shapes(layout, state_kind, session))
         masks, values, own, frame, steps, buffer = kinds.values()
         return cls(masks, values, own, frame, steps, buffer, mask_shapes or {})
 
@@ -185,13 +185,15 @@ def _check_shapes(kind: str, tensors: Mapping[str, Tensor], expected: Mapping[st
             raise ValueError(f"{kind}/{name} must be {tuple(shape)}, got {tuple(tensors[name].shape)}")
 
 
-def step_shapes(layout: Layout, stacked: tuple[int, ...] = ()) -> dict[str, tuple[int, ...]]:
+def step_shapes(layout: Layout, state_kind: StateKind, session: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the steps of everything that may have some, by kind and name.
 
     Args:
         layout: of the network.
-        stacked: what stands before the shape of a session tensor.
+        state_kind: of the method.
+        session: its index.
     """
+    stacked = (session + 1,) if state_kind == "shared_latest" else ()
     weights = {f"weight/{name}": (shape[layout.rows.get(name, 0)],) for name, shape in layout.weights.items()}
     session = {
         f"session/{name}": (*stacked, shape[0] if len(shape) > 1 else 1) for name, shape in layout.session.items()
@@ -199,8 +201,7 @@ def step_shapes(layout: Layout, stacked: tuple[int, ...] = ()) -> dict[str, tupl
     return {**weights, **session, **{f"frame/{name}": (1,) for name in layout.frame}}
 
 
-def _check_steps(steps: Mapping[str, Tensor], layout: Layout, stacked: tuple[int, ...]) -> None:
-    shapes = step_shapes(layout, stacked)
+def _check_steps(steps: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name, step in steps.items():
         if name not in shapes:
             raise ValueError(f"step/{name} is of nothing that has steps")

@@ -17,15 +17,13 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import BboxBase
 
 from vcl.metrics.registry import PSNR
-from vcl.report.figures.style import DIM, GREY, styled
+from vcl.report.figures.style import DIM, GREY, MARKERS, styled
 
 Matrices = Mapping[str, Sequence[Mapping[str, Any]]]
 """By the name of a group, ``matrix.json`` of each of its runs."""
 
 Curves = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
 """By the name of a group, the ``epoch`` events of each of its runs."""
-
-_MARKERS = "osD^vP*X<>hp"
 
 
 @styled
@@ -69,7 +67,7 @@ def bytes_figure(points: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="x", which="minor", labelsize=6)
-    axes.set_xlabel("stored megabytes: weights, masks, heads, buffers")
+    axes.set_xlabel("stored megabytes: weights, masks, side data, buffers")
     axes.set_ylabel(f"average {PSNR.heading}")
     _separate(figure, labels)
     return figure
@@ -177,7 +175,7 @@ def _colour(number: int, count: int) -> tuple[float, float, float, float]:
 
 
 def _style(number: int, count: int) -> dict[str, Any]:
-    return {"color": _colour(number, count), "marker": _MARKERS[number % len(_MARKERS)], "ms": 4, "ecolor": GREY}
+    return {"color": _colour(number, count), "marker": MARKERS[number % len(MARKERS)], "ms": 4, "ecolor": GREY}
 
 
 def _sessions_axis(axes: Axes, names: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ from matplotlib.figure import Figure
 
 from vcl.errors import VclError
 from vcl.metrics.registry import METRICS
+from vcl.report.classical import ClassicalPoint
 from vcl.report.comparison import group_seeds, run_names
+from vcl.report.figures.budget import budget_figure
 from vcl.report.figures.comparison import bytes_figure, forgetting_figure, seconds_figure, sessions_figure
 from vcl.report.figures.frames import first_video, frames_figure, latest_frames
+from vcl.report.figures.rate import rate_figure
 from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure
 from vcl.report.figures.style import write_figure
+from vcl.report.rates import rate_curves
+from vcl.report.stored import footprint_of
 from vcl.report.summary import label, measured, read_matrix, session_matrix, summarise
 from vcl.rundir import RunFolder
 from vcl.wording import printable
@@ -44,12 +50,13 @@ def plot_run(folder: RunFolder) -> list[Path]:
     return paths
 
 
-def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
+def plot_comparison(folders: Sequence[RunFolder], into: Path, classical: Sequence[ClassicalPoint] = ()) -> list[Path]:
     """Draw figures that compare runs, as PNG and PDF; runs that differ only in their seed are one group.
 
     Args:
         folders: the runs, of one stream.
         into: folder of the figures.
+        classical: points of classical codecs on the same stream.
 
     Returns:
         Paths of the files, two per figure.
@@ -65,15 +72,14 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path) -> list[Path]:
         rule = "have learned the same videos in the same order"
         raise VclError(f"runs in one figure must {rule}, got {' and '.join(map(' '.join, sorted(streams)[:2]))}")
     (videos,) = streams
-    points = {}
-    for name, members in groups.items():
-        summaries = [summarise(by_name[member]) for member in members]
-        measured_points = [(summary.stored_bytes, summary.psnr) for summary in summaries if summary.psnr is not None]
-        if measured_points:
-            points[name] = measured_points
+    summaries = {name: [summarise(by_name[member]) for member in members] for name, members in groups.items()}
+    points = {
+        name: [(run.stored_bytes, run.psnr) for run in runs if run.psnr is not None] for name, runs in summaries.items()
+    }
     figures = {
         "psnr_by_session": sessions_figure(matrices),
-        "psnr_by_bytes": bytes_figure(points),
+        "psnr_by_bytes": bytes_figure({name: runs for name, runs in points.items() if runs}),
+        "psnr_by_rate": rate_figure(rate_curves(summaries), classical),
         "forgetting": forgetting_figure(matrices),
     }
     curves = {name: [by_name[member].events("epoch") for member in members] for name, members in groups.items()}
@@ -97,15 +103,24 @@ def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
         yield "shares", shares_figure(sessions, title)
     if matrix is None or not matrix["rows"]:
         return
+    with _left_out("figures of the bit budget"):
+        yield "budget", budget_figure(footprint_of(folder), title)
     for metric in METRICS:
         if session_matrix(matrix, metric).defined:
             yield f"matrix_{metric}", matrix_figure(matrix, metric, title)
     if matrix["rows"][-1]["psnr"][len(matrix["rows"]) - 1] is None:
         return  # Nothing is learned yet.
-    try:
+    with _left_out("figures of frames"):
         yield from _frame_figures(folder, matrix, title)
+
+
+@contextmanager
+def _left_out(figures: str) -> Iterator[None]:
+    """Go on without figures that cannot be drawn."""
+    try:
+        yield
     except VclError as error:
-        log.warning("figures of frames are left out: %s", error)
+        log.warning("%s are left out: %s", figures, error)
 
 
 def _frame_figures(folder: RunFolder, matrix: Mapping[str, Any], title: str) -> Iterator[tuple[str, Figure]]:

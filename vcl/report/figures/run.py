@@ -235,7 +235,7 @@ def shares_figure(sessions: Sequence[Event], title: str = "") -> Figure:
     for axes, (name, layers) in zip(grid.flat, panels.items(), strict=False):
         _stack(axes, layers)
         total = max(layer["total"] for layer in layers.values())
-        axes.set_title(f"{_short(name)}  ({_count(total)})", loc="left", pad=3, fontsize=8)
+        axes.set_title(f"{short_name(name)}  ({_count(total)})", loc="left", pad=3, fontsize=8)
     for axes in grid[:, 0]:
         axes.set_ylabel("share of weights")
     for number in range(max(0, len(panels) - columns), len(panels)):
@@ -274,7 +274,7 @@ def _stack(axes: Axes, by_session: Mapping[int, Mapping[str, int]]) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """Shorten a name that is too long for a panel to its block and its part, which tell layers apart."""
     name = name.removesuffix(".weight")
     return name if len(name) <= 22 else f"{name[:8]}…{name[-13:]}"

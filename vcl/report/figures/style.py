@@ -29,6 +29,12 @@ INK, DIM, GREY, PALE = "#222222", "#5a5a5a", "#8a8a8a", "#f3f3f3"
 BLUE, SKY, ORANGE = "#3465a4", "#c3cfe0", "#d9822b"
 """Colours of lines and bars, which differ in print and for colour-blind readers too."""
 
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a4f9e", "#7f4f24")
+"""Colours of methods, those of Okabe and Ito for colour-blind readers but for the last two."""
+
+MARKERS = "osD^vP*X<>hp"
+"""Of methods: shapes tell them apart too."""
+
 _FONT = "DejaVu Sans"
 """Comes with matplotlib, so that figures look the same everywhere."""
 

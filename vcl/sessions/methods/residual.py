@@ -13,4 +13,4 @@ class Residual(VideoStrategy):
         one video.
     """
 
-    state_kind = "residual"
+    state_kind = "differences"
