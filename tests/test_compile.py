@@ -14,6 +14,7 @@ from vcl.codec import container_writer
 from vcl.codec.library import Library
 from vcl.compile.growth import _placeholder
 from vcl.compile.settings import config_for
+from vcl.compile.targets import Target, expected_bytes, explained
 from vcl.config import to_yaml
 from vcl.datasets.fitted import FittedVideo, fitted_size
 from vcl.errors import BitstreamError, ConfigError, LibraryInUseError, VclError, VideoError
@@ -21,6 +22,7 @@ from vcl.folder_lock import exclusive_lock
 from vcl.library import append, compile, decode
 from vcl.metrics.quality import psnr, to_unit
 from vcl.quality import QUALITIES, library_settings, padded_size, strides_for
+from vcl.report.library import library_data
 from vcl.video.cache import Clip
 from vcl.video.write import write_video
 
@@ -342,3 +344,78 @@ def test_earlier_videos_are_never_looked_at(compiled, tmp_path):
     clip = _placeholder(video, (32, 48))
     assert clip.frames.shape == (5, 3, 32, 48)
     assert not any(clip.frames.strides)
+
+
+def bpp_of(path):
+    return library_data(Library.open(path))["videos"][-1]["bpp_so_far"]
+
+
+def test_a_size_is_met_by_bits_also_where_the_compilation_was_broken_off(tmp_path, videos, caplog):
+    def stop(event):
+        if event["kind"] == "epoch" and (event["session"], event["epoch"]) == (1, 1):
+            raise Stop
+
+    path, broken = tmp_path / "library.vcl", tmp_path / "broken.vcl"
+    compile(videos, path, settings=SMALL, target_bpp=3, strict=False)
+    assert bpp_of(path) == pytest.approx(3, rel=0.05)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    with pytest.raises(Stop):
+        compile(videos, broken, settings=SMALL, target_bpp=3, strict=False, listeners=[stop])
+    compile(videos, broken, settings=SMALL, target_bpp=3, strict=False)
+    assert broken.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ({"target_bpp": 24}, "instead of 24: it takes more than 8 bits a weight; wider layers (backbone.channels)"),
+        ({"target_bpp": 0.5}, "instead of 0.5: it takes less than 4 bits a weight; narrower layers (backbone.chan"),
+        ({"target_psnr": 60}, "less than 60 dB after 4 trainings: clip1 "),
+    ],
+)
+def test_a_target_that_is_missed_is_explained(tmp_path, videos, caplog, target, line):
+    """With widths that are set, so that bits and passes are all there is to choose."""
+    events = []
+    compile(videos[1:2], tmp_path / "l.vcl", settings=SMALL, strict=False, listeners=[events.append], **target)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line in warning
+    trained = [event["passes"] for event in events if event["kind"] == "session"]
+    assert trained == ([2, 4, 8, 16] if "target_psnr" in target else [2])
+
+
+def test_widths_follow_from_a_size_unless_they_are_set(videos):
+    paths, few = [Path(video) for video in videos], [word for word in SMALL if not word.startswith("backbone.")]
+    small, large = (config_for(paths, None, few, "medium", Target(bpp=bpp)) for bpp in (5, 20))
+    for config, bpp in ((small, 5), (large, 20)):
+        assert 8 * sum(expected_bytes(config, [5, 4, 6])) == pytest.approx(bpp * 15 * 32 * 48, rel=0.05)
+        width, channels = config.backbone.stem_width, config.backbone.channels
+        assert width / channels == pytest.approx(32 / 24, abs=0.5 / channels + 0.2)
+    assert config_for(paths, None, SMALL, "medium", Target(bpp=5)).backbone.channels == 6
+
+
+@pytest.mark.parametrize(
+    ("target", "bpp", "psnr", "line"),
+    [
+        (Target(bpp=1.0), 1.04, 30, ""),
+        (Target(bpp=1.0), 0.96, 30, ""),
+        (Target(psnr=30), 9, 30.5, ""),
+        (Target(psnr=30), 9, 32, "more than 30 dB: dog 32.00 dB; a lower --quality makes a smaller file"),
+        (Target(), 9, 9, ""),
+    ],
+)
+def test_what_is_within_five_per_cent_needs_no_word(target, bpp, psnr, line):
+    assert explained(target, bpp, {"dog": psnr}) == line
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ({"bpp": 0}, "--target-bpp must lie in (0, 24], got 0"),
+        ({"psnr": 99}, "--target-psnr must lie in [10, 60], got 99"),
+        ({"bpp": 1, "psnr": 30}, "the target must be --target-bpp or --target-psnr, got both"),
+    ],
+)
+def test_targets_that_nothing_can_reach_are_refused(words, line):
+    with pytest.raises(ConfigError) as error:
+        Target(**words)
+    assert str(error.value) == line

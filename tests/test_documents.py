@@ -48,7 +48,7 @@ def scripts(document):
 
 
 def test_the_method_of_the_readme_runs_as_a_plugin_and_is_that_of_the_experiments(tmp_path, tiny_config, stream):
-    method, _ = scripts(ROOT / "README.md")
+    _, method, _ = scripts(ROOT / "README.md")
     assert (ROOT / "experiments" / "own_method.py").read_text().endswith(method)
     plugin, config = tmp_path / "printed.py", tmp_path / "run.yaml"
     plugin.write_text(method)
@@ -60,7 +60,7 @@ def test_the_method_of_the_readme_runs_as_a_plugin_and_is_that_of_the_experiment
 
 @pytest.mark.process
 def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
-    _, script = scripts(ROOT / "README.md")
+    *_, script = scripts(ROOT / "README.md")
     exec(script, {"__name__": "__main__"})
     hashes = re.findall(r"^(?:bunny|bikes|carphone) ([0-9a-f]{12})$", capsys.readouterr().out, re.MULTILINE)
     assert len(hashes) == 3
@@ -187,6 +187,7 @@ SHORTER = ["stream.frames=3", "train.epochs=1"]
 SMALLER = ["backbone.stem_width=16", "backbone.channels=8", "backbone.lower_width=8"]
 SHORTENED = {
     "run": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
+    "compile": [*SHORTER, *SMALLER],
     "grid": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
     "plan": [*SHORTER, *SMALLER],
     "bench": [*SMALLER, "--rounds", "1"],
@@ -203,7 +204,8 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
         (tmp_path / "my-videos" / clip.name).mkdir(parents=True)
         for t, frame in enumerate(clip.frames):
             write_png(tmp_path / "my-videos" / clip.name / f"{t}.png", frame)
-    write_video(tmp_path / "holiday.mp4", iter([torch.from_numpy(np.array(clips[0].frames)).float() / 255]))
+    for name in ("holiday", "dog", "cat", "bird"):
+        write_video(tmp_path / f"{name}.mp4", iter([torch.from_numpy(np.array(clips[0].frames))]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VCL_CACHE", str(tmp_path / "cache"))
     subcommands = []
@@ -212,4 +214,8 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
         if program == "vcl":
             assert main([*words, *SHORTENED.get(words[0], [])]) == 0, command
             subcommands.append(words[0])
-    assert {"run", "append", "grid", "plot", "compare", "decode", "config", "bench", "plan"} <= set(subcommands)
+    expected = {"run", "append", "grid", "plot", "compare", "decode", "config", "bench", "plan"}
+    assert {*expected, "compile", "info", "verify", "export"} <= set(subcommands)
+    script = scripts(ROOT / "README.md")[0]
+    settings = f"settings={[*SHORTER, *SMALLER]}"
+    exec(script.replace('quality="low"', settings).replace('"pets.vcl"', '"p.vcl"').replace("10, 20", "1, 3"), {})

@@ -157,8 +157,9 @@ def explained(target: Target, bpp: float, psnrs: Mapping[str, float]) -> str:
     if target.bpp is not None and abs(bpp / target.bpp - 1) > TOLERANCE:
         more = bpp < target.bpp
         cure = "wider layers (backbone.channels) or method.capacity" if more else "narrower layers (backbone.channels)"
-        bits = f"{MOST_BITS if more else FEWEST_BITS:g} bits a weight"
-        return f"{bpp:.4f} bits per pixel instead of {target.bpp:g}: it takes more than {bits}; {cure} bring it nearer"
+        bits = f"more than {MOST_BITS:g}" if more else f"less than {FEWEST_BITS:g}"
+        takes = f"it takes {bits} bits a weight; {cure} bring it nearer"
+        return f"{bpp:.4f} bits per pixel instead of {target.bpp:g}: {takes}"
     if target.psnr is not None:
         least, most = target.psnr, target.psnr * (1 + TOLERANCE)
         short = [f"{name} {psnr:.2f} dB" for name, psnr in psnrs.items() if psnr < least]
