@@ -1,6 +1,6 @@
 """Draws PSNR against bits per pixel from the tables of ``experiments/results``, with classical codecs behind it.
 
-    python experiments/equal_bytes/figure.py figures/equal_bytes.png
+python experiments/equal_bytes/figure.py figures/equal_bytes.png
 """
 
 import csv

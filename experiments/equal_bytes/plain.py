@@ -1,5 +1,6 @@
-"""What a library's numbers take in the plain way: 8 bits a weight from the smallest to the largest of its layer, through
-zlib, and one bit a weight for every mask.
+"""What a library's numbers take in the plain way.
+
+That is 8 bits a weight, from the smallest to the largest of its layer, through zlib, and one bit a weight for every mask.
 
     python experiments/equal_bytes/plain.py LIBRARY.vcl...
 """
@@ -31,5 +32,5 @@ if __name__ == "__main__":
     for word in sys.argv[1:]:
         path = Path(word)
         masks, others = plain_bytes(Library.open(path))
-        ours = path.stat().st_size
-        print(f"{path.stem}: plain {masks + others} bytes, {masks} of them masks; library {ours}: {ours / (masks + others):.3f}")
+        ours, plain = path.stat().st_size, masks + others
+        sys.stdout.write(f"{path.stem}: plain {plain} bytes, {masks} of masks; library {ours}, {ours / plain:.3f}\n")
