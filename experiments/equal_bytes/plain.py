@@ -1,6 +1,6 @@
 """What a library's numbers take in the plain way.
 
-That is 8 bits a weight, from the smallest to the largest of its layer, through zlib, and one bit a weight for every mask.
+Weights have 8 bits, from the smallest to the largest of its layer, through zlib; each mask has one bit a weight.
 
     python experiments/equal_bytes/plain.py LIBRARY.vcl...
 """
