@@ -272,11 +272,11 @@ CHANGES = {
     ),
     "another hash": (
         lambda a: [a[0], replaced(a[1], STRICT, lambda payload: payload[:-1] + bytes([payload[-1] ^ 1]))],
-        "frame 4 of video 1 does not decode to what was written",
+        "frame 4 of video 1 is not the one that was written",
     ),
     "other exponents": (
         lambda a: [a[0], replaced(a[1], STRICT, lambda payload: payload[:1] + b"\3" + payload[2:])],
-        "frame 0 of video 1 does not decode to what was written",
+        "frame 0 of video 1 is not the one that was written",
     ),
     "too few exponents": (
         lambda a: [a[0], replaced(a[1], STRICT, lambda payload: bytes([payload[0] - 1]) + payload[2:])],
@@ -287,7 +287,7 @@ CHANGES = {
             replaced(a[0], ARCHITECTURE, lambda payload: payload.replace(b"\0\0\xf4\x3f", b"\0\0\xf5\x3f")),
             a[1],
         ],
-        "frame 0 of video 0 does not decode to what was written",
+        "frame 0 of video 0 is not the one that was written",
     ),
     "other numbers": (
         lambda a: [a[0], replaced(a[1], VIDEO, lambda payload: payload[:-9] + bytes([payload[-9] ^ 1]) + payload[-8:])],
@@ -308,6 +308,24 @@ def test_a_library_that_does_not_fit_together_is_refused_in_one_line(tmp_path, n
         everything(path)
     assert str(refusal.value).startswith(str(path))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_strict_frame_that_is_not_the_one_that_was_written_is_not_given(tmp_path):
+    change, message = CHANGES["another hash"]
+    library = Library.open(write_library(tmp_path / "a.vcl", change(session_appends(architecture_of(), TWO))))
+    assert sum(len(batch) for batch in library.strict_frames(1, range(4))) == 4
+    with pytest.raises(BitstreamError, match=message):
+        next(library.strict_frames(1, range(4, 5)))
+
+
+def test_progress_of_a_check_is_reported_by_video_and_frame(library_path, tmp_path):
+    reports = []
+    Library.open(library_path).verify(frames=True, progress=lambda *state: reports.append(state))
+    assert reports[0] == ("video 0", 3, 3)
+    assert reports[-3:] == [("video 1", 4, 5), ("video 1", 5, 5), ("video 1", 5, 5)]
+    reports.clear()
+    Library.open(library_path).verify(progress=lambda *state: reports.append(state))
+    assert reports == [("video 0", 3, 3), ("video 1", 5, 5)]
 
 
 def everything(path):

@@ -20,8 +20,9 @@ from vcl.config import NervConfig
 from vcl.errors import BitstreamError, ConfigError, VideoError
 from vcl.subnet.ledger import Ledger, Subnetwork
 
-SESSIONS = [{"seed": 1, "frames": 2}, {"seed": 2, "frames": 2, "unit": ["weight", "row", "kernel"]}]
-KINDS = ["shared_masked", "differences", "shared_latest", "per_session"]
+BITS = {"shared_masked": 5, "differences": 5, "shared_latest": 5, "per_session": None}
+"""Of the second session of a library of each kind."""
+
 BOUND = 2**30
 """Bytes of address space that a case may take beyond what the process has."""
 
@@ -44,7 +45,9 @@ class Original:
     def __init__(self, path, kind):
         architecture = architecture_of(kind, (4, 8), channels=3)
         self.path = path
-        self.appends = session_appends(architecture, SESSIONS, bounds={"fc1.weight": 0.2, "fc2.weight": 0.4})
+        first = {"seed": 1, "frames": 2}
+        second = {"seed": 2, "frames": 2, "unit": ["weight", "row", "kernel"], "bits": BITS[kind]}
+        self.appends = session_appends(architecture, [first, second], bounds={"fc1.weight": 0.2, "fc2.weight": 0.4})
         self.layers = len(architecture.network().shapes())
         path.write_bytes(assemble(self.appends))
         self.frames = decoded(path)
@@ -133,7 +136,7 @@ def test_changed_payloads_are_refused_or_decode_to_the_frames_that_were_written(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BITS)
 def test_twenty_five_thousand_changed_libraries_of_each_kind_are_refused_or_decode_to_their_frames(tmp_path, kind):
     assert refusals(tmp_path / "a.vcl", kind, range(1000, 26_000)) > 17_500
 

@@ -33,7 +33,7 @@ from vcl.codec.payloads import (
     meta_from_bytes,
     meta_to_bytes,
 )
-from vcl.codec.strict import HASH_BYTES, Exponents, StrictNetwork, calibrate
+from vcl.codec.strict import HASH_BYTES, Exponents, StrictNetwork, calibrate, frame_hash
 from vcl.errors import BitstreamError, ConfigError, VideoError
 from vcl.render import Renderer
 from vcl.subnet.ledger import Ledger, Subnetwork
@@ -256,17 +256,10 @@ class Library:
 
         Raises:
             VideoError: there is no such frame, or the network has no strict profile.
-            BitstreamError: the session is damaged.
+            BitstreamError: the session is damaged, or a frame has another hash than when it was written.
         """
-        video = self._video(session, only)
-        strict = self._strict(session)
-        if strict is None:
-            raise VideoError(
-                f"{self.path} has no strict profile: {self.architecture.backbone.name} is not covered by it"
-            )
-        height, width = video.size
-        network = self._strict_network(session, strict.exponents, device)
-        for batch in network.frames(session, video.frames, only):
+        height, width = self._video(session, only).size
+        for batch in self._strict_batches(session, only, device):
             yield batch[..., :height, :width]
 
     def verify(self, frames: bool = False, progress: Progress = lambda *_: None) -> None:
@@ -279,15 +272,11 @@ class Library:
             self._container.verify()
         for session, video in enumerate(self.videos):
             self.subnetwork(session)
-            strict = self._strict(session)
-            if not frames or strict is None:
-                progress(video.name, video.frames, video.frames)
-                continue
-            network = self._strict_network(session, strict.exponents, "cpu")
-            for t in range(video.frames):
-                if network.frame_hashes(session, video.frames, range(t, t + 1)) != [strict.hashes[t]]:
-                    raise BitstreamError(f"{self.path}: frame {t} of {video.name} does not decode to what was written")
-                progress(video.name, t + 1, video.frames)
+            decoded = 0
+            for batch in self._strict_batches(session) if frames and self._strict(session) else ():
+                decoded += len(batch)
+                progress(video.name, decoded, video.frames)
+            progress(video.name, video.frames, video.frames)
 
     @property
     def is_strict(self) -> bool:
@@ -341,15 +330,26 @@ class Library:
         with _named(self.path):
             return StrictFrames.from_bytes(self._read(sections, STRICT), self.videos[session].frames)
 
-    def _strict_network(self, session: int, exponents: Exponents, device: torch.device | str) -> StrictNetwork:
-        form = self.architecture
+    def _strict_batches(
+        self, session: int, only: range | None = None, device: torch.device | str = "cpu"
+    ) -> Iterator[Tensor]:
+        """Strict frames of the network's size, each checked against its hash."""
+        form, video, strict = self.architecture, self.videos[session], self._strict(session)
+        if strict is None:
+            raise VideoError(f"{self.path} has no strict profile: {form.backbone.name} is not covered by it")
+        subnetwork, numbers = self.subnetwork(session), iter(only if only is not None else range(video.frames))
         with _named(self.path):
             try:
-                return StrictNetwork(
-                    form.backbone, form.size, form.sessions or 1, self.subnetwork(session), exponents, device
+                network = StrictNetwork(
+                    form.backbone, form.size, form.sessions or 1, subnetwork, strict.exponents, device
                 )
             except ConfigError as error:
                 raise BitstreamError(str(error)) from error
+        for batch in network.frames(session, video.frames, only):
+            for frame, number in zip(batch, numbers, strict=False):
+                if frame_hash(frame) != strict.hashes[number]:
+                    raise BitstreamError(f"{self.path}: frame {number} of {video.name} is not the one that was written")
+            yield batch
 
     def _read(self, sections: Mapping[int, Section], kind: int) -> bytes:
         if kind not in sections:

@@ -142,12 +142,8 @@ class StrictNetwork:
             yield self._decode(embedding)
 
     def frame_hashes(self, session: int, length: int, only: range | None = None) -> list[bytes]:
-        """First bytes of SHA-256 of each frame's uint8 levels in the order ``(3, H, W)``; arguments as ``frames``."""
-        return [
-            hashlib.sha256(frame.numpy().tobytes()).digest()[:HASH_BYTES]
-            for frames in self.frames(session, length, only)
-            for frame in frames.cpu()
-        ]
+        """``frame_hash`` of each frame; arguments as ``frames``."""
+        return [frame_hash(frame) for frames in self.frames(session, length, only) for frame in frames]
 
     def _decode(self, embedding: Tensor) -> Tensor:
         """Frames ``(B, 3, H, W)`` uint8 of embeddings ``(B, numbers)`` in units of ``2 ** -FRACTION_BITS``."""
@@ -217,6 +213,11 @@ class _Block:
                 parts.append(Sums(finer.steps[:, :, first:last], finer.unit))
             raw = self.scale.round(*parts)
             yield F.pixel_shuffle(_looked_up(_silu(self.scale.exponent, x.device), raw), self.stride)
+
+
+def frame_hash(frame: Tensor) -> bytes:
+    """First bytes of SHA-256 of a frame's uint8 levels in the order ``(3, H, W)``."""
+    return hashlib.sha256(frame.cpu().numpy().tobytes()).digest()[:HASH_BYTES]
 
 
 def calibrate(
