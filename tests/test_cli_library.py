@@ -205,6 +205,8 @@ def test_a_library_is_shown_as_a_table_and_as_json_whose_bytes_add_up(compiled, 
     assert first["bytes"] == first["masks"] + first["weights"] + first["side"]
     assert first["bpp"] == first["bpp_so_far"] == 8 * first["bytes"] / (5 * 32 * 48)
     assert second["bpp_so_far"] == 8 * (first["bytes"] + second["bytes"]) / (9 * 32 * 48)
+    assert first["layer_bits"]["weights"].keys() == first["layer_bits"]["masks"].keys() >= {"fc1.weight", "fc2.weight"}
+    assert sum(first["layer_bits"]["weights"].values()) == pytest.approx(8 * first["weights"], rel=0.05)
     assert (first["name"], first["size"], first["rate"]) == ("clip0", [32, 48], "25")
 
 

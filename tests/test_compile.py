@@ -419,3 +419,15 @@ def test_targets_that_nothing_can_reach_are_refused(words, line):
     with pytest.raises(ConfigError) as error:
         Target(**words)
     assert str(error.value) == line
+
+
+def test_a_size_needs_integers(tmp_path, videos):
+    with pytest.raises(ConfigError, match=r"method.bits must be a number for --target-bpp, not float32, got null"):
+        compile(videos, tmp_path / "l.vcl", settings=[*SMALL, "method.bits=null"], target_bpp=1)
+
+
+def test_the_readme_has_the_table_of_qualities():
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    for name, of in QUALITIES.items():
+        row = f"| `{name}` | {of.stem_width}, {of.channels}, {of.lower_width} | {of.bits:g} | {of.epochs} |"
+        assert row in text
