@@ -70,10 +70,10 @@ def seal_random(ledger, seed, frames=3, unit="weight", share=0.4, bits=5):
     return ledger.seal(values, masks, own, frame, steps)
 
 
-def video_of(number, record_ledger, frames, size=SIZE, name=None):
+def video_of(number, ledger, frames, size):
     """A session's video, with the hash of its numbers."""
-    state = record_ledger.subnetwork(number).sha256()
-    return Video(name or f"video {number}", frames, size, Fraction(30000, 1001), "ab" * 32, state, 31.5)
+    state = ledger.subnetwork(number).sha256()
+    return Video(f"video {number}", frames, size, Fraction(30000, 1001), "ab" * 32, state, 31.5)
 
 
 def session_appends(architecture, sessions, strict=True, seed=1, bounds=None):
@@ -92,7 +92,7 @@ def session_appends(architecture, sessions, strict=True, seed=1, bounds=None):
     before, appends = Ledger(ledger.layout, ledger.state_kind), []
     for number, (record, knobs) in enumerate(zip(ledger.records(), sessions, strict=True)):
         frames = knobs.get("frames", 3)
-        video = video_of(number, ledger, frames)
+        video = video_of(number, ledger, frames, architecture.size)
         records = session_records(record, before, video, Draws(seed, number, bounds or {}))
         if strict:
             records += strict_record(architecture, ledger.subnetwork(number), number, frames)

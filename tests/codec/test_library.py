@@ -194,7 +194,7 @@ def test_a_library_without_a_strict_profile_says_so(tmp_path):
         next(library.strict_frames(0))
 
 
-@pytest.mark.parametrize("kind", ["per_session", "residual", "shared_latest"])
+@pytest.mark.parametrize("kind", ["per_session", "differences", "shared_latest"])
 def test_libraries_of_dense_networks_verify(tmp_path, kind):
     path = write_library(tmp_path / "a.vcl", session_appends(architecture_of(kind), TWO))
     Library.open(path).verify(frames=True)

@@ -43,6 +43,9 @@ from vcl.wording import did_you_mean
 
 log = logging.getLogger(__name__)
 
+MOST_DECODED_PER_BYTE = 2**12
+"""Bytes of decoded sessions for each byte of a library, so that no small file takes much memory; 8 are usual."""
+
 KINDS = (ARCHITECTURE, VIDEO, MASK, WEIGHTS, OWN, STRICT, META)
 
 Progress = Callable[[str, int, int], None]
@@ -122,6 +125,7 @@ class Library:
         self._ledger: Ledger | None = None
         self._checked: dict[int, Subnetwork] = {}
         self._layer_bits: dict[int, LayerBits] = {}
+        self._decoded_bytes: dict[int, int] = {}
 
     @classmethod
     def open(cls, path: Path) -> Library:
@@ -324,6 +328,10 @@ class Library:
         if not weights and (last or self.architecture.state_kind != "shared_latest"):
             raise BitstreamError(f"session {session} lacks its record of kind {WEIGHTS:#x}")
         record, self._layer_bits[session] = decode_session(masks, weights, own, ledger, self.videos[session].frames)
+        self._decoded_bytes[session] = sum(tensor.nbytes for tensor in record.tensors().values())
+        most = MOST_DECODED_PER_BYTE * self._container.end
+        if sum(self._decoded_bytes.values()) > most:
+            raise BitstreamError(f"sessions 0 to {session} of so short a library must decode to at most {most} bytes")
         return record
 
     def _strict(self, session: int) -> StrictFrames | None:

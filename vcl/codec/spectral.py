@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vcl.codec.exact import FRACTION_BITS, STEPS, circle
 from vcl.codec.fixed import WEIGHT_STEPS, Scale, Sums, check_exact, fixed_point, step
+from vcl.errors import ConfigError
 from vcl.layers.fourier import FourierOperator
 
 SPECTRAL_STEPS = 2**26
@@ -21,6 +22,9 @@ _GUARD_BITS = 8
 
 _SPECTRUM_STEPS = 2 * STEPS << _GUARD_BITS
 """It never saturates: it holds means, which are at most as large as the input but for rounding."""
+
+_LONGEST_SIDE = 2**12
+"""Pixels: a transform is a matrix with the square of a side."""
 
 _WAVE = 2**FRACTION_BITS
 """The largest number in a wave that is not divided; one that is divided holds less than twice that."""
@@ -40,7 +44,7 @@ class FixedOperator:
 
     Raises:
         BitstreamError: a weight is not finite.
-        ConfigError: so large an input or so many channels that a sum might not be exact.
+        ConfigError: so large an input or output, or so many channels, that a sum might not be exact.
     """
 
     def __init__(
@@ -54,6 +58,9 @@ class FixedOperator:
         device: torch.device,
     ) -> None:
         (rows, columns), (height, width) = operator.modes, size
+        if stride * max(size) > _LONGEST_SIDE:
+            rule = f"the strict profile covers operators of at most {_LONGEST_SIDE} pixels a side"
+            raise ConfigError(f"{rule}, got {stride * max(size)} in {name}")
         _check_sums(operator.modes, size, weights["positive_real"].shape[2], name)
         self.finer, self.scale = (height * stride, width * stride), scale
         # The means over a row and a column of pixels: waves divided by their number, at about FRACTION_BITS bits each.

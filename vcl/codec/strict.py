@@ -36,8 +36,8 @@ MOST_EXPONENT = 40
 
 _MOST_LAYERS = 64
 _MOST_LEVELS = 1024
-_STRIPE = 2**19
-"""Float64 numbers that a stripe of a convolution takes or gives, 4 MiB; more where one row has more."""
+_STRIPE, _LONGEST_ROW = 2**19, 2**24
+"""Float64 numbers that a stripe of a convolution takes or gives, 4 MiB; where one row has more, at most 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,11 @@ class _Block:
         self._conv: FixedMatrix | None = None
         self._operator: FixedOperator | None = None
         if block.conv is not None:
+            row = max(9 * block.conv.in_channels, block.conv.out_channels) * size[1]
+            if row > _LONGEST_ROW:
+                raise ConfigError(
+                    f"the strict profile covers rows of at most {_LONGEST_ROW} numbers, got {row} in {name}"
+                )
             self._conv = FixedMatrix(weights[f"{name}.conv.weight"], f"{name}.conv", device)
         if block.operator is not None:
             prefix = f"{name}.operator."

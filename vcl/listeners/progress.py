@@ -244,7 +244,10 @@ def _session_line(event: Event, names: Sequence[str]) -> str:
     total = sum(layer["total"] for layer in event["layers"])
     free = sum(layer["free"] for layer in event["layers"])
     capacity = f", {100 * free / total:.0f} % of the weights are free" if total else ""
-    return f"{_named(event['session'], names)}: trained in {event['seconds']:.0f} s{capacity}"
+    cost = ""
+    if quantisation := event.get("quantisation"):
+        cost = f", integers change it by {quantisation['psnr'] - quantisation['float_psnr']:+.2f} {PSNR.unit}"
+    return f"{_named(event['session'], names)}: trained in {event['seconds']:.0f} s{capacity}{cost}"
 
 
 def _row_line(event: Event, names: Sequence[str]) -> str:

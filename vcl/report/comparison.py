@@ -95,7 +95,13 @@ class Comparison:
         writer = csv.writer(file, lineterminator="\n")
         columns = [
             *("run", "method", "capacity", "seed", "sessions", *METRICS, "backward_transfer", "forgetting"),
-            *("forward_transfer", "stored_bytes", *(f"{kind}_bytes" for kind in kinds), "bits_per_pixel"),
+            *(
+                "forward_transfer",
+                "stored_bytes",
+                *(f"{kind}_bytes" for kind in kinds),
+                "bits_per_pixel",
+                "quantisation_change",
+            ),
             *("updates_per_frame", "seconds", "decode_fps"),
         ]
         videos = [self._video_heading(j) for j in range(self._sessions())]
@@ -139,6 +145,7 @@ class Comparison:
             Quantity("stored bytes", lambda s: s.stored_bytes, ",.0f"),
             *(Quantity(f"  {_STORED_NAMES.get(kind, kind)}", _stored(kind), ",.0f") for kind in self._kinds()),
             Quantity("bits per pixel", lambda s: s.bits_per_pixel, ".4f"),
+            Quantity("change by integers (dB)", lambda s: s.quantisation_change, ".3f"),
             Quantity("updates per frame", lambda s: s.updates_per_frame, ".1f"),
             Quantity("training (s)", lambda s: s.seconds, ",.0f"),
             Quantity("decoding (frames/s)", lambda s: s.decode_fps, ",.0f"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from vcl.config import MethodConfig, RunConfig
@@ -42,6 +43,8 @@ class Summary:
         decode_fps: frames per second of decoding alone; None in runs that did not measure it.
         machine: that of the last start, by ``MACHINE``; empty in runs that did not store it.
         note: what a reader must know about the numbers.
+        quantisation_change: PSNR with the integers that are stored less that with the weights as they were trained, dB,
+            mean over sessions; None for float32.
     """
 
     run: str
@@ -61,6 +64,7 @@ class Summary:
     decode_fps: float | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    quantisation_change: float | None = None
 
     @property
     def method(self) -> str:
@@ -118,8 +122,15 @@ def summarise(folder: RunFolder) -> Summary:
         seconds=train_seconds(folder),
         updates_per_frame=_per(trained_on, sum(frames)),
         decode_fps=_per(decoded, decode_seconds),
+        quantisation_change=_quantisation_change(folder, sessions),
         machine={key: start[key] for start in folder.versions()[-1:] for key in MACHINE if key in start},
     )
+
+
+def _quantisation_change(folder: RunFolder, sessions: int) -> float | None:
+    costs = [event.get("quantisation") for event in folder.events("session")[:sessions]]
+    changes = [cost["psnr"] - cost["float_psnr"] for cost in costs if cost]
+    return fmean(changes) if changes else None
 
 
 def _per(amount: float, total: float) -> float | None:

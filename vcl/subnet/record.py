@@ -195,10 +195,8 @@ def step_shapes(layout: Layout, state_kind: StateKind, session: int) -> dict[str
     """
     stacked = (session + 1,) if state_kind == "shared_latest" else ()
     weights = {f"weight/{name}": (shape[layout.rows.get(name, 0)],) for name, shape in layout.weights.items()}
-    session = {
-        f"session/{name}": (*stacked, shape[0] if len(shape) > 1 else 1) for name, shape in layout.session.items()
-    }
-    return {**weights, **session, **{f"frame/{name}": (1,) for name in layout.frame}}
+    own = {f"session/{name}": (*stacked, shape[0] if len(shape) > 1 else 1) for name, shape in layout.session.items()}
+    return {**weights, **own, **{f"frame/{name}": (1,) for name in layout.frame}}
 
 
 def _check_steps(steps: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -65,6 +65,7 @@ def _bars(axes: Axes, sizes: Mapping[str, Mapping[str, float]]) -> None:
         before = [start + width for start, width in zip(before, widths, strict=True)]
     axes.set_yticks(range(len(sizes)), list(sizes))
     axes.set_ylim(len(sizes) - 0.4, -0.6)
+    axes.set_xlim(0, 1.05 * max(largest, 1) / divisor)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(unit)
     axes.grid(axis="x", color="#e6e6e6", lw=0.5)
