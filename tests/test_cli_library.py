@@ -11,8 +11,7 @@ import av
 import numpy as np
 import pytest
 from conftest import moving_wave
-from library_videos import SMALL, own_videos
-from test_compile import frames_of, save
+from library_videos import SMALL, frames_of, own_videos, save
 from warm_process import run_python, run_vcl
 
 from vcl.cli import main
