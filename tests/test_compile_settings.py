@@ -14,7 +14,7 @@ from vcl.config import to_yaml
 from vcl.datasets.fitted import FittedVideo, fitted_size
 from vcl.errors import ConfigError
 from vcl.library import compile
-from vcl.quality import QUALITIES, library_settings, padded_size, strides_for
+from vcl.presets import QUALITIES, library_settings, padded_size, strides_for
 from vcl.report.library import library_data
 from vcl.video.cache import Clip
 
