@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 from codec.random_sessions import NOTES, SIZE, architecture_of, session_appends, write_library
+from every_role import Everything, EverythingConfig
 
 from vcl.backbones import build
 from vcl.codec.container import Container
@@ -14,10 +15,12 @@ from vcl.codec.container_writer import Record, append
 from vcl.codec.library import Library, StrictFrames
 from vcl.codec.payloads import ARCHITECTURE, META, OWN, STRICT, VIDEO, WEIGHTS, Video
 from vcl.codec.strict import Exponents
+from vcl.config.backbones import register_backbone
 from vcl.decode import Decoder, SealedSessions
 from vcl.errors import BitstreamError, VideoError
 from vcl.export import export
 from vcl.render import Renderer
+from vcl.run import run_clips
 from vcl.rundir import RunFolder
 from vcl.video.pixels import to_uint8
 
@@ -86,6 +89,30 @@ def test_what_sessions_take_adds_up_to_the_size_of_the_file(exported, method, kn
 def test_integers_take_a_fraction_of_what_floats_do(exported):
     sizes = [exported("pfnr", knobs)[1].stat().st_size for knobs in ({"bits": 6}, {"bits": None})]
     assert sizes[0] < 0.4 * sizes[1]
+
+
+@pytest.mark.cpu
+@pytest.mark.parametrize(
+    ("method", "knobs"),
+    [
+        ("wsn", {"bits": 5, "mask_unit": "kernel"}),
+        ("residual", {"bits": 5}),
+        ("packnet", {}),
+        ("finetune", {"bits": 6}),
+    ],
+)
+def test_a_network_with_numbers_of_every_kind_comes_back_from_a_library(tiny_config, clips, tmp_path, method, knobs):
+    register_backbone(Everything)
+    config = replace(tiny_config(method, method=knobs), backbone=EverythingConfig())
+    folder = run_clips(config, clips[:2], tmp_path / "run")
+    export(folder, tmp_path / "a.vcl")
+    library, decoder = Library.open(tmp_path / "a.vcl"), Decoder.of_run(folder)
+    assert not library.is_strict
+    for session in range(2):
+        expected = torch.cat([to_uint8(batch) for batch in decoder.frames(session)])
+        assert torch.equal(torch.cat(list(library.frames(session))), expected)
+    library.verify(frames=True)
+    assert sum(footprint.total for footprint in library.footprints()) == library.path.stat().st_size
 
 
 @pytest.fixture(scope="module")
