@@ -11,8 +11,7 @@ import av
 import numpy as np
 import pytest
 from conftest import moving_wave
-from library_videos import SMALL, own_videos
-from test_compile import frames_of, save
+from library_videos import SMALL, frames_of, own_videos, save
 from warm_process import run_python, run_vcl
 
 from vcl.cli import main
@@ -205,6 +204,8 @@ def test_a_library_is_shown_as_a_table_and_as_json_whose_bytes_add_up(compiled, 
     assert first["bytes"] == first["masks"] + first["weights"] + first["side"]
     assert first["bpp"] == first["bpp_so_far"] == 8 * first["bytes"] / (5 * 32 * 48)
     assert second["bpp_so_far"] == 8 * (first["bytes"] + second["bytes"]) / (9 * 32 * 48)
+    assert first["layer_bits"]["weights"].keys() == first["layer_bits"]["masks"].keys() >= {"fc1.weight", "fc2.weight"}
+    assert sum(first["layer_bits"]["weights"].values()) == pytest.approx(8 * first["weights"], rel=0.05)
     assert (first["name"], first["size"], first["rate"]) == ("clip0", [32, 48], "25")
 
 

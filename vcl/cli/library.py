@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vcl.cli.common import Commands, add_plugins, add_settings, check_yaml_path, path_word, tell
 from vcl.cli.run import append_to_run, refuse_launchers
 from vcl.errors import VclError
-from vcl.quality import QUALITIES
+from vcl.presets import QUALITIES
 
 if TYPE_CHECKING:
     from vcl.codec.library import Library

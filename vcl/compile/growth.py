@@ -34,7 +34,6 @@ from vcl.export import architecture_of, first_bounds
 from vcl.metrics.quality import psnr, to_unit
 from vcl.metrics.registry import PSNR
 from vcl.render import Renderer
-from vcl.report.library import session_bytes
 from vcl.run import session_event, stopping_gently
 from vcl.rundir import Event, Listener, RunFolder
 from vcl.subnet.ledger import Ledger, Subnetwork
@@ -77,6 +76,7 @@ class Growth:
 
     def add(self, videos: Sequence[FittedVideo]) -> Library:
         """Train those of some videos that the library lacks; gives the library."""
+        self.target.check(self.config)
         library = Library.open(self.path) if self.path.exists() else None
         present = [video.name for video in library.videos] if library else []
         missing = [video for video in videos if video.clip.name not in present]
@@ -120,7 +120,7 @@ class Growth:
     def _bytes_of(self, library: Library | None, videos: Sequence[FittedVideo]) -> int:
         """Bytes of those of some videos that the library has."""
         names = {video.clip.name for video in videos}
-        sizes = zip(library.videos, session_bytes(library), strict=True) if library else ()
+        sizes = zip(library.videos, library.footprints(), strict=True) if library else ()
         return sum(size.total for video, size in sizes if video.name in names)
 
     def _explanation(self, library: Library, videos: Sequence[FittedVideo]) -> str:

@@ -16,7 +16,7 @@ from vcl.config import NervConfig, RunConfig, StreamConfig
 from vcl.config.rules import require
 from vcl.datasets.fitted import fitted_videos, largest_size, sources_of
 from vcl.errors import BitstreamError, ConfigError
-from vcl.quality import library_settings, padded_size
+from vcl.presets import library_settings, padded_size
 from vcl.yaml_text import YamlError, parse_yaml
 
 
@@ -33,7 +33,7 @@ def config_for(
         videos: files or folders of frames; the largest gives the network its size, unless ``stream.size`` is set.
         path: a config file, if any.
         settings: ``key=value`` words.
-        quality: one of ``vcl.quality.QUALITIES``; sets what neither the file nor a word sets.
+        quality: one of ``vcl.presets.QUALITIES``; sets what neither the file nor a word sets.
         target: one of bits per pixel scales the widths, unless some are set.
 
     Raises:

@@ -65,6 +65,11 @@ class Target:
         require(self.bpp is None or 0 < self.bpp <= 24, "--target-bpp", "lie in (0, 24]", self.bpp)
         require(self.psnr is None or 10 <= self.psnr <= 60, "--target-psnr", "lie in [10, 60]", self.psnr)
 
+    def check(self, config: RunConfig) -> None:
+        """Refuse weights whose bits cannot be chosen; raises ConfigError."""
+        integers = self.bpp is None or config.method.bits is not None
+        require(integers, "method.bits", "be a number for --target-bpp, not float32", config.method.bits)
+
 
 NO_TARGET = Target()
 
@@ -133,12 +138,14 @@ class Budget:
     coded: float
 
     def __call__(self, sealed: Callable[[float], Mapping[str, Any]]) -> float:
-        """The mean number of bits whose code length comes nearest."""
+        """The largest mean number of bits whose codes fit."""
         low, high = FEWEST_BITS, MOST_BITS
+        if self._bytes(sealed(high)) <= self.coded:
+            return high
         for _ in range(_STEPS):
             middle = (low + high) / 2
             low, high = (middle, high) if self._bytes(sealed(middle)) <= self.coded else (low, middle)
-        return low if low > FEWEST_BITS or high < MOST_BITS else high
+        return low
 
     def _bytes(self, sealed: Mapping[str, Any]) -> int:
         record = copy.deepcopy(self.ledger).seal(**sealed, session={})

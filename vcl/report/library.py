@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
-from vcl.codec.container import Container
-from vcl.codec.library import KINDS, Library
-from vcl.codec.payloads import MASK, WEIGHTS
+from vcl.codec.library import Library
 from vcl.metrics.registry import PSNR
 from vcl.wording import printable
 
@@ -15,51 +13,12 @@ _HEAD = ("", "video", "size", "frames", "rate", "PSNR", "masks", "weights", "sid
 _LEFT_ALIGNED = ("video",)
 
 
-@dataclass(frozen=True)
-class SessionBytes:
-    """Bytes that a session adds to a library.
-
-    Args:
-        masks: of its record of masks.
-        weights: of its record of weights, with their steps.
-        side: all others: its own numbers, hashes, its video, and the file's format.
-    """
-
-    masks: int
-    weights: int
-    side: int
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.masks + self.weights + self.side
-
-
-def session_bytes(library: Library) -> list[SessionBytes]:
-    """Bytes by session; their totals add up to the file's size, but for bytes behind its last whole commit.
-
-    Raises:
-        BitstreamError: the library cannot be read.
-    """
-    container = Container.open(library.path, KINDS)
-    sections = [
-        [section for section in container.sections if section.session == session]
-        for session in range(len(library.videos))
-    ]
-    starts = [0, *(of_session[0].start for of_session in sections[1:])]
-    footprints = []
-    for of_session, start, end in zip(sections, starts, [*starts[1:], container.end], strict=True):
-        masks, weights = (sum(s.length for s in of_session if s.kind == kind) for kind in (MASK, WEIGHTS))
-        footprints.append(SessionBytes(masks, weights, end - start - masks - weights))
-    return footprints
-
-
 def library_data(library: Library) -> dict[str, Any]:
-    """A library as JSON has it: its network, and of each video what the table shows, unrounded."""
+    """A library as JSON has it: its network, and of each video what the table shows, unrounded, and bits by layer."""
     form = library.architecture
     videos: list[dict[str, Any]] = []
     all_bytes = all_pixels = 0
-    for session, (video, size) in enumerate(zip(library.videos, session_bytes(library), strict=True)):
+    for session, (video, size) in enumerate(zip(library.videos, library.footprints(), strict=True)):
         pixels = video.frames * video.size[0] * video.size[1]
         all_bytes, all_pixels = all_bytes + size.total, all_pixels + pixels
         videos.append(
@@ -76,6 +35,7 @@ def library_data(library: Library) -> dict[str, Any]:
                 "bytes": size.total,
                 "bpp": 8 * size.total / pixels,
                 "bpp_so_far": 8 * all_bytes / all_pixels,
+                "layer_bits": asdict(size.layers),
             }
         )
     return {
