@@ -7,7 +7,7 @@ import torch
 
 from vcl.codec.container_writer import append, create
 from vcl.codec.encode import Draws
-from vcl.codec.library import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records, strict_record
 from vcl.codec.payloads import Architecture, Video
 from vcl.config import NervConfig
 from vcl.layers.masked import WeightRule

@@ -9,7 +9,8 @@ from codec.random_sessions import NOTES, SIZE, TWO, architecture_of, session_app
 
 from vcl.backbones import build
 from vcl.codec.container_writer import append
-from vcl.codec.library import Library, StrictFrames
+from vcl.codec.library import Library
+from vcl.codec.library_records import StrictFrames
 from vcl.codec.payloads import VIDEO, Video
 from vcl.codec.strict import Exponents
 from vcl.errors import BitstreamError, VideoError

@@ -16,7 +16,8 @@ from codec.random_sessions import NETWORK, architecture_of, session_appends, vid
 
 from vcl.backbones import build
 from vcl.codec.encode import Draws
-from vcl.codec.library import Library, first_records, session_records
+from vcl.codec.library import Library
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.strict import Exponents, StrictNetwork
 from vcl.config import NervConfig
 from vcl.errors import BitstreamError, ConfigError, VideoError
