@@ -121,3 +121,15 @@ def test_more_bytes_than_any_network_has_end_at_the_widest(monkeypatch):
     monkeypatch.setattr("vcl.config.backbones._WIDEST", 64)
     matched = match_size(TINY, 10**17, lambda config: build(config, (16, 24), 1))
     assert max(matched.stem_width, matched.channels, matched.lower_width) <= 64
+
+
+@pytest.mark.parametrize(
+    ("knobs", "largest"),
+    [
+        ({"strides": (2, 2), "channels": 8, "lower_width": 6}, 6 * 32 * 48),
+        ({"strides": (2, 1), "channels": 4, "lower_width": 6, "expansion": 10.0}, 40 * 32 * 48),
+        ({"strides": (2,), "channels": 100, "expansion": 0.01}, 100 * 16 * 24),
+    ],
+)
+def test_the_largest_activation_is_that_of_the_stem_or_of_a_block(knobs, largest):
+    assert build(NervConfig(levels=3, stem_width=4, **knobs), (32, 48), 1).largest_activation == largest

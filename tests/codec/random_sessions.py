@@ -7,7 +7,7 @@ import torch
 
 from vcl.codec.container_writer import append, create
 from vcl.codec.encode import Draws
-from vcl.codec.library import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records, strict_record
 from vcl.codec.payloads import Architecture, Video
 from vcl.config import NervConfig
 from vcl.layers.masked import WeightRule
@@ -17,6 +17,8 @@ from vcl.subnet.ledger import Ledger
 SIZE = (8, 12)
 NETWORK = NervConfig(levels=3, stem_width=5, channels=4, strides=(2,), operator_block=1)
 NOTES = {"vcl": "0", "config": "method: tiny"}
+TWO = [{"seed": 1, "frames": 3}, {"seed": 2, "frames": 5, "unit": ["weight", "row", "kernel"]}]
+"""What ``session_appends`` takes for two sessions."""
 
 
 def architecture_of(kind="shared_masked", size=SIZE, sessions=0, **knobs):

@@ -1,91 +1,21 @@
-"""Libraries of runs and of drawn sessions: every frame, number and byte of theirs."""
+"""Libraries of drawn sessions: what is read from them, and in which order."""
 
-import json
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 import torch
-from codec.random_sessions import NOTES, SIZE, architecture_of, session_appends, write_library
+from codec.random_sessions import NOTES, SIZE, TWO, architecture_of, session_appends, write_library
 
 from vcl.backbones import build
-from vcl.codec.container import Container
-from vcl.codec.container_writer import Record, append
-from vcl.codec.library import Library, StrictFrames
-from vcl.codec.payloads import ARCHITECTURE, META, OWN, STRICT, VIDEO, WEIGHTS, Video
+from vcl.codec.container_writer import append
+from vcl.codec.library import Library
+from vcl.codec.library_records import StrictFrames
+from vcl.codec.payloads import VIDEO, Video
 from vcl.codec.strict import Exponents
-from vcl.decode import Decoder, SealedSessions
 from vcl.errors import BitstreamError, VideoError
-from vcl.export import export
 from vcl.render import Renderer
-from vcl.rundir import RunFolder
 from vcl.video.pixels import to_uint8
-
-RUNS = [
-    ("wsn", {"bits": 5}),
-    ("pfnr", {"bits": 6}),
-    ("pfnr", {"bits": None}),
-    ("packnet", {"bits": 5}),
-    ("single", {"bits": 4}),
-    ("residual", {"bits": 5}),
-    ("finetune", {"bits": 6}),
-    ("replay", {}),
-]
-TWO = [{"seed": 1, "frames": 3}, {"seed": 2, "frames": 5, "unit": ["weight", "row", "kernel"]}]
-
-
-@pytest.fixture(scope="session")
-def exported(finished_run, tmp_path_factory):
-    """Call with a method and its knobs; gives the finished run and the library of it, which must not be changed."""
-    libraries = {}
-
-    def make(method, knobs):
-        key = json.dumps([method, knobs])
-        if key not in libraries:
-            folder = RunFolder.existing(finished_run(method, method=knobs)[1].path)
-            path = tmp_path_factory.mktemp("library") / f"{method}.vcl"
-            export(folder, path)
-            libraries[key] = folder, path
-        return libraries[key]
-
-    return make
-
-
-@pytest.mark.cpu
-@pytest.mark.parametrize(("method", "knobs"), RUNS, ids=lambda value: value if isinstance(value, str) else str(value))
-def test_a_library_of_a_run_holds_its_frames_and_numbers_bit_for_bit(exported, method, knobs):
-    folder, path = exported(method, knobs)
-    library, decoder, sealed = Library.open(path), Decoder.of_run(folder), SealedSessions(folder)
-    assert not library.recovered
-    assert library.is_strict
-    for session, notes in enumerate(sealed.notes):
-        video = library.videos[session]
-        assert (video.name, video.frames, video.size) == (notes.video, notes.frames, (32, 48))
-        assert library.subnetwork(session).sha256() == sealed.sha256(session) == video.state_sha256
-        expected = torch.cat([to_uint8(batch) for batch in decoder.frames(session)])
-        assert torch.equal(torch.cat(list(library.frames(session))), expected)
-        assert video.psnr == pytest.approx(folder.matrix()["rows"][-1]["psnr"][session], abs=1e-9)
-    library.verify(frames=True)
-
-
-@pytest.mark.cpu
-@pytest.mark.parametrize(("method", "knobs"), RUNS, ids=lambda value: value if isinstance(value, str) else str(value))
-def test_what_sessions_take_adds_up_to_the_size_of_the_file(exported, method, knobs):
-    path = exported(method, knobs)[1]
-    footprints = Library.open(path).footprints()
-    assert sum(footprint.total for footprint in footprints) == path.stat().st_size
-    for session, footprint in enumerate(footprints):
-        has_masks = method in ("wsn", "pfnr", "packnet")
-        has_weights = method not in ("finetune", "replay") or session == 2
-        assert [footprint.masks > 0, footprint.weights > 0, footprint.side > 0] == [has_masks, has_weights, True]
-        for count, bits in ((footprint.masks, footprint.layers.masks), (footprint.weights, footprint.layers.weights)):
-            assert 0 <= sum(bits.values()) / 8 <= count
-
-
-@pytest.mark.cpu
-def test_integers_take_a_fraction_of_what_floats_do(exported):
-    sizes = [exported("pfnr", knobs)[1].stat().st_size for knobs in ({"bits": 6}, {"bits": None})]
-    assert sizes[0] < 0.4 * sizes[1]
 
 
 @pytest.fixture(scope="module")
@@ -234,90 +164,6 @@ def test_reading_sessions_in_any_order_gives_the_same_numbers(library_path):
         assert library.subnetwork(1).sha256() == expected[1]
 
 
-def without(records, kind):
-    return [record for record in records if record.kind != kind]
-
-
-def replaced(records, kind, change):
-    return [replace(record, payload=change(record.payload)) if record.kind == kind else record for record in records]
-
-
-CHANGES = {
-    "no network": (lambda a: [without(a[0], ARCHITECTURE), a[1]], "a session lacks its record of kind 0x1"),
-    "no video": (lambda a: [a[0], without(a[1], VIDEO)], "a session lacks its record of kind 0x10"),
-    "no weights": (lambda a: [a[0], without(a[1], WEIGHTS)], "session 1 lacks its record of kind 0x12"),
-    "no own numbers": (lambda a: [a[0], without(a[1], OWN)], "the own numbers of session 1 ends within a field"),
-    "a session twice": (lambda a: [a[0], a[1], a[1]], "session 1 has two records of kind 0x10"),
-    "no session": (lambda a: [[]], "it has no session"),
-    "one missing": (
-        lambda a: [a[0], [replace(record, session=2) for record in a[1]]],
-        r"sessions must be numbered from 0, got \[0, 2\]",
-    ),
-    "a newer record": (
-        lambda a: [a[0], [replace(record, version=2) for record in a[1]]],
-        "a record of kind 0x10 has version 2; a newer vcl reads it",
-    ),
-    "an unknown record": (lambda a: [a[0], [*a[1], Record(0x15, 1, b"")]], "needs a newer vcl"),
-    "one name twice": (
-        lambda a: [a[0], replaced(a[1], VIDEO, lambda payload: payload.replace(b"video 1", b"video 0"))],
-        "two videos have one name",
-    ),
-    "notes that are none": (
-        lambda a: [a[0], [*a[1], Record(META, 1, b"\1\0")]],
-        "the notes of the library ends within",
-    ),
-    "too few hashes": (
-        lambda a: [a[0], replaced(a[1], STRICT, lambda payload: payload[:-8])],
-        "the frame hashes of the library ends within a field",
-    ),
-    "another hash": (
-        lambda a: [a[0], replaced(a[1], STRICT, lambda payload: payload[:-1] + bytes([payload[-1] ^ 1]))],
-        "frame 4 of video 1 is not the one that was written",
-    ),
-    "other exponents": (
-        lambda a: [a[0], replaced(a[1], STRICT, lambda payload: payload[:1] + b"\3" + payload[2:])],
-        "frame 0 of video 1 is not the one that was written",
-    ),
-    "too few exponents": (
-        lambda a: [a[0], replaced(a[1], STRICT, lambda payload: bytes([payload[0] - 1]) + payload[2:])],
-        "a session of this network must have 4 exponents, got 3",
-    ),
-    "another base": (
-        lambda a: [
-            replaced(a[0], ARCHITECTURE, lambda payload: payload.replace(b"\0\0\xf4\x3f", b"\0\0\xf5\x3f")),
-            a[1],
-        ],
-        "frame 0 of video 0 is not the one that was written",
-    ),
-    "other numbers": (
-        lambda a: [a[0], replaced(a[1], VIDEO, lambda payload: payload[:-9] + bytes([payload[-9] ^ 1]) + payload[-8:])],
-        "the numbers of session 1 are not those that were sealed",
-    ),
-    "a network too large for the file": (
-        lambda a: [replaced(a[0], ARCHITECTURE, lambda payload: architecture_of(stem_width=250_000).to_bytes()), a[1]],
-        "the network of so short a library must have at most",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_library_that_does_not_fit_together_is_refused_in_one_line(tmp_path, name):
-    change, message = CHANGES[name]
-    path = write_library(tmp_path / "a.vcl", change(session_appends(architecture_of(), TWO)))
-    with pytest.raises(BitstreamError, match=message) as refusal:
-        everything(path)
-    assert str(refusal.value).startswith(str(path))
-    assert "\n" not in str(refusal.value)
-
-
-def test_a_strict_frame_that_is_not_the_one_that_was_written_is_not_given(tmp_path):
-    change, message = CHANGES["another hash"]
-    library = Library.open(write_library(tmp_path / "a.vcl", change(session_appends(architecture_of(), TWO))))
-    assert sum(len(batch) for batch in library.strict_frames(1, range(4))) == 4
-    with pytest.raises(BitstreamError, match=message):
-        next(library.strict_frames(1, range(4, 5)))
-
-
 def test_progress_of_a_check_is_reported_by_video_and_frame(library_path, tmp_path):
     reports = []
     Library.open(library_path).verify(frames=True, progress=lambda *state: reports.append(state))
@@ -328,60 +174,7 @@ def test_progress_of_a_check_is_reported_by_video_and_frame(library_path, tmp_pa
     assert reports == [("video 0", 3, 3), ("video 1", 5, 5)]
 
 
-def everything(path):
-    library = Library.open(path)
-    library.verify(frames=True)
-    assert library.notes
-
-
-def test_the_last_network_of_one_that_is_overwritten_must_be_there(tmp_path):
-    appends = session_appends(architecture_of("shared_latest"), TWO, strict=False)
-    path = write_library(tmp_path / "a.vcl", [appends[0], without(appends[1], WEIGHTS)])
-    with pytest.raises(BitstreamError, match=r"a\.vcl: session 1 lacks its record of kind 0x12"):
-        next(Library.open(path).frames(0))
-
-
-def test_records_that_a_reader_may_ignore_are_ignored(tmp_path):
-    appends = session_appends(architecture_of(), TWO)
-    appends[1] += [Record(0x8099, 1, b"?"), Record(META, 1, b"of the future", version=2)]
-    library = Library.open(write_library(tmp_path / "a.vcl", appends))
-    library.verify(frames=True)
-    assert library.notes == NOTES
-
-
 def test_strict_frames_are_written_as_a_count_exponents_and_hashes():
     strict = StrictFrames(Exponents((1, 2, 3)), (b"abcdefgh", b"ijklmnop"))
     assert strict.to_bytes() == b"\3\1\2\3abcdefghijklmnop"
     assert StrictFrames.from_bytes(strict.to_bytes(), 2) == strict
-
-
-def test_a_backbone_that_is_not_installed_any_more_is_named(tmp_path):
-    payload = architecture_of().to_bytes().replace(b"nerv", b"sirn")
-    appends = session_appends(architecture_of(), TWO[:1])
-    path = write_library(tmp_path / "a.vcl", [replaced(appends[0], ARCHITECTURE, lambda _: payload)])
-    with pytest.raises(BitstreamError, match="of a kind that is not installed: 'sirn'"):
-        Library.open(path)
-
-
-def test_a_file_that_is_not_there_or_is_no_library_is_named(tmp_path):
-    with pytest.raises(BitstreamError, match=r"a\.vcl cannot be read \(No such file or directory\)"):
-        Library.open(tmp_path / "a.vcl")
-    (tmp_path / "b.vcl").write_bytes(b"not a library")
-    with pytest.raises(BitstreamError, match=r"b\.vcl is no vcl library"):
-        Library.open(tmp_path / "b.vcl")
-
-
-def test_a_run_is_not_exported_over_a_file_that_is_there(exported, tmp_path):
-    folder, path = exported("single", {"bits": 4})
-    (tmp_path / "a.vcl").write_bytes(b"precious")
-    with pytest.raises(BitstreamError, match=r"a\.vcl exists, and is replaced only with --overwrite"):
-        export(folder, tmp_path / "a.vcl")
-    assert (tmp_path / "a.vcl").read_bytes() == b"precious"
-    export(folder, tmp_path / "a.vcl", overwrite=True)
-    assert (tmp_path / "a.vcl").read_bytes() == path.read_bytes()
-
-
-@pytest.mark.cpu
-def test_a_library_of_a_run_has_a_commit_for_each_session(exported):
-    container = Container.open(exported("pfnr", {"bits": 6})[1])
-    assert container.commits == 3

@@ -1,6 +1,8 @@
 """Libraries whose payloads were changed behind right checksums: refused in one line, or read as what they were."""
 
+import logging
 import resource
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,8 @@ from codec.random_sessions import NETWORK, architecture_of, session_appends, vid
 
 from vcl.backbones import build
 from vcl.codec.encode import Draws
-from vcl.codec.library import Library, first_records, session_records
+from vcl.codec.library import Library
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.strict import Exponents, StrictNetwork
 from vcl.config import NervConfig
 from vcl.errors import BitstreamError, ConfigError, VideoError
@@ -133,6 +136,36 @@ def refusals(path, kind, seeds):
 )
 def test_changed_payloads_are_refused_or_decode_to_the_frames_that_were_written(tmp_path, kind, cases):
     assert refusals(tmp_path / "a.vcl", kind, range(cases)) > 0.7 * cases
+
+
+def first_frame(path):
+    """Of the last session that a file holds; None where the file is refused."""
+    try:
+        library = Library.open(path)
+        session = len(library.videos) - 1
+        return session, next(library.frames(session, range(1)))
+    except BitstreamError:
+        return None
+
+
+@pytest.mark.parametrize("step", [41, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_file_that_is_cut_or_has_a_flipped_bit_never_gives_a_wrong_frame(tmp_path, caplog, step):
+    caplog.set_level(logging.ERROR, "vcl.codec")
+    original = Original(tmp_path / "a.vcl", "shared_masked")
+    whole, outcomes = original.path.read_bytes(), Counter()
+    for position in range(0, len(whole), step):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << position % 8
+        for data in (whole[:position], bytes(flipped)):
+            original.path.write_bytes(data)
+            answer = first_frame(original.path)
+            if answer is not None:
+                session, frame = answer
+                assert torch.equal(frame, original.frames[session][0])
+            outcomes[answer and answer[0]] += 1
+            with pytest.raises(BitstreamError):
+                Library.open(original.path).verify()
+    assert outcomes.keys() == {None, 0, 1}
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ from hypothesis.stateful import (
 
 from vcl.codec.container_writer import append, create
 from vcl.codec.encode import Draws
-from vcl.codec.library import Library, first_records, session_records
+from vcl.codec.library import Library
+from vcl.codec.library_records import first_records, session_records
 from vcl.subnet.ledger import Ledger
 
 SIZE = (4, 8)

@@ -12,6 +12,7 @@ from codec.random_sessions import architecture_of
 from vcl.codec.fields import FieldReader, FieldWriter
 from vcl.codec.payloads import STATE_KINDS, Architecture, Video, meta_from_bytes, meta_to_bytes
 from vcl.config import NervConfig
+from vcl.config.backbones import BACKBONES
 from vcl.errors import BitstreamError
 
 VIDEO = Video("a/clip ä", 7, (8, 12), Fraction(30000, 1001), "0f" * 32, "a0" * 32, 31.25)
@@ -106,6 +107,21 @@ def test_settings_that_no_network_has_are_refused_in_one_line(settings, message)
     with pytest.raises(BitstreamError, match=message) as refusal:
         Architecture.from_bytes(settings_payload(**settings))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_network_of_a_package_that_does_not_load_is_refused_in_one_line(monkeypatch):
+    class Broken:
+        value = "outside:Network"
+
+        def load(self):
+            raise ImportError("no module named outside")
+
+    monkeypatch.setattr(BACKBONES, "installed", lambda name: [Broken()])
+    payload = settings_payload(name=(4, b"\7\0outside"))
+    with pytest.raises(
+        BitstreamError, match=r"cannot be built: the backbone outside of outside:Network cannot be loaded"
+    ):
+        Architecture.from_bytes(payload)
 
 
 @pytest.mark.parametrize(

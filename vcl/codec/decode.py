@@ -26,6 +26,28 @@ class LayerBits:
     weights: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of a session in the file.
+
+    Args:
+        masks: of its masks.
+        weights: of the weights that it claimed, with their steps.
+        side: of everything else: its own tensors, its video, frame hashes, and what holds the file together.
+        layers: bits of masks and weights by layer, as they were coded.
+    """
+
+    masks: int
+    weights: int
+    side: int
+    layers: LayerBits
+
+    @property
+    def total(self) -> int:
+        """Bytes of all kinds."""
+        return self.masks + self.weights + self.side
+
+
 def decode_session(
     masks: bytes, weights: bytes, own: bytes, ledger: Ledger, frames: int
 ) -> tuple[SessionRecord, LayerBits]:
@@ -83,11 +105,8 @@ def _decoded_own(
     stacked = ledger.state_kind == "shared_latest"
     # Where a network is overwritten, so are the session tensors.
     names = [(kind, name) for kind, name in own_names(ledger) if kind == "frame" or has_weights or not stacked]
-    count, most = (
-        sum(math.prod(shapes[kind][name]) for kind, name in names),
-        _MOST_NUMBERS + _MOST_PER_BYTE * len(payload),
-    )
-    if count > most:
+    most = _MOST_NUMBERS + _MOST_PER_BYTE * len(payload)
+    if (count := sum(math.prod(shapes[kind][name]) for kind, name in names)) > most:
         raise BitstreamError(f"session {len(ledger)} must have at most {most} numbers of its own, got {count}")
     places = [own_place(kind, shapes[kind][name], stacked and kind == "session") for kind, name in names]
     tensors: dict[str, dict[str, Tensor]] = {"session": {}, "frame": {}}
@@ -101,4 +120,4 @@ def _decoded_own(
 
 
 _MOST_NUMBERS, _MOST_PER_BYTE = 2**16, 2**10
-"""Numbers of a session's own, as they are, and for each byte: equal integers take no bytes at all."""
+"""Numbers of a session's own in any payload, and for each of its bytes more: equal integers take no bytes at all."""

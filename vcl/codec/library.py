@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,15 +11,14 @@ import torch
 from torch import Tensor
 
 from vcl.codec.container import Container
-from vcl.codec.container_layout import OPTIONAL, Section
-from vcl.codec.container_writer import Record
-from vcl.codec.decode import LayerBits, decode_session
-from vcl.codec.encode import Draws, encode_session
-from vcl.codec.fields import FieldReader
+from vcl.codec.container_layout import Section
+from vcl.codec.decode import Footprint, LayerBits, decode_session
+from vcl.codec.library_records import KINDS, StrictFrames, named, sections_by_session
 from vcl.codec.payloads import (
     ARCHITECTURE,
     MASK,
     META,
+    MOST_DECODED_PER_BYTE,
     MOST_WEIGHTS_PER_BYTE,
     OWN,
     STRICT,
@@ -31,9 +27,8 @@ from vcl.codec.payloads import (
     Architecture,
     Video,
     meta_from_bytes,
-    meta_to_bytes,
 )
-from vcl.codec.strict import HASH_BYTES, Exponents, StrictNetwork, calibrate, frame_hash
+from vcl.codec.strict import StrictNetwork, frame_hash
 from vcl.errors import BitstreamError, ConfigError, VideoError
 from vcl.render import Renderer
 from vcl.subnet.ledger import Ledger, Subnetwork
@@ -41,64 +36,8 @@ from vcl.subnet.record import Layout, SessionRecord
 from vcl.video.pixels import to_uint8
 from vcl.wording import did_you_mean
 
-log = logging.getLogger(__name__)
-
-MOST_DECODED_PER_BYTE = 2**12
-"""Bytes of decoded sessions for each byte of a library, so that no small file takes much memory; 8 are usual."""
-
-KINDS = (ARCHITECTURE, VIDEO, MASK, WEIGHTS, OWN, STRICT, META)
-
 Progress = Callable[[str, int, int], None]
 """Gets what is at work, how much of it is done, and of how much."""
-
-
-@dataclass(frozen=True)
-class StrictFrames:
-    """How a session's frames are decoded bit for bit on every machine, and what they then are.
-
-    Args:
-        exponents: of the activations.
-        hashes: by frame, the first bytes of its SHA-256.
-    """
-
-    exponents: Exponents
-    hashes: tuple[bytes, ...]
-
-    def to_bytes(self) -> bytes:
-        """As the record holds it."""
-        exponents = self.exponents.to_bytes()
-        return bytes([len(exponents)]) + exponents + b"".join(self.hashes)
-
-    @classmethod
-    def from_bytes(cls, payload: bytes, frames: int) -> StrictFrames:
-        """What ``to_bytes`` gave, of a video of so many frames; raises BitstreamError."""
-        reader = FieldReader(payload, "the frame hashes of the library")
-        exponents = Exponents.from_bytes(reader.raw(reader.number("B")))
-        hashes = tuple(reader.raw(HASH_BYTES) for _ in range(frames))
-        reader.end()
-        return cls(exponents, hashes)
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """Bytes of a session in the file.
-
-    Args:
-        masks: of its masks.
-        weights: of the weights that it claimed, with their steps.
-        side: of everything else: its own tensors, its video, frame hashes, and what holds the file together.
-        layers: bits of masks and weights by layer, as they were coded.
-    """
-
-    masks: int
-    weights: int
-    side: int
-    layers: LayerBits
-
-    @property
-    def total(self) -> int:
-        """Bytes of all kinds."""
-        return self.masks + self.weights + self.side
 
 
 class Library:
@@ -113,7 +52,7 @@ class Library:
 
     def __init__(self, container: Container) -> None:
         self._container = container
-        self._sections = _by_session(container)
+        self._sections = sections_by_session(container)
         first = self._sections[0]
         self.architecture = Architecture.from_bytes(self._read(first, ARCHITECTURE))
         self.videos = tuple(
@@ -135,7 +74,7 @@ class Library:
             BitstreamError: one line that begins with the path.
         """
         container = Container.open(path, KINDS)
-        with _named(path):
+        with named(path):
             return cls(container)
 
     @property
@@ -152,7 +91,7 @@ class Library:
     def notes(self) -> Mapping[str, str]:
         """Texts by name that decoding does not need, such as the settings of the latest training."""
         notes = [section for sections in self._sections for section in sections.values() if section.kind == META]
-        with _named(self.path):
+        with named(self.path):
             return meta_from_bytes(self._container.read(notes[-1])) if notes else {}
 
     @cached_property
@@ -162,7 +101,7 @@ class Library:
         Raises:
             BitstreamError: there is no such network, or it has more numbers than so short a file can fill.
         """
-        with _named(self.path):
+        with named(self.path):
             layout = self.architecture.network().layout()
             weights = sum(math.prod(shape) for shape in layout.weights.values())
             most = MOST_WEIGHTS_PER_BYTE * self._container.end
@@ -196,7 +135,7 @@ class Library:
         if self._ledger is None or len(self._ledger) > state + 1:
             self._ledger = Ledger(self.layout, self.architecture.state_kind)
         for session in range(len(self._ledger), state + 1):
-            with _named(self.path):
+            with named(self.path):
                 record = self._record(session, self._ledger)
                 try:
                     self._ledger.append(record)
@@ -268,7 +207,7 @@ class Library:
         Raises:
             BitstreamError: names the first thing that is not as it was written.
         """
-        with _named(self.path):
+        with named(self.path):
             self._container.verify()
         for session, video in enumerate(self.videos):
             self.subnetwork(session)
@@ -327,7 +266,7 @@ class Library:
         sections = self._sections[session]
         if STRICT not in sections:
             return None
-        with _named(self.path):
+        with named(self.path):
             return StrictFrames.from_bytes(self._read(sections, STRICT), self.videos[session].frames)
 
     def _strict_batches(
@@ -338,7 +277,7 @@ class Library:
         if strict is None:
             raise VideoError(f"{self.path} has no strict profile: {form.backbone.name} is not covered by it")
         subnetwork, numbers = self.subnetwork(session), iter(only if only is not None else range(video.frames))
-        with _named(self.path):
+        with named(self.path):
             try:
                 network = StrictNetwork(
                     form.backbone, form.size, form.sessions or 1, subnetwork, strict.exponents, device
@@ -355,85 +294,3 @@ class Library:
         if kind not in sections:
             raise BitstreamError(f"a session lacks its record of kind {kind:#x}")
         return self._container.read(sections[kind])
-
-
-def first_records(architecture: Architecture, notes: Mapping[str, str]) -> list[Record]:
-    """What a library begins with."""
-    return [Record(ARCHITECTURE, 0, architecture.to_bytes()), Record(META, 0, meta_to_bytes(notes))]
-
-
-def session_records(
-    record: SessionRecord,
-    ledger: Ledger,
-    video: Video,
-    draws: Draws,
-) -> list[Record]:
-    """What a session adds to a library, but for its strict frames.
-
-    Args:
-        record: of the session, with its weights.
-        ledger: of the sessions before; it is not changed.
-        video: of the session.
-        draws: of the session.
-
-    Raises:
-        BitstreamError: the record's numbers do not fit their steps.
-    """
-    session = len(ledger)
-    payloads = encode_session(record, ledger, draws)
-    records = [Record(VIDEO, session, video.to_bytes())]
-    records += [
-        Record(kind, session, payload) for kind, payload in zip((MASK, WEIGHTS, OWN), payloads, strict=True) if payload
-    ]
-    return records
-
-
-def strict_record(architecture: Architecture, subnetwork: Subnetwork, session: int, frames: int) -> list[Record]:
-    """The record of a session's strict frames; none, and a line in the log, where the network has no strict profile.
-
-    Args:
-        architecture: of the library.
-        subnetwork: of the session.
-        session: its index.
-        frames: of its video.
-    """
-    network = architecture.backbone, architecture.size, architecture.sessions or 1, subnetwork
-    try:
-        exponents = calibrate(*network, session, frames)
-        hashes = StrictNetwork(*network, exponents).frame_hashes(session, frames)
-    except ConfigError as error:
-        log.info("no strict profile: %s", error)
-        return []
-    return [Record(STRICT, session, StrictFrames(exponents, tuple(hashes)).to_bytes())]
-
-
-def _by_session(container: Container) -> list[dict[int, Section]]:
-    """Sections by session and kind; of notes, which any session may have more of, the latest."""
-    sessions: dict[int, dict[int, Section]] = {}
-    for section in container.sections:
-        if section.version != 1 and section.kind & OPTIONAL:
-            continue
-        if section.version != 1:
-            raise BitstreamError(
-                f"a record of kind {section.kind:#x} has version {section.version}; a newer vcl reads it"
-            )
-        of_session = sessions.setdefault(section.session, {})
-        if section.kind in of_session and section.kind != META:
-            raise BitstreamError(f"session {section.session} has two records of kind {section.kind:#x}")
-        of_session[section.kind] = section
-    if sorted(sessions) != list(range(len(sessions))):
-        raise BitstreamError(f"sessions must be numbered from 0, got {sorted(sessions)[:8]}")
-    if not sessions:
-        raise BitstreamError("it has no session")
-    return [sessions[session] for session in range(len(sessions))]
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Let an error begin with the file's name."""
-    try:
-        yield
-    except BitstreamError as error:
-        if str(error).startswith(str(path)):
-            raise
-        raise BitstreamError(f"{path}: {error}") from error

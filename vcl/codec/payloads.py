@@ -34,6 +34,9 @@ MOST_WEIGHTS_PER_BYTE = 2**10
 """Weights of a network for each byte of its library, so that no small file takes much memory: masks take about a bit a
 weight."""
 
+MOST_DECODED_PER_BYTE = 2**12
+"""Bytes of decoded sessions for each byte of a library, so that no small file takes much memory; 8 are usual."""
+
 LARGEST_ACTIVATION = 2**28
 """Numbers of one tensor of one frame, a gigabyte of float32: the default network at 1080 lines takes three quarters."""
 
