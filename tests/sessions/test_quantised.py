@@ -54,7 +54,7 @@ def test_every_stored_number_is_an_integer_times_the_step_of_its_row(method, tin
         assert int((head / step[:, None]).abs().max().round()) <= largest_integer(OWN_BITS)
 
 
-@pytest.mark.parametrize("method", ["pfnr", "packnet", "finetune", "replay", "residual"])
+@pytest.mark.parametrize("method", ["pfnr", "packnet", "finetune", "replay", "esmer", "residual"])
 def test_a_run_that_is_stopped_between_sealing_and_storing_ends_as_if_it_had_not(method, tiny_config, clips, tmp_path):
     config = tiny_config(method, method={"bits": 6}, train={"epochs": 3})
 
@@ -65,10 +65,14 @@ def test_a_run_that_is_stopped_between_sealing_and_storing_ends_as_if_it_had_not
     whole = run_clips(config, clips, tmp_path / "whole")
     with pytest.raises(Stopped):
         run_clips(config, clips, tmp_path / "stopped", lambda _: [stop])
-    assert rows(run_clips(config, clips, tmp_path / "stopped")) == rows(whole)
+    stopped = run_clips(config, clips, tmp_path / "stopped")
+    assert rows(stopped) == rows(whole)
+    costs = [[event["quantisation"] for event in folder.events("session")] for folder in (whole, stopped)]
+    assert costs[1][-1] == costs[0][-1]
+    assert all(cost == costs[0][1] for cost in costs[1][1:-1])
 
 
-@pytest.mark.parametrize("method", ["wsn", "packnet", "residual"])
+@pytest.mark.parametrize("method", ["wsn", "packnet", "esmer", "residual"])
 def test_a_run_that_is_stopped_while_it_trains_with_integers_goes_on_to_the_same_bits(
     method, tiny_config, clips, tmp_path
 ):
@@ -80,7 +84,7 @@ def test_a_run_that_is_stopped_while_it_trains_with_integers_goes_on_to_the_same
     )
 
     def stop(event):
-        if event["kind"] == "epoch" and event["session"] == 1 and event["epoch"] == 3:
+        if event["kind"] == "epoch" and event["session"] == 1 and event["epoch"] == event["epochs"] - 2:
             raise Stopped
 
     whole = run_clips(config, clips[:2], tmp_path / "whole")
@@ -90,15 +94,18 @@ def test_a_run_that_is_stopped_while_it_trains_with_integers_goes_on_to_the_same
 
 
 def test_training_with_the_integers_loses_less_than_rounding_at_the_end(tiny_config, clips, tmp_path):
-    psnr = {}
+    psnr, cost = {}, {}
     for share in (0.0, 0.4):
         config = tiny_config("single", method={"bits": 4, "quantised_share": share}, train={"epochs": 40})
         folder = run_clips(config, clips[:1], tmp_path / str(share))
         (event,) = folder.events("session")
         psnr[share] = event["quantisation"]["psnr"]
-        assert event["quantisation"]["psnr"] == pytest.approx(folder.matrix()["rows"][0]["psnr"][0], abs=0.3)
+        # The matrix has frames of 8 bits.
+        assert event["quantisation"]["psnr"] == pytest.approx(folder.matrix()["rows"][0]["psnr"][0], abs=0.02)
+        cost[share] = event["quantisation"]["float_psnr"] - event["quantisation"]["psnr"]
         assert set(event["quantisation"]["bits"].values()) == {4}
     assert psnr[0.4] > psnr[0.0]
+    assert cost[0.0] > 0  # Rounding alone.
 
 
 def test_a_price_on_masks_makes_them_follow_the_first_scores(tiny_config, clips, tmp_path):

@@ -37,8 +37,8 @@ class Quantisation:
 
     Args:
         bits: of each layer.
-        float_psnr: of the session's frames with the weights as they were trained, dB.
-        psnr: with those that are stored, dB.
+        float_psnr: of the session's frames just before integers took the place of its weights, dB.
+        psnr: of what is stored, dB.
     """
 
     bits: Mapping[str, int]
@@ -105,9 +105,9 @@ class QuantisedTraining(StatefulPlugin):
             The same dequantised, the frame numbers dequantised, and the steps of all of them.
         """
         network: Backbone = strategy.decoding
-        if network is not strategy.model or any(w.quantised is None for w in network.weights().values()):
-            self._begin(strategy, network)
         weights = network.weights()
+        if network is not strategy.model or any(weight.quantised is None for weight in weights.values()):
+            self._begin(strategy, network)
         base = self._base(weights)
         values, steps = {}, {}
         for name, weight in weights.items():
@@ -116,18 +116,31 @@ class QuantisedTraining(StatefulPlugin):
             steps[f"weight/{name}"] = self._state[f"step/{name}"]
         session = self._quantise_own("session", learned["session"], steps)
         frame = self._quantise_own("frame", frame, steps)
-        self.result = self._measured(strategy, network)
         return {**learned, "values": values, "session": session}, frame, steps
+
+    @torch.no_grad()
+    def sealed(self, strategy: Any) -> None:
+        """Measure what is stored, which the network holds by now, and from then on as plain numbers."""
+        network: Backbone = strategy.decoding
+        _release(network)
+        bits = dict(zip(network.weights(), map(int, self._state["bits"].tolist()), strict=True))
+        self.result = Quantisation(bits, float(self._state["float_psnr"]), _psnr(strategy, network, encode=False))
 
     def _begin(self, strategy: Any, network: Backbone) -> None:
         """Choose what is not chosen yet, and let the network see it."""
         weights = network.weights()
         base, device = self._base(weights), strategy.device
-        if "bits" not in self._state or network is not strategy.model:
+        # A method that decodes with another network than it trains chooses anew for that one, and once.
+        if "bits" not in self._state or (network is not strategy.model and "decoding" not in self._state):
+            _release(network)
+            self._state["float_psnr"] = torch.tensor(_psnr(strategy, network, encode=True), dtype=torch.float64)
             self._choose(strategy, network, base)
+            if network is not strategy.model:
+                self._state["decoding"] = torch.ones(1)
         for (name, weight), bits in zip(weights.items(), self._state["bits"].tolist(), strict=True):
             mask, step = self._state[f"mask/{name}"].to(device), self._state[f"step/{name}"].to(device)
-            weight.quantised = self._form(name, weight, mask, step, int(bits), base[name])
+            own = self._own(name, weight, mask)
+            weight.quantised = Quantised(mask, own, step, int(bits), weight.channels[0], base[name])
 
     def _choose(self, strategy: Any, network: Backbone, base: Mapping[str, Tensor | None]) -> None:
         weights = network.weights()
@@ -140,9 +153,10 @@ class QuantisedTraining(StatefulPlugin):
         for name, weight in weights.items():
             mask = masks[name].to(device)
             own = self._own(name, weight, mask)
+            dim = weight.channels[0]
+            steps = [row_steps(weight.value, bits, dim, own) for bits in BITS]
             forms[name] = [
-                self._form(name, weight, mask, row_steps(weight.value, bits, weight.channels[0], own), bits, base[name])
-                for bits in BITS
+                Quantised(mask, own, step, bits, dim, base[name]) for step, bits in zip(steps, BITS, strict=True)
             ]
         counts = [int(forms[name][0].own.sum()) for name in weights]
         damage = _damage(strategy, network, forms)
@@ -154,19 +168,14 @@ class QuantisedTraining(StatefulPlugin):
         def sealed(mean: float) -> dict[str, Any]:
             of_layers = formed(mean)
             values = {name: form.difference(weights[name].value) for name, form in of_layers.items()}
-            steps = {f"weight/{name}": form.step for name, form in of_layers.items()}
-            return {"values": values, "masks": masks, "steps": steps}
+            of_rows = {f"weight/{name}": form.step for name, form in of_layers.items()}
+            return {"values": values, "masks": masks, "steps": of_rows}
 
         bits = []
         for name, form in formed(self.mean_bits(sealed)).items():
             bits.append(form.bits)
             self._state[f"mask/{name}"], self._state[f"step/{name}"] = form.mask, form.step
         self._state["bits"] = torch.tensor(bits)
-
-    def _form(
-        self, name: str, weight: MaskedWeight, mask: Tensor, step: Tensor, bits: int, base: Tensor | None
-    ) -> Quantised:
-        return Quantised(mask, self._own(name, weight, mask), step, bits, weight.channels[0], base)
 
     def _own(self, name: str, weight: MaskedWeight, mask: Tensor) -> Tensor:
         own = mask.expand(weight.value.shape)
@@ -203,18 +212,6 @@ class QuantisedTraining(StatefulPlugin):
             steps[path] = self._state[path] = step if parts is tensor else step[0]
         return stored
 
-    def _measured(self, strategy: Any, network: Backbone) -> Quantisation:
-        """PSNR of the session's frames with and without integers."""
-        weights = network.weights()
-        forms = {name: weight.quantised for name, weight in weights.items()}
-        psnr = _psnr(strategy, network)
-        _release(network)
-        float_psnr = _psnr(strategy, network)
-        for name, weight in weights.items():
-            weight.quantised = forms[name]
-        bits = dict(zip(weights, map(int, self._state["bits"].tolist()), strict=True))
-        return Quantisation(bits, float_psnr, psnr)
-
 
 def _release(network: Backbone) -> None:
     for weight in network.weights().values():
@@ -225,31 +222,38 @@ def _damage(strategy: Any, network: Backbone, forms: Mapping[str, list[Quantised
     """By layer and number of bits, how far frames are from those of unquantised weights: a mean squared difference."""
     clip = strategy.clips[strategy.session].frames
     tried = sorted({round(t * (len(clip) - 1) / max(1, _TRIED_ON - 1)) for t in range(_TRIED_ON)})
-    _release(network)
-    reference = [decoded for _, decoded in _decoded(strategy, network, tried)]
+    reference = [decoded for _, decoded in _decoded(strategy, network, tried, encode=True)]
     damage = []
     for name, weight in network.weights().items():
         lost = []
         for form in forms[name]:
             weight.quantised = form
-            batches = zip(_decoded(strategy, network, tried), reference, strict=True)
+            batches = zip(_decoded(strategy, network, tried, encode=True), reference, strict=True)
             lost.append(sum(float((decoded - before).square().sum()) for (_, decoded), before in batches))
         weight.quantised = None
         damage.append(lost)
     return damage
 
 
-def _psnr(strategy: Any, network: Backbone) -> float:
+def _psnr(strategy: Any, network: Backbone, encode: bool) -> float:
     times = range(len(strategy.clips[strategy.session].frames))
-    values = torch.cat([psnr(decoded, truth) for truth, decoded in _decoded(strategy, network, times)])
+    values = torch.cat([psnr(decoded, truth) for truth, decoded in _decoded(strategy, network, times, encode)])
     return float(values.mean())
 
 
-def _decoded(strategy: Any, network: Backbone, times: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-    """True and decoded frames of the session's video, in float32 layers whatever the training has."""
+def _decoded(strategy: Any, network: Backbone, times: Sequence[int], encode: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """True and decoded frames of the session's video, in float32 layers whatever the training has.
+
+    Args:
+        strategy: in the session.
+        network: decodes.
+        times: indices of frames.
+        encode: for networks with numbers of frames, whether to make them of the true frames or take those that are
+            stored.
+    """
     clip = strategy.clips[strategy.session].frames
     for first in range(0, len(times), BATCH):
         batch = list(times[first : first + BATCH])
         truth = to_unit(stored_frames(clip, np.array(batch), strategy.device))
         query = Query.of_video(strategy.session, torch.tensor(batch), len(clip), strategy.device)
-        yield truth, network.ask(query, truth).frames
+        yield truth, network.ask(query, truth if encode else None).frames

@@ -374,6 +374,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         record = self.ledger.seal(**learned, frame=frame, steps=steps)
         load_sealed(network, self.ledger)
         self.model.load_frames(self.ledger.frames())  # Where another network decodes.
+        if self.quantised_training is not None:
+            self.quantised_training.sealed(self)
         return record
 
     @torch.no_grad()
