@@ -8,6 +8,7 @@ from vcl.export import export
 from vcl.report import stored
 from vcl.report.stored import FILE, Footprint, SessionBytes, footprint_of, keep_footprint, stored_bytes
 from vcl.run import run_clips
+from vcl.rundir import RunFolder
 
 SESSION = SessionBytes("bear", 350, 30, 43, {"stem": {"weight": 300.0, "mask": 10.0}, "conv": {"weight": 50.0}})
 
@@ -114,3 +115,18 @@ def test_a_run_that_cannot_be_exported_is_named(masked):
     (masked.path / FILE).unlink()
     with pytest.raises(VclError, match=r"run cannot be exported: stream.size must be multiples of 80"):
         footprint_of(masked)
+
+
+def test_bytes_counted_while_a_session_closes_are_counted_again(tiny_config, clips, tmp_path):
+    config = tiny_config("wsn", method={"bits": 6}, train={"epochs": 1})
+    sizes = []
+
+    def count(event):
+        # The second session is told of, and its file is not there yet.
+        if event["kind"] == "session" and event["session"] == 1:
+            sizes.append(footprint_of(RunFolder.existing(tmp_path / "run")).total)
+
+    folder = run_clips(config, clips[:2], tmp_path / "run", lambda _: [count])
+    assert sizes[0] < footprint_of(folder).total
+    export(folder, tmp_path / "run.vcl", strict=False)
+    assert footprint_of(folder).total == (tmp_path / "run.vcl").stat().st_size

@@ -116,7 +116,8 @@ def footprint_of(folder: RunFolder) -> Footprint:
     footprint = _kept(folder, key)
     if footprint is None:
         footprint = _measured(folder)
-        keep_footprint(folder, footprint)
+        if key == _key(folder) and len(footprint.sessions) == folder.sessions():  # No session was added meanwhile.
+            keep_footprint(folder, footprint)
     return footprint
 
 
@@ -129,10 +130,13 @@ def keep_footprint(folder: RunFolder, footprint: Footprint) -> None:
 
 
 def _key(folder: RunFolder) -> list[str] | None:
-    """What a footprint depends on; None where a session has no hash, as in older runs."""
-    hashes = [event.get("state_sha256") for event in folder.events("session")]
-    known = [digest for digest in hashes if isinstance(digest, str)]
-    return [__version__, *known] if hashes and len(known) == len(hashes) else None
+    """What a footprint depends on; None where a session has no hash, as in older runs.
+
+    The event of a session is there before its file is.
+    """
+    hashes = {event["session"]: event.get("state_sha256") for event in folder.events("session")}
+    known = [digest for session in range(folder.sessions()) if isinstance(digest := hashes.get(session), str)]
+    return [__version__, *known] if known and len(known) == folder.sessions() else None
 
 
 def _kept(folder: RunFolder, key: list[str] | None) -> Footprint | None:
