@@ -70,7 +70,7 @@ def test_a_run_is_exported_once(tiny_config, clips, tmp_path, monkeypatch):
 
 
 def test_kept_bytes_hold_for_as_long_as_the_sessions_do(masked, monkeypatch):
-    anew = Footprint((SESSION,))
+    anew = Footprint((SESSION,) * 3)
     monkeypatch.setattr(stored, "_measured", lambda folder: anew)
     assert footprint_of(masked) == footprint(a_matrix())
     masked.record({**closed(2, "swan"), "state_sha256": "cd"})
@@ -80,7 +80,7 @@ def test_kept_bytes_hold_for_as_long_as_the_sessions_do(masked, monkeypatch):
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"key": 3}', '{"sessions": [{}]}', "\0", "[" * 100_000])
 def test_a_kept_file_that_is_something_else_is_made_again(content, masked, monkeypatch):
-    anew = Footprint((SESSION,))
+    anew = Footprint((SESSION,) * 3)
     monkeypatch.setattr(stored, "_measured", lambda folder: anew)
     (masked.path / FILE).write_text(content)
     assert footprint_of(masked) == anew
@@ -89,7 +89,7 @@ def test_a_kept_file_that_is_something_else_is_made_again(content, masked, monke
 
 
 def test_a_folder_that_cannot_be_written_is_read_all_the_same(masked, monkeypatch):
-    anew = Footprint((SESSION,))
+    anew = Footprint((SESSION,) * 3)
     monkeypatch.setattr(stored, "_measured", lambda folder: anew)
     (masked.path / FILE).unlink()
     (masked.path / FILE).mkdir()  # Even for root.
