@@ -96,7 +96,8 @@ def library_settings(
         widths = {
             name: 4 * round(getattr(chosen, name) * scale / 4) for name in ("stem_width", "channels", "lower_width")
         }
-        settings["backbone"] = {**widths, "strides": strides_for(size)}
+        # Narrow networks with wide first weights may learn one grey for everything, and stay there.
+        settings["backbone"] = {**widths, "strides": strides_for(size), "initial": "paper"}
     for section, values in given.items():
         settings[section] = {**settings.get(section, {}), **values}
     return settings
