@@ -1,5 +1,6 @@
 """What a library is like where nobody says so: its size, strides and widths, and what follows from a target."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 from library_videos import SMALL, Stop, own_videos
 
 from vcl.codec.library import Library
-from vcl.compile.settings import config_for
+from vcl.compile.settings import check_config, config_for
 from vcl.compile.targets import Target, expected_bytes, explained
-from vcl.config import to_yaml
+from vcl.config import from_dict, to_yaml
 from vcl.datasets.fitted import FittedVideo, fitted_size
 from vcl.errors import ConfigError
 from vcl.library import compile
@@ -78,6 +79,23 @@ def test_a_quality_sets_what_nobody_sets_and_widths_grow_with_the_fourth_root_of
     assert [settings["backbone"][key] for key in ("stem_width", "channels", "lower_width")] == [48, 32, 24]
     assert list(QUALITIES) == ["low", "medium", "high"]
     assert library_settings({"backbone": {"name": "mine"}}, "low", (32, 48))["backbone"] == {"name": "mine"}
+
+
+def preset(quality, size):
+    """The config of a quality for frames of a size, padded."""
+    config = from_dict(library_settings({}, quality, size))
+    return replace(config, stream=replace(config.stream, size=padded_size(size, config.backbone.strides)))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_every_quality_can_be_stored_and_read_at_2160_lines(quality):
+    check_config(preset(quality, (2160, 3840)))
+
+
+def test_a_network_that_nobody_could_read_is_refused_before_it_is_trained():
+    rule = "a library cannot hold this network: a library's network must have at most 1073741824 activations in a layer"
+    with pytest.raises(ConfigError, match=f"^{rule}, got "):
+        check_config(preset("low", (4320, 7680)))
 
 
 def test_a_config_file_stands_between_the_quality_and_the_words(tmp_path, videos):

@@ -82,6 +82,7 @@ def architecture_of(config: RunConfig, ledger: Ledger, sessions: int) -> Archite
 def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterator[list[Record]]:
     folder, config, ledger = sealed.folder, sealed.config, sealed.ledger
     architecture, bounds = architecture_of(config, ledger, sealed.notes[0].sessions), first_bounds(config)
+    architecture.check_readable()
     rows = (folder.matrix() or {"rows": []})["rows"]
     hashes = [digest for event in folder.events("start")[-1:] for digest in event["sha256"]]
     before = Ledger(ledger.layout, ledger.state_kind)

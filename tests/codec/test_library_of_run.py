@@ -11,7 +11,7 @@ from vcl.codec.container import Container
 from vcl.codec.library import Library
 from vcl.config.backbones import register_backbone
 from vcl.decode import Decoder, SealedSessions
-from vcl.errors import BitstreamError
+from vcl.errors import BitstreamError, ConfigError
 from vcl.export import export
 from vcl.run import run_clips
 from vcl.rundir import RunFolder
@@ -112,6 +112,13 @@ def test_a_run_is_not_exported_over_a_file_that_is_there(exported, tmp_path):
     assert (tmp_path / "a.vcl").read_bytes() == b"precious"
     export(folder, tmp_path / "a.vcl", overwrite=True)
     assert (tmp_path / "a.vcl").read_bytes() == path.read_bytes()
+
+
+def test_a_run_whose_network_nobody_could_read_is_not_exported(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr("vcl.codec.payloads.MOST_WEIGHTS", 9)
+    with pytest.raises(ConfigError, match=r"^a library cannot hold this network: .* must have at most 9 weights, got "):
+        export(exported("single", {"bits": 4})[0], tmp_path / "a.vcl")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_library_of_a_run_has_a_commit_for_each_session(exported):

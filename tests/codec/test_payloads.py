@@ -135,8 +135,8 @@ def test_a_network_of_a_package_that_does_not_load_is_refused_in_one_line(monkey
         ((8, 12), {"strides": (2**62, 2**62)}, "cannot be built: stream.size must be multiples of"),
         (
             (4096, 8192),
-            {"operator_block": 0, "strides": (256,), "channels": 9},
-            "must have at most 268435456 activations in a layer, got 301989888",
+            {"operator_block": 0, "strides": (16,), "channels": 33},
+            "must have at most 1073741824 activations in a layer, got 1107296256",
         ),
     ],
 )

@@ -37,8 +37,9 @@ weight."""
 MOST_DECODED_PER_BYTE = 2**12
 """Bytes of decoded sessions for each byte of a library, so that no small file takes much memory; 8 are usual."""
 
-LARGEST_ACTIVATION = 2**28
-"""Numbers of one tensor of one frame, a gigabyte of float32: the default network at 1080 lines takes three quarters."""
+LARGEST_ACTIVATION = 2**30
+"""Numbers of one tensor of one frame, 4 GiB of float32, of which a decoder holds two or more at a time for each frame of a
+batch: with quality high one takes 0.5 GiB at 1080 lines and 2.6 GiB at 2160."""
 
 LARGEST_SIDE = 2**14
 """Pixels."""
@@ -93,6 +94,13 @@ class Architecture:
         settings = {reader.text(): _read_value(reader) for _ in range(count)}
         reader.end()
         return cls(kind, _backbone(settings), (height, width), sessions)
+
+    def check_readable(self) -> None:
+        """Refuse, before anything is trained, a network that a reader would refuse; raises ConfigError."""
+        try:
+            Architecture.from_bytes(self.to_bytes()).network()
+        except BitstreamError as error:
+            raise ConfigError(f"a library cannot hold this network: {error}") from error
 
     def network(self, device: torch.device | str = "meta") -> Backbone:
         """The dense network that decodes; its weights are not drawn.

@@ -11,6 +11,7 @@ from typing import Any
 from vcl import backbones
 from vcl import config as configs
 from vcl.codec.library import Library
+from vcl.codec.payloads import Architecture
 from vcl.compile.targets import NO_TARGET, Target, fitted_widths
 from vcl.config import NervConfig, RunConfig, StreamConfig
 from vcl.config.rules import require
@@ -119,6 +120,7 @@ def check_config(config: RunConfig) -> None:
     unit = math.prod(strides)
     fits = not any(side % unit for side in config.stream.size)
     require(fits, "stream.size", f"be multiples of {unit}, the product of backbone.strides", list(config.stream.size))
+    Architecture("shared_masked", config.backbone, config.stream.size).check_readable()  # Of any kind of state.
 
 
 def _without_videos(config: RunConfig) -> RunConfig:
