@@ -13,7 +13,7 @@ from vcl.codec.encode import Draws
 from vcl.codec.library_records import first_records, session_records, strict_record
 from vcl.codec.payloads import Architecture, Video
 from vcl.config import RunConfig, store
-from vcl.datasets.rate import rate_of
+from vcl.datasets.rate import LARGEST_DENOMINATOR, rate_of
 from vcl.decode import SealedSessions
 from vcl.errors import BitstreamError, VclError
 from vcl.layers.masked import WeightRule
@@ -93,7 +93,7 @@ def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterat
         # What the file decodes: of one network that every session overwrites, videos are as the last one left them.
         state = len(ledger) - 1 if ledger.state_kind == "shared_latest" else session
         psnr = rows[state][PSNR.name][session] if state < len(rows) and rows[state][PSNR.name] else None
-        rate = rate_of(folder.stream_of(name), name) or RATE
+        rate = (rate_of(folder.stream_of(name), name) or RATE).limit_denominator(LARGEST_DENOMINATOR)
         video = Video(name, frames, config.stream.size, rate, hashes[session], sealed.sha256(session), psnr)
         drawn_by = session if getattr(config.method, "reinit", True) else 0
         records = session_records(record, before, video, Draws(config.train.seed, drawn_by, bounds))

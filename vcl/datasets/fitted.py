@@ -12,7 +12,7 @@ import numpy as np
 from vcl.config import StreamConfig
 from vcl.datasets.faults import Faults
 from vcl.datasets.names import check_names, check_unique
-from vcl.datasets.rate import FASTEST, SLOWEST, rate_of_file
+from vcl.datasets.rate import FASTEST, LARGEST_DENOMINATOR, SLOWEST, rate_of_file
 from vcl.datasets.user_videos import is_video
 from vcl.errors import VideoError
 from vcl.video.cache import Clip, cache_folder, load_clip
@@ -136,4 +136,4 @@ def _source(path: Path, allow_truncated: bool) -> VideoSource:
 
 def _rate(source: VideoSource, stride: int) -> Fraction:
     rate = (rate_of_file(source) or RATE) / stride
-    return rate.limit_denominator(2**16) if SLOWEST <= rate <= FASTEST else RATE
+    return rate.limit_denominator(LARGEST_DENOMINATOR) if SLOWEST <= rate <= FASTEST else RATE
