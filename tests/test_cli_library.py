@@ -92,9 +92,9 @@ import os, resource, sys
 from vcl.cli import main
 from vcl.codec import container_writer
 append = container_writer.append
-def append_on_a_full_disk(path, records):
+def append_on_a_full_disk(path, *words, **options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path) + 700,) * 2)
-    append(path, records)
+    append(path, *words, **options)
 container_writer.append = append_on_a_full_disk
 sys.exit(main(sys.argv[1:]))
 """

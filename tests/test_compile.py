@@ -186,6 +186,34 @@ def test_another_process_that_compiles_the_same_library_is_named(tmp_path, video
         compile(videos, tmp_path / "library.vcl", settings=SMALL)
 
 
+def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, videos):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.vcl"
+    link.symlink_to(library)
+    (tmp_path / ".library.vcl.work").mkdir()
+    with (
+        exclusive_lock(tmp_path / ".library.vcl.work", LibraryInUseError),
+        pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
+    ):
+        append(link, videos)
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_a_session_that_another_host_has_added_meanwhile_is_not_added_twice(library, tmp_path):
+    """Its work folder is locked on that host alone."""
+    new, other = (save(tmp_path / name, moving_wave(2, 3)) for name in ("new.mkv", "other.mkv"))
+
+    def other_host(event):
+        if event["kind"] == "session":
+            (tmp_path / ".library.vcl.work").rename(tmp_path / "hidden")
+            append(library, [other], strict=False)
+            (tmp_path / "hidden").rename(tmp_path / ".library.vcl.work")
+
+    with pytest.raises(LibraryInUseError, match="another process has just written to it"):
+        append(library, [new], strict=False, listeners=[other_host])
+    assert [video.name for video in Library.open(library).videos] == ["clip0", "clip1", "clip2", "other"]
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -168,6 +168,16 @@ def test_a_second_writer_is_refused_while_one_writes_and_changes_nothing(tmp_pat
     assert contents(path) == FIRST + SECOND + THIRD
 
 
+def test_an_append_to_a_library_that_has_moved_on_is_refused_and_changes_nothing(tmp_path):
+    path = library(tmp_path / "a.vcl", FIRST)
+    seen = Container.open(path).last_commit
+    append(path, SECOND, after=seen)
+    before = path.read_bytes()
+    with pytest.raises(LibraryInUseError, match=r"a\.vcl is in use: another process has just written to it$"):
+        append(path, THIRD, after=seen)
+    assert path.read_bytes() == before
+
+
 def test_a_file_that_is_replaced_before_the_lock_is_held_is_not_appended_to(tmp_path, monkeypatch):
     path, other = library(tmp_path / "a.vcl", FIRST), library(tmp_path / "b.vcl", SECOND)
     expected = other.read_bytes()

@@ -62,19 +62,22 @@ def create(path: Path, records: Sequence[Record], overwrite: bool = False) -> No
         _write_append(descriptor, layout.HEADER.size, records, sections, Commit(0, None, sections))
 
 
-def append(path: Path, records: Sequence[Record]) -> None:
+def append(path: Path, records: Sequence[Record], after: Section | None = None) -> None:
     """Add sections to a library; bytes behind its last whole commit, which a killed process left, are cut off.
 
     Args:
         path: the library.
         records: what the new commit adds, in this order.
+        after: the last commit of the library that the records continue; default any.
 
     Raises:
         BitstreamError: as :meth:`Container.open`; the file cannot be written; the records exceed a limit.
-        LibraryInUseError: another process writes to the file.
+        LibraryInUseError: another process writes to the file, or has written to it behind ``after``.
     """
     with _locked(path) as descriptor:
         library = read_container(path, descriptor)
+        if after not in (None, library.last_commit):
+            raise LibraryInUseError(f"{path} is in use: another process has just written to it")
         if library.commits == MAX_COMMITS:
             raise BitstreamError(f"cannot hold more than {MAX_COMMITS} commits")
         added = _places(records, library.end, len(library.sections))

@@ -83,6 +83,11 @@ class Library:
         return self._container.path
 
     @property
+    def last_commit(self) -> Section:
+        """Where the last whole commit lies, and its hash."""
+        return self._container.last_commit
+
+    @property
     def recovered(self) -> bool:
         """Whether bytes behind the last whole commit were ignored."""
         return self._container.recovered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ def compile_videos(
         VclError: one of its children, each one line; the library holds all sessions that were finished.
     """
     check_config(config)
+    library = _file(library)
     sources = sources_of(videos, config.stream.allow_truncated)
     with _work_folder(library) as work:
         fitted = fitted_videos(sources, config.stream)
@@ -71,6 +73,7 @@ def append_videos(
     Raises:
         VclError: as ``compile_videos``.
     """
+    library = _file(library)
     Library.open(library)  # Before a folder is made beside what is no library.
     with _work_folder(library) as work:
         opened = Library.open(library)
@@ -78,6 +81,11 @@ def append_videos(
         fitted = fitted_videos(sources_of(videos, config.stream.allow_truncated), config.stream)
         _check_new(opened, fitted)
         return Growth(library, config, work, listeners, strict, target).add(fitted)
+
+
+def _file(path: Path) -> Path:
+    """What a link points at, so that a library has one writer by whatever name."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _check_begun(library: Library, config: RunConfig, fitted: Sequence[FittedVideo]) -> None:

@@ -147,7 +147,7 @@ class Growth:
             container_writer.create(self.path, [*first_records(architecture, notes), *records])
         else:
             changed = [Record(META, session, meta_to_bytes(notes))] if dict(library.notes) != notes else []
-            container_writer.append(self.path, [*changed, *records])
+            container_writer.append(self.path, [*changed, *records], after=library.last_commit)
         for job in trained.jobs:
             shutil.rmtree(job)
         self._emit({"kind": "row", "session": session, PSNR.name: [*(video.psnr for video in earlier), trained.psnr]})
