@@ -48,14 +48,14 @@ def export(
         VclError: one of its children: there is nothing to export, a session is damaged, or the file cannot be written.
     """
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
-    if path.exists() and not overwrite:
+    if path.exists() and not overwrite:  # Before the work; ``publish`` looks again.
         raise BitstreamError(f"{path} exists, and is replaced only with --overwrite")
     try:
         with draft_folder(path) as drafts:
             draft = drafts / path.name
             for number, records in enumerate(_commits(SealedSessions(folder), strict, progress)):
                 (container_writer.append if number else container_writer.create)(draft, records)
-            draft.replace(path)
+            container_writer.publish(draft, path, overwrite)
     except OSError as error:
         raise VclError(f"{path} cannot be written ({error.strerror})") from error
 
