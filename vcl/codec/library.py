@@ -174,7 +174,7 @@ class Library:
 
         Args:
             session: of the video.
-            only: frames to decode; default all.
+            only: frames to decode, in any order; default all.
             device: where to decode.
             precision: of the layers, as in ``Renderer``.
 
@@ -231,9 +231,9 @@ class Library:
         if not 0 <= session < len(self.videos):
             raise VideoError(f"session must lie in 0..{len(self.videos) - 1}, got {session}")
         video = self.videos[session]
-        if only is not None and (only.start < 0 or only.stop > video.frames):
-            rule = f"frames of {video.name} must lie in 0..{video.frames - 1}"
-            raise VideoError(f"{rule}, got {only.start}..{only.stop - 1}")
+        for frame in (only[0], only[-1]) if only else ():
+            if not 0 <= frame < video.frames:
+                raise VideoError(f"frames of {video.name} must lie in 0..{video.frames - 1}, got {only}")
         return video
 
     def footprints(self) -> list[Footprint]:
