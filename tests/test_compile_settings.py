@@ -10,7 +10,7 @@ from library_videos import SMALL, Stop, own_videos
 
 from vcl.codec.library import Library
 from vcl.compile.settings import check_config, config_for
-from vcl.compile.targets import Target, expected_bytes, explained
+from vcl.compile.targets import Budget, Target, expected_bytes, explained
 from vcl.config import from_dict, to_yaml
 from vcl.datasets.fitted import FittedVideo, fitted_size
 from vcl.errors import ConfigError
@@ -142,6 +142,13 @@ def test_a_target_that_is_missed_is_explained(tmp_path, videos, caplog, target, 
     assert line in warning
     trained = [event["passes"] for event in events if event["kind"] == "session"]
     assert trained == ([2, 4, 8, 16] if "target_psnr" in target else [2])
+
+
+@pytest.mark.parametrize(("coded", "bits"), [(9, 8), (8, 8), (7.99, 7.9375), (6, 6), (4, 4), (3, 4)])
+def test_the_most_bits_that_fit_are_chosen_the_largest_included(monkeypatch, coded, bits):
+    """A session whose bytes are its bits; six halvings of 4..8 leave steps of a sixteenth."""
+    monkeypatch.setattr(Budget, "_bytes", lambda _, sealed: sealed["bits"])
+    assert Budget(None, None, coded)(lambda mean: {"bits": mean}) == bits
 
 
 def test_widths_follow_from_a_size_unless_they_are_set(videos):
