@@ -273,6 +273,18 @@ def test_a_library_of_other_videos_or_settings_is_not_compiled_into(library, vid
     assert library.read_bytes() == before
 
 
+def test_no_video_and_an_unknown_quality_are_refused_in_one_line(library, tmp_path, videos):
+    before = library.read_bytes()
+    new = tmp_path / "new.vcl"
+    for verb in (lambda: compile([], new), lambda: compile([], new, settings=SMALL), lambda: append(library, [])):
+        with pytest.raises(ConfigError, match=r"^videos must be one or more, got none$"):
+            verb()
+    with pytest.raises(ConfigError, match=r"^quality must be one of low, medium, high, got best$"):
+        compile(videos, new, quality="best")
+    assert not new.exists()
+    assert library.read_bytes() == before
+
+
 def test_what_is_no_library_is_left_alone(tmp_path, videos):
     text = tmp_path / "notes.vcl"
     text.write_text("dear diary")
