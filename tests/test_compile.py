@@ -264,6 +264,23 @@ def test_videos_that_cannot_be_told_apart_or_are_none_are_refused(library, tmp_p
     assert not new.exists()
 
 
+def test_a_name_is_the_same_by_whatever_encoding_of_its_accents(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    frames = moving_wave(2, 3)
+    for folder, name in (("a", composed), ("b", decomposed), ("c", decomposed)):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / f"{name}.mkv", frames if folder != "c" else frames[::-1].copy())
+    path = tmp_path / "library.vcl"
+    opened = compile([tmp_path / "a" / f"{composed}.mkv"], path, settings=SMALL, strict=False)
+    before = path.read_bytes()
+    assert opened.session_of(composed) == opened.session_of(decomposed) == 0
+    append(path, [tmp_path / "b" / f"{decomposed}.mkv"])
+    compile([tmp_path / "b" / f"{decomposed}.mkv"], path, settings=SMALL)
+    with pytest.raises(VideoError, match="already has another video called"):
+        append(path, [tmp_path / "c" / f"{decomposed}.mkv"])
+    assert path.read_bytes() == before
+
+
 def test_a_library_of_other_videos_or_settings_is_not_compiled_into(library, videos):
     before = library.read_bytes()
     with pytest.raises(BitstreamError, match=r"its session 0 is another video, clip0; vcl append adds to a library"):

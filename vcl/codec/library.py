@@ -29,6 +29,7 @@ from vcl.codec.payloads import (
     meta_from_bytes,
 )
 from vcl.codec.strict import StrictNetwork, frame_hash
+from vcl.datasets.names import index_of, normalised
 from vcl.errors import BitstreamError, ConfigError, VideoError
 from vcl.render import Renderer
 from vcl.subnet.ledger import Ledger, Subnetwork
@@ -58,8 +59,7 @@ class Library:
         self.videos = tuple(
             Video.from_bytes(self._read(sections, VIDEO), self.architecture.size) for sections in self._sections
         )
-        names = [video.name for video in self.videos]
-        if len(set(names)) < len(names):
+        if len({normalised(video.name) for video in self.videos}) < len(self.videos):
             raise BitstreamError("two videos have one name")
         self._ledger: Ledger | None = None
         self._checked: dict[int, Subnetwork] = {}
@@ -123,8 +123,8 @@ class Library:
             VideoError: there is none.
         """
         names = [video.name for video in self.videos]
-        if word in names:
-            return names.index(word)
+        if (session := index_of(word, names)) is not None:
+            return session
         if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
             return int(word)
         hint = did_you_mean(word, names, otherwise=f"it has {', '.join(names)}")

@@ -16,6 +16,7 @@ from vcl.compile.targets import NO_TARGET, Target
 from vcl.config import RunConfig
 from vcl.config.rules import shown
 from vcl.datasets.fitted import FittedVideo, fitted_videos, sources_of
+from vcl.datasets.names import index_of, normalised
 from vcl.errors import BitstreamError, LibraryInUseError, VideoError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock
 from vcl.rundir import Listener
@@ -99,7 +100,7 @@ def _check_begun(library: Library, config: RunConfig, fitted: Sequence[FittedVid
         )
     for number, video in enumerate(library.videos[: len(fitted)]):
         clip = fitted[number].clip
-        if (video.name, video.source_sha256) != (clip.name, clip.sha256):
+        if (normalised(video.name), video.source_sha256) != (normalised(clip.name), clip.sha256):
             raise BitstreamError(
                 f"{library.path} exists, and its session {number} is another video, {video.name}; "
                 "vcl append adds to a library, or choose another file with -o"
@@ -108,9 +109,10 @@ def _check_begun(library: Library, config: RunConfig, fitted: Sequence[FittedVid
 
 def _check_new(library: Library, fitted: Sequence[FittedVideo]) -> None:
     """Refuse another video under a name that the library has."""
-    hashes = {video.name: video.source_sha256 for video in library.videos}
+    names = [video.name for video in library.videos]
     for video in fitted:
-        if hashes.get(video.clip.name, video.clip.sha256) != video.clip.sha256:
+        session = index_of(video.clip.name, names)
+        if session is not None and library.videos[session].source_sha256 != video.clip.sha256:
             raise VideoError(f"{library.path} already has another video called {video.clip.name}")
 
 
