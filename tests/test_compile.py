@@ -1,5 +1,7 @@
 """Libraries that grow session by session, in this process."""
 
+import errno
+import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -184,6 +186,33 @@ def test_another_process_that_compiles_the_same_library_is_named(tmp_path, video
         pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
     ):
         compile(videos, tmp_path / "library.vcl", settings=SMALL)
+
+
+def test_a_work_folder_that_goes_before_it_is_locked_is_that_of_another_process(library, videos, monkeypatch):
+    before = library.read_bytes()
+
+    def too_late(folder, in_use):
+        shutil.rmtree(folder)
+        return exclusive_lock(folder, in_use)
+
+    monkeypatch.setattr("vcl.compile.exclusive_lock", too_late)
+    with pytest.raises(LibraryInUseError, match="is in use: another process has just finished it; try again"):
+        append(library, videos)
+    assert library.read_bytes() == before
+
+
+def test_a_work_folder_that_cannot_be_removed_is_no_failure_of_its_library(library, videos, monkeypatch):
+    """As where a file system shows a file that is still open."""
+
+    def busy(*_, **__):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", busy)
+        append(library, videos)
+    assert (library.parent / ".library.vcl.work").is_dir()
+    append(library, videos)
+    assert not (library.parent / ".library.vcl.work").exists()
 
 
 def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, videos):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from vcl import config as configs
@@ -129,7 +129,10 @@ def _work_folder(library: Path) -> Iterator[Path]:
         if library.is_dir():
             raise BitstreamError(f"{library} must be a file, found a folder")
         folder.mkdir(exist_ok=True)
-        with exclusive_lock(folder, LibraryInUseError):
+        with ExitStack() as stack:
+            # Whoever finishes first removes the folder, before the lock is opened or while it is waited for.
+            with suppress(FileNotFoundError):
+                stack.enter_context(exclusive_lock(folder, LibraryInUseError))
             if not (folder / LOCK_NAME).exists():
                 raise LibraryInUseError(f"{library} is in use: another process has just finished it; try again")
             finished = False
@@ -137,7 +140,7 @@ def _work_folder(library: Path) -> Iterator[Path]:
                 yield folder
                 finished = True
             finally:
-                if finished or not any(path.is_dir() for path in folder.iterdir()):  # No session that can go on.
-                    shutil.rmtree(folder)
+                if finished or not any(path.is_dir() for path in folder.glob("*")):  # No session that can go on.
+                    shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise BitstreamError(f"{library} cannot be written ({error.strerror or error})") from error
