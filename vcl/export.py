@@ -10,8 +10,9 @@ from vcl.atomic_file import draft_folder
 from vcl.codec import container_writer
 from vcl.codec.container_writer import Record
 from vcl.codec.encode import Draws
-from vcl.codec.library_records import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.payloads import Architecture, Video
+from vcl.codec.strict_frames import strict_record
 from vcl.config import RunConfig, store
 from vcl.datasets.rate import LARGEST_DENOMINATOR, rate_of
 from vcl.decode import SealedSessions

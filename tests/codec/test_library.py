@@ -10,9 +10,9 @@ from codec.random_sessions import NOTES, SIZE, TWO, architecture_of, session_app
 from vcl.backbones import build
 from vcl.codec.container_writer import append
 from vcl.codec.library import Library
-from vcl.codec.library_records import StrictFrames
 from vcl.codec.payloads import VIDEO, Video
 from vcl.codec.strict import Exponents
+from vcl.codec.strict_frames import StrictFrames
 from vcl.errors import BitstreamError, VideoError
 from vcl.render import Renderer
 from vcl.video.pixels import to_uint8
@@ -130,7 +130,7 @@ def test_a_library_without_a_strict_profile_says_so(tmp_path):
     library = Library.open(write_library(tmp_path / "a.vcl", session_appends(architecture_of(), TWO, strict=False)))
     assert not library.is_strict
     library.verify(frames=True)
-    with pytest.raises(VideoError, match=r"a\.vcl has no strict profile"):
+    with pytest.raises(VideoError, match=r"a\.vcl was written without a strict profile of video 0$"):
         next(library.strict_frames(0))
 
 

@@ -24,8 +24,9 @@ from vcl.codec.container import Container
 from vcl.codec.container_writer import Record
 from vcl.codec.encode import Draws
 from vcl.codec.library import Library
-from vcl.codec.library_records import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.payloads import META, Video, meta_to_bytes
+from vcl.codec.strict_frames import strict_record
 from vcl.compile.settings import config_to_store
 from vcl.compile.targets import MOST_TRIALS, Budget, Target, expected_bytes, explained, side_bytes
 from vcl.config import RunConfig
