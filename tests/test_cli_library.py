@@ -92,9 +92,9 @@ import os, resource, sys
 from vcl.cli import main
 from vcl.codec import container_writer
 append = container_writer.append
-def append_on_a_full_disk(path, records):
+def append_on_a_full_disk(path, *words, **options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path) + 700,) * 2)
-    append(path, records)
+    append(path, *words, **options)
 container_writer.append = append_on_a_full_disk
 sys.exit(main(sys.argv[1:]))
 """
@@ -236,6 +236,21 @@ def test_a_run_folder_takes_one_video_at_a_time(tiny_config, stream, tmp_path, v
     line = "is a run folder, which takes one video at a time, got 2"
     assert line in refused(capsys, "append", tmp_path / "run", *videos[1:])
     assert main(["append", str(tmp_path / "run"), videos[1], "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("words", [["--target-bpp", "1"], ["--target-psnr", "0"], ["--no-strict"]])
+def test_what_only_a_library_can_reach_is_refused_for_a_run_folder(tmp_path, videos, capsys, words):
+    line = f"vcl: {words[0]} is for libraries, and {tmp_path / 'run'} is none"
+    assert refused(capsys, "append", tmp_path / "run", videos[0], *words) == line
+
+
+def test_a_check_names_the_videos_whose_frames_have_no_hashes(library, tmp_path, capsys):
+    new = save(tmp_path / "new.mkv", moving_wave(2, 3))
+    assert main(["append", str(library), str(new), "--no-strict", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(library), "--frames"]) == 0
+    what = "every byte and every number and every frame (but for new, without hashes of frames)"
+    assert capsys.readouterr().out == f"{library}: {what} is as it was written\n"
 
 
 def test_words_are_told_apart_and_refused_where_they_make_no_sense(library, tmp_path, videos, capsys):

@@ -1,5 +1,7 @@
 """Libraries that grow session by session, in this process."""
 
+import errno
+import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -186,6 +188,61 @@ def test_another_process_that_compiles_the_same_library_is_named(tmp_path, video
         compile(videos, tmp_path / "library.vcl", settings=SMALL)
 
 
+def test_a_work_folder_that_goes_before_it_is_locked_is_that_of_another_process(library, videos, monkeypatch):
+    before = library.read_bytes()
+
+    def too_late(folder, in_use):
+        shutil.rmtree(folder)
+        return exclusive_lock(folder, in_use)
+
+    monkeypatch.setattr("vcl.compile.exclusive_lock", too_late)
+    with pytest.raises(LibraryInUseError, match="is in use: another process has just finished it; try again"):
+        append(library, videos)
+    assert library.read_bytes() == before
+
+
+def test_a_work_folder_that_cannot_be_removed_is_no_failure_of_its_library(library, videos, monkeypatch):
+    """As where a file system shows a file that is still open."""
+
+    def busy(*_, **__):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", busy)
+        append(library, videos)
+    assert (library.parent / ".library.vcl.work").is_dir()
+    append(library, videos)
+    assert not (library.parent / ".library.vcl.work").exists()
+
+
+def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, videos):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.vcl"
+    link.symlink_to(library)
+    (tmp_path / ".library.vcl.work").mkdir()
+    with (
+        exclusive_lock(tmp_path / ".library.vcl.work", LibraryInUseError),
+        pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
+    ):
+        append(link, videos)
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_a_session_that_another_host_has_added_meanwhile_is_not_added_twice(library, tmp_path):
+    """Its work folder is locked on that host alone."""
+    new, other = (save(tmp_path / name, moving_wave(2, 3)) for name in ("new.mkv", "other.mkv"))
+
+    def other_host(event):
+        if event["kind"] == "session":
+            (tmp_path / ".library.vcl.work").rename(tmp_path / "hidden")
+            append(library, [other], strict=False)
+            (tmp_path / "hidden").rename(tmp_path / ".library.vcl.work")
+
+    with pytest.raises(LibraryInUseError, match="another process has just written to it"):
+        append(library, [new], strict=False, listeners=[other_host])
+    assert [video.name for video in Library.open(library).videos] == ["clip0", "clip1", "clip2", "other"]
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -236,12 +293,41 @@ def test_videos_that_cannot_be_told_apart_or_are_none_are_refused(library, tmp_p
     assert not new.exists()
 
 
+def test_a_name_is_the_same_by_whatever_encoding_of_its_accents(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    frames = moving_wave(2, 3)
+    for folder, name in (("a", composed), ("b", decomposed), ("c", decomposed)):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder / f"{name}.mkv", frames if folder != "c" else frames[::-1].copy())
+    path = tmp_path / "library.vcl"
+    opened = compile([tmp_path / "a" / f"{composed}.mkv"], path, settings=SMALL, strict=False)
+    before = path.read_bytes()
+    assert opened.session_of(composed) == opened.session_of(decomposed) == 0
+    append(path, [tmp_path / "b" / f"{decomposed}.mkv"])
+    compile([tmp_path / "b" / f"{decomposed}.mkv"], path, settings=SMALL)
+    with pytest.raises(VideoError, match="already has another video called"):
+        append(path, [tmp_path / "c" / f"{decomposed}.mkv"])
+    assert path.read_bytes() == before
+
+
 def test_a_library_of_other_videos_or_settings_is_not_compiled_into(library, videos):
     before = library.read_bytes()
     with pytest.raises(BitstreamError, match=r"its session 0 is another video, clip0; vcl append adds to a library"):
         compile(videos[1:], library, settings=SMALL)
     with pytest.raises(BitstreamError, match=r"was compiled with train.epochs = 2, this asks for 3; choose another"):
         compile(videos, library, settings=[*SMALL, "train.epochs=3"])
+    assert library.read_bytes() == before
+
+
+def test_no_video_and_an_unknown_quality_are_refused_in_one_line(library, tmp_path, videos):
+    before = library.read_bytes()
+    new = tmp_path / "new.vcl"
+    for verb in (lambda: compile([], new), lambda: compile([], new, settings=SMALL), lambda: append(library, [])):
+        with pytest.raises(ConfigError, match=r"^videos must be one or more, got none$"):
+            verb()
+    with pytest.raises(ConfigError, match=r"^quality must be one of low, medium, high, got best$"):
+        compile(videos, new, quality="best")
+    assert not new.exists()
     assert library.read_bytes() == before
 
 

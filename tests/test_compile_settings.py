@@ -1,5 +1,6 @@
 """What a library is like where nobody says so: its size, strides and widths, and what follows from a target."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pytest
 from library_videos import SMALL, Stop, own_videos
 
 from vcl.codec.library import Library
-from vcl.compile.settings import config_for
-from vcl.compile.targets import Target, expected_bytes, explained
-from vcl.config import to_yaml
+from vcl.compile.settings import check_config, config_for
+from vcl.compile.targets import Budget, Target, expected_bytes, explained
+from vcl.config import from_dict, to_yaml
 from vcl.datasets.fitted import FittedVideo, fitted_size
 from vcl.errors import ConfigError
 from vcl.library import compile
@@ -80,6 +81,23 @@ def test_a_quality_sets_what_nobody_sets_and_widths_grow_with_the_fourth_root_of
     assert library_settings({"backbone": {"name": "mine"}}, "low", (32, 48))["backbone"] == {"name": "mine"}
 
 
+def preset(quality, size):
+    """The config of a quality for frames of a size, padded."""
+    config = from_dict(library_settings({}, quality, size))
+    return replace(config, stream=replace(config.stream, size=padded_size(size, config.backbone.strides)))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_every_quality_can_be_stored_and_read_at_2160_lines(quality):
+    check_config(preset(quality, (2160, 3840)))
+
+
+def test_a_network_that_nobody_could_read_is_refused_before_it_is_trained():
+    rule = "a library cannot hold this network: a library's network must have at most 1073741824 activations in a layer"
+    with pytest.raises(ConfigError, match=f"^{rule}, got "):
+        check_config(preset("low", (4320, 7680)))
+
+
 def test_a_config_file_stands_between_the_quality_and_the_words(tmp_path, videos):
     path = tmp_path / "mine.yaml"
     path.write_text("method: {name: packnet, kept: 0.5}\ntrain: {epochs: 9}\n")
@@ -124,6 +142,13 @@ def test_a_target_that_is_missed_is_explained(tmp_path, videos, caplog, target, 
     assert line in warning
     trained = [event["passes"] for event in events if event["kind"] == "session"]
     assert trained == ([2, 4, 8, 16] if "target_psnr" in target else [2])
+
+
+@pytest.mark.parametrize(("coded", "bits"), [(9, 8), (8, 8), (7.99, 7.9375), (6, 6), (4, 4), (3, 4)])
+def test_the_most_bits_that_fit_are_chosen_the_largest_included(monkeypatch, coded, bits):
+    """A session whose bytes are its bits; six halvings of 4..8 leave steps of a sixteenth."""
+    monkeypatch.setattr(Budget, "_bytes", lambda _, sealed: sealed["bits"])
+    assert Budget(None, None, coded)(lambda mean: {"bits": mean}) == bits
 
 
 def test_widths_follow_from_a_size_unless_they_are_set(videos):

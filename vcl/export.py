@@ -10,10 +10,11 @@ from vcl.atomic_file import draft_folder
 from vcl.codec import container_writer
 from vcl.codec.container_writer import Record
 from vcl.codec.encode import Draws
-from vcl.codec.library_records import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.payloads import Architecture, Video
+from vcl.codec.strict_frames import strict_record
 from vcl.config import RunConfig, store
-from vcl.datasets.rate import rate_of
+from vcl.datasets.rate import LARGEST_DENOMINATOR, rate_of
 from vcl.decode import SealedSessions
 from vcl.errors import BitstreamError, VclError
 from vcl.layers.masked import WeightRule
@@ -48,14 +49,14 @@ def export(
         VclError: one of its children: there is nothing to export, a session is damaged, or the file cannot be written.
     """
     folder = folder if isinstance(folder, RunFolder) else RunFolder.existing(folder)
-    if path.exists() and not overwrite:
+    if path.exists() and not overwrite:  # Before the work; ``publish`` looks again.
         raise BitstreamError(f"{path} exists, and is replaced only with --overwrite")
     try:
         with draft_folder(path) as drafts:
             draft = drafts / path.name
             for number, records in enumerate(_commits(SealedSessions(folder), strict, progress)):
                 (container_writer.append if number else container_writer.create)(draft, records)
-            draft.replace(path)
+            container_writer.publish(draft, path, overwrite)
     except OSError as error:
         raise VclError(f"{path} cannot be written ({error.strerror})") from error
 
@@ -82,6 +83,7 @@ def architecture_of(config: RunConfig, ledger: Ledger, sessions: int) -> Archite
 def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterator[list[Record]]:
     folder, config, ledger = sealed.folder, sealed.config, sealed.ledger
     architecture, bounds = architecture_of(config, ledger, sealed.notes[0].sessions), first_bounds(config)
+    architecture.check_readable()
     rows = (folder.matrix() or {"rows": []})["rows"]
     hashes = [digest for event in folder.events("start")[-1:] for digest in event["sha256"]]
     before = Ledger(ledger.layout, ledger.state_kind)
@@ -92,7 +94,7 @@ def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterat
         # What the file decodes: of one network that every session overwrites, videos are as the last one left them.
         state = len(ledger) - 1 if ledger.state_kind == "shared_latest" else session
         psnr = rows[state][PSNR.name][session] if state < len(rows) and rows[state][PSNR.name] else None
-        rate = rate_of(folder.stream_of(name), name) or RATE
+        rate = (rate_of(folder.stream_of(name), name) or RATE).limit_denominator(LARGEST_DENOMINATOR)
         video = Video(name, frames, config.stream.size, rate, hashes[session], sealed.sha256(session), psnr)
         drawn_by = session if getattr(config.method, "reinit", True) else 0
         records = session_records(record, before, video, Draws(config.train.seed, drawn_by, bounds))

@@ -7,8 +7,9 @@ import torch
 
 from vcl.codec.container_writer import append, create
 from vcl.codec.encode import Draws
-from vcl.codec.library_records import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.payloads import Architecture, Video
+from vcl.codec.strict_frames import strict_record
 from vcl.config import NervConfig
 from vcl.layers.masked import WeightRule
 from vcl.layers.quantise import along, dequantised, quantised_rows, row_steps

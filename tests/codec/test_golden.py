@@ -17,7 +17,8 @@ from vcl.codec.container_layout import MAJOR, MINOR
 from vcl.codec.container_writer import Record, append, create
 from vcl.codec.encode import Draws
 from vcl.codec.library import Library
-from vcl.codec.library_records import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records
+from vcl.codec.strict_frames import strict_record
 from vcl.subnet.ledger import Ledger
 
 PATH = Path(__file__).parent / "golden" / "library_1.vcl"

@@ -10,9 +10,9 @@ from codec.random_sessions import NOTES, SIZE, TWO, architecture_of, session_app
 from vcl.backbones import build
 from vcl.codec.container_writer import append
 from vcl.codec.library import Library
-from vcl.codec.library_records import StrictFrames
 from vcl.codec.payloads import VIDEO, Video
 from vcl.codec.strict import Exponents
+from vcl.codec.strict_frames import StrictFrames
 from vcl.errors import BitstreamError, VideoError
 from vcl.render import Renderer
 from vcl.video.pixels import to_uint8
@@ -107,8 +107,10 @@ def test_a_video_smaller_than_its_network_is_its_upper_left_part(tmp_path, libra
     [
         (2, None, "session must lie in 0..1, got 2"),
         (-1, None, "session must lie in 0..1, got -1"),
-        (0, range(3, 4), "frames of video 0 must lie in 0..2, got 3..3"),
-        (0, range(-1, 1), "frames of video 0 must lie in 0..2, got -1..0"),
+        (0, range(3, 4), "frames of video 0 must lie in 0..2, got range\\(3, 4\\)"),
+        (0, range(-1, 1), "frames of video 0 must lie in 0..2, got range\\(-1, 1\\)"),
+        (0, range(9, 3, -1), "frames of video 0 must lie in 0..2, got range\\(9, 3, -1\\)"),
+        (0, range(0, 10**15, 10**14), "frames of video 0 must lie in 0..2, got range"),
     ],
 )
 def test_frames_that_are_not_there_are_refused(library_path, decode, session, only, message):
@@ -116,11 +118,19 @@ def test_frames_that_are_not_there_are_refused(library_path, decode, session, on
         next(getattr(Library.open(library_path), decode)(session, only))
 
 
+@pytest.mark.parametrize("decode", ["frames", "strict_frames"])
+def test_frames_decode_in_any_order(library_path, decode):
+    frames = getattr(Library.open(library_path), decode)
+    forward = torch.cat(list(frames(1)))
+    assert torch.equal(torch.cat(list(frames(1, range(3, -1, -2)))), forward[[3, 1]])
+    assert list(frames(1, range(4, 4))) == []
+
+
 def test_a_library_without_a_strict_profile_says_so(tmp_path):
     library = Library.open(write_library(tmp_path / "a.vcl", session_appends(architecture_of(), TWO, strict=False)))
     assert not library.is_strict
     library.verify(frames=True)
-    with pytest.raises(VideoError, match=r"a\.vcl has no strict profile"):
+    with pytest.raises(VideoError, match=r"a\.vcl was written without a strict profile of video 0$"):
         next(library.strict_frames(0))
 
 

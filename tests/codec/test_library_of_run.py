@@ -1,7 +1,10 @@
 """Runs that are exported as libraries: every frame and number of theirs, and every byte of the file."""
 
+import fcntl
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from vcl.codec.container import Container
 from vcl.codec.library import Library
 from vcl.config.backbones import register_backbone
 from vcl.decode import Decoder, SealedSessions
-from vcl.errors import BitstreamError
+from vcl.errors import BitstreamError, ConfigError, LibraryInUseError
 from vcl.export import export
 from vcl.run import run_clips
 from vcl.rundir import RunFolder
@@ -112,6 +115,24 @@ def test_a_run_is_not_exported_over_a_file_that_is_there(exported, tmp_path):
     assert (tmp_path / "a.vcl").read_bytes() == b"precious"
     export(folder, tmp_path / "a.vcl", overwrite=True)
     assert (tmp_path / "a.vcl").read_bytes() == path.read_bytes()
+
+
+def test_a_library_that_is_being_written_to_is_not_exported_over(exported, tmp_path):
+    folder, path = exported("single", {"bits": 4})
+    copy = Path(shutil.copy(path, tmp_path / "a.vcl"))
+    with copy.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(LibraryInUseError, match=r"a\.vcl is in use: another process is writing to it$"):
+            export(folder, copy, strict=False, overwrite=True)
+    assert copy.read_bytes() == path.read_bytes()
+    assert list(tmp_path.iterdir()) == [copy]
+
+
+def test_a_run_whose_network_nobody_could_read_is_not_exported(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr("vcl.codec.payloads.MOST_WEIGHTS", 9)
+    with pytest.raises(ConfigError, match=r"^a library cannot hold this network: .* must have at most 9 weights, got "):
+        export(exported("single", {"bits": 4})[0], tmp_path / "a.vcl")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_library_of_a_run_has_a_commit_for_each_session(exported):

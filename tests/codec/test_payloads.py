@@ -13,9 +13,10 @@ from vcl.codec.fields import FieldReader, FieldWriter
 from vcl.codec.payloads import STATE_KINDS, Architecture, Video, meta_from_bytes, meta_to_bytes
 from vcl.config import NervConfig
 from vcl.config.backbones import BACKBONES
+from vcl.datasets.names import check_names
 from vcl.errors import BitstreamError
 
-VIDEO = Video("a/clip ä", 7, (8, 12), Fraction(30000, 1001), "0f" * 32, "a0" * 32, 31.25)
+VIDEO = Video("a clip ä", 7, (8, 12), Fraction(30000, 1001), "0f" * 32, "a0" * 32, 31.25)
 
 
 @pytest.mark.parametrize("kind", STATE_KINDS)
@@ -135,8 +136,8 @@ def test_a_network_of_a_package_that_does_not_load_is_refused_in_one_line(monkey
         ((8, 12), {"strides": (2**62, 2**62)}, "cannot be built: stream.size must be multiples of"),
         (
             (4096, 8192),
-            {"operator_block": 0, "strides": (256,), "channels": 9},
-            "must have at most 268435456 activations in a layer, got 301989888",
+            {"operator_block": 0, "strides": (16,), "channels": 33},
+            "must have at most 1073741824 activations in a layer, got 1107296256",
         ),
     ],
 )
@@ -165,35 +166,58 @@ def test_a_video_comes_back(psnr):
 
 
 def test_the_bytes_of_a_video_are_as_specified():
-    expected = struct.pack("<H9sIHHII", 9, "a/clip ä".encode(), 7, 8, 12, 30000, 1001)
+    expected = struct.pack("<H9sIHHII", 9, "a clip ä".encode(), 7, 8, 12, 30000, 1001)
     assert VIDEO.to_bytes() == expected + b"\x0f" * 32 + b"\xa0" * 32 + struct.pack("<d", 31.25)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": ""}, "the name of a video must be printable text, got ''"),
-        ({"name": "a\nb"}, r"the name of a video must be printable text, got 'a\\nb'"),
+        ({"name": ""}, "the name of a video of the library, '', is empty"),
+        ({"name": "a\nb"}, r"the library, 'a\\nb', holds a line break or another control character"),
+        ({"name": "../dog"}, r"the library, '\.\./dog', is hidden"),
         ({"frames": 0}, "the number of frames of a video of the library must lie in 1..16777216, got 0"),
         ({"frames": 2**24 + 1}, "the number of frames of a video of the library must lie in 1..16777216"),
-        ({"size": (9, 12)}, "the size of a video of the library must lie in 1..8, got 9"),
-        ({"size": (8, 13)}, "the size of a video of the library must lie in 1..12, got 13"),
-        ({"size": (0, 12)}, "the size of a video of the library must lie in 1..8, got 0"),
+        ({"size": (9, 16385)}, "the size of a video of the library must lie in 1..16384, got 16385"),
+        ({"size": (0, 12)}, "the size of a video of the library must lie in 1..16384, got 0"),
         ({"rate": Fraction(0)}, "the rate of a video of the library must lie in 1..2147483648, got 0"),
-        ({"source_sha256": ""}, "ends within a field"),
-        ({"source_sha256": "00" * 33}, "has 1 bytes behind its last field"),
+        ({"rate": Fraction(1, 2**31 + 1)}, "the rate of a video of the library must lie in 1..2147483648, got"),
+        ({"source_sha256": ""}, "a hash of a video of the library must have 64 hex digits, got ''"),
+        ({"state_sha256": "00" * 33}, "a hash of a video of the library must have 64 hex digits, got '00"),
     ],
 )
-def test_a_malformed_video_is_refused(change, message):
+def test_a_video_that_could_not_be_read_is_not_written(change, message):
     with pytest.raises(BitstreamError, match=message):
-        Video.from_bytes(replace(VIDEO, **change).to_bytes(), (8, 12))
+        replace(VIDEO, **change)
 
 
-def test_a_rate_without_a_denominator_is_refused():
-    payload = bytearray(VIDEO.to_bytes())
-    payload[23:27] = bytes(4)
-    with pytest.raises(BitstreamError, match="the rate of a video of the library must lie in 1"):
-        Video.from_bytes(bytes(payload), (8, 12))
+@pytest.mark.parametrize(
+    ("at", "field", "message"),
+    [
+        (2, b"\n", r"the library, '\\n clip ä', holds a line break or another control character"),
+        (11, bytes(4), "the number of frames of a video of the library must lie in 1..16777216, got 0"),
+        (15, b"\x09", "the size of a video of the library must lie in 1..8, got 9"),
+        (17, b"\x0d", "the size of a video of the library must lie in 1..12, got 13"),
+        (19, bytes(4), "the rate of a video of the library must lie in 1..2147483648, got 0"),
+        (23, bytes(4), "the rate of a video of the library must lie in 1..2147483648, got 0"),
+        (99, b"", "ends within a field"),
+        (99, bytes(9), "has 1 bytes behind its last field"),
+    ],
+)
+def test_a_malformed_video_is_refused(at, field, message):
+    payload = VIDEO.to_bytes()
+    changed = payload[:at] + field + payload[at + len(field) :] if at < 99 else payload[:91] + field
+    with pytest.raises(BitstreamError, match=message):
+        Video.from_bytes(changed, (8, 12))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\u202fb", "a\u00a0b", "a\u3000b", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u200f\u05d0\u05d1", "e\u0301"],
+)
+def test_every_name_that_a_file_may_have_is_written_and_read(name):
+    check_names([name], "videos")
+    assert Video.from_bytes(replace(VIDEO, name=name).to_bytes(), (8, 12)).name == name
 
 
 def test_a_quality_that_is_no_number_is_none():

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vcl.datasets.names import normalised
+from vcl.datasets.names import index_of
 from vcl.errors import ConfigError, RunFolderError, VclError
 from vcl.wording import did_you_mean
 
@@ -159,9 +159,8 @@ def _chosen(folder: RunFolder, config: RunConfig, arguments: argparse.Namespace)
 
 def _session(folder: RunFolder, names: Sequence[str], word: str) -> int:
     """Session of a video that is called so, or if none is, the session with this number."""
-    same = [normalised(name) for name in names]
-    if normalised(word) in same:
-        return same.index(normalised(word))
+    if (session := index_of(word, names)) is not None:
+        return session
     if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
         return int(word)
     hint = did_you_mean(word, names, otherwise=f"it has {', '.join(names)}")

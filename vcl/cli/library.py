@@ -15,6 +15,7 @@ from vcl.cli.common import Commands, add_plugins, add_settings, check_yaml_path,
 from vcl.cli.run import append_to_run, refuse_launchers
 from vcl.errors import VclError
 from vcl.presets import QUALITIES
+from vcl.wording import printable
 
 if TYPE_CHECKING:
     from vcl.codec.library import Library
@@ -177,6 +178,7 @@ def _append(arguments: argparse.Namespace) -> None:
     refuse_launchers()
     words = [arguments.first, *arguments.setting]
     if not arguments.run.is_file():
+        _refuse_library_options(arguments)
         append_to_run(arguments, *_one_video(arguments.run, words))
         return
     videos, configs, settings = _sorted_words(words)
@@ -191,6 +193,17 @@ def _append(arguments: argparse.Namespace) -> None:
 
     target, strict = Target(arguments.target_bpp, arguments.target_psnr), arguments.strict
     _watched(arguments, lambda listeners: append_videos(arguments.run, videos, settings, listeners, strict, target))
+
+
+def _refuse_library_options(arguments: argparse.Namespace) -> None:
+    """Refuse for a run folder what only a library has."""
+    for option, is_given in (
+        ("--target-bpp", arguments.target_bpp is not None),
+        ("--target-psnr", arguments.target_psnr is not None),
+        ("--no-strict", not arguments.strict),
+    ):
+        if is_given:
+            raise VclError(f"{option} is for libraries, and {arguments.run} is none")
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -218,8 +231,11 @@ def _verify(arguments: argparse.Namespace) -> None:
     with counting() as progress:
         library.verify(arguments.frames, progress)
     what = "every byte and every number"
-    if arguments.frames:
-        what += " and every frame" if library.is_strict else " (it holds no hashes of frames)"
+    if arguments.frames and len(library.not_strict) == len(library.videos):
+        what += " (it holds no hashes of frames)"
+    elif arguments.frames:
+        without = ", ".join(map(printable, library.not_strict))
+        what += " and every frame" + (f" (but for {without}, without hashes of frames)" if without else "")
     tell(f"{arguments.library}: {what} is as it was written")
 
 

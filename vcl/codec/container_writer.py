@@ -10,11 +10,11 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vcl.atomic_file import atomic_file
+from vcl.atomic_file import draft_folder
 from vcl.codec import container_layout as layout
 from vcl.codec.container import named_errors, opened, read_container
 from vcl.codec.container_layout import COMMIT, COMMIT_VERSION, MAX_COMMITS, MAX_PAYLOAD, MAX_SECTIONS, Commit, Section
@@ -52,29 +52,70 @@ def create(path: Path, records: Sequence[Record], overwrite: bool = False) -> No
         BitstreamError: the file exists, or cannot be written; the records exceed a limit.
         LibraryInUseError: another process writes to the file that is to be replaced.
     """
-    exists = path.exists()
-    if exists and not overwrite:
-        raise BitstreamError(f"{path} exists, and is replaced only with overwrite")
-    with _locked(path) if exists else named_errors(path, "written"), atomic_file(path) as draft:
-        sections = _places(records, layout.HEADER.size)
-        descriptor = draft.file.fileno()
-        _write(descriptor, 0, layout.pack_header(layout.library_uuid(sections)))
-        _write_append(descriptor, layout.HEADER.size, records, sections, Commit(0, None, sections))
+    with ExitStack() as stack:
+        with named_errors(path, "written"):
+            draft = stack.enter_context(draft_folder(path)) / path.name
+            sections = _places(records, layout.HEADER.size)
+            with draft.open("xb") as file:
+                descriptor = file.fileno()
+                _write(descriptor, 0, layout.pack_header(layout.library_uuid(sections)))
+                _write_append(descriptor, layout.HEADER.size, records, sections, Commit(0, None, sections))
+        publish(draft, path, overwrite)
 
 
-def append(path: Path, records: Sequence[Record]) -> None:
+def publish(draft: Path, path: Path, overwrite: bool = False) -> None:
+    """Give a library that is written, all of it on disk, its name.
+
+    Args:
+        draft: the file, on the file system of ``path``.
+        path: its name.
+        overwrite: replace a file that exists.
+
+    Raises:
+        BitstreamError: the file exists, or cannot be written.
+        LibraryInUseError: another process writes to the file that is to be replaced.
+    """
+    with _locked(path) if overwrite and path.exists() else named_errors(path, "written"):
+        if overwrite:
+            draft.replace(path)
+        else:
+            _name_new(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # Without it a power cut could take the new name away again.
+        finally:
+            os.close(folder)
+
+
+def _name_new(draft: Path, path: Path) -> None:
+    """Name a draft as no file is named; a link fails where one is, also one that has come just now."""
+    refusal = BitstreamError("exists, and is replaced only with overwrite")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise refusal from None
+    except OSError:  # Some file systems have no links.
+        if os.path.lexists(path):
+            raise refusal from None
+        draft.rename(path)
+
+
+def append(path: Path, records: Sequence[Record], after: Section | None = None) -> None:
     """Add sections to a library; bytes behind its last whole commit, which a killed process left, are cut off.
 
     Args:
         path: the library.
         records: what the new commit adds, in this order.
+        after: the last commit of the library that the records continue; default any.
 
     Raises:
         BitstreamError: as :meth:`Container.open`; the file cannot be written; the records exceed a limit.
-        LibraryInUseError: another process writes to the file.
+        LibraryInUseError: another process writes to the file, or has written to it behind ``after``.
     """
     with _locked(path) as descriptor:
         library = read_container(path, descriptor)
+        if after not in (None, library.last_commit):
+            raise LibraryInUseError(f"{path} is in use: another process has just written to it")
         if library.commits == MAX_COMMITS:
             raise BitstreamError(f"cannot hold more than {MAX_COMMITS} commits")
         added = _places(records, library.end, len(library.sections))

@@ -17,6 +17,12 @@ from vcl.errors import BitstreamError
 from vcl.subnet.ledger import Ledger
 from vcl.subnet.record import SessionRecord, record_shapes
 
+_MOST_NUMBERS = 2**16
+"""Numbers of a session's own in any payload."""
+
+_MOST_PER_BYTE = 2**10
+"""Such numbers more for each byte of the payload: equal integers take no bytes at all."""
+
 
 @dataclass(frozen=True)
 class LayerBits:
@@ -73,7 +79,8 @@ def decode_session(
         reader = FieldReader(weights, f"the weights of session {len(ledger)}")
         places = weight_places(ledger, chosen, Draws(reader.number("I"), reader.number("I")))
         for name, numbers in zip(places, read_numbers(reader, list(places.values())), strict=True):
-            values[name], spent.weights[name] = torch.from_numpy(numbers.values), numbers.bits
+            values[name] = torch.from_numpy(numbers.values)
+            spent.weights[name] = numbers.bits
             if numbers.steps is not None:
                 steps[f"weight/{name}"] = torch.from_numpy(numbers.steps)
     tensors = _decoded_own(own, ledger, frames, bool(weights), steps)
@@ -117,7 +124,3 @@ def _decoded_own(
             of_sessions = (shape[0], -1) if stacked and kind == "session" else (-1,)
             steps[f"{kind}/{name}"] = torch.from_numpy(numbers.steps).view(of_sessions)
     return tensors
-
-
-_MOST_NUMBERS, _MOST_PER_BYTE = 2**16, 2**10
-"""Numbers of a session's own in any payload, and for each of its bytes more: equal integers take no bytes at all."""

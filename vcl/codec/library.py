@@ -13,7 +13,7 @@ from torch import Tensor
 from vcl.codec.container import Container
 from vcl.codec.container_layout import Section
 from vcl.codec.decode import Footprint, LayerBits, decode_session
-from vcl.codec.library_records import KINDS, StrictFrames, named, sections_by_session
+from vcl.codec.library_records import KINDS, named, sections_by_session
 from vcl.codec.payloads import (
     ARCHITECTURE,
     MASK,
@@ -28,8 +28,9 @@ from vcl.codec.payloads import (
     Video,
     meta_from_bytes,
 )
-from vcl.codec.strict import StrictNetwork, frame_hash
-from vcl.errors import BitstreamError, ConfigError, VideoError
+from vcl.codec.strict_frames import StrictFrames, checked_frames
+from vcl.datasets.names import index_of, normalised
+from vcl.errors import BitstreamError, VideoError
 from vcl.render import Renderer
 from vcl.subnet.ledger import Ledger, Subnetwork
 from vcl.subnet.record import Layout, SessionRecord
@@ -58,8 +59,7 @@ class Library:
         self.videos = tuple(
             Video.from_bytes(self._read(sections, VIDEO), self.architecture.size) for sections in self._sections
         )
-        names = [video.name for video in self.videos]
-        if len(set(names)) < len(names):
+        if len({normalised(video.name) for video in self.videos}) < len(self.videos):
             raise BitstreamError("two videos have one name")
         self._ledger: Ledger | None = None
         self._checked: dict[int, Subnetwork] = {}
@@ -81,6 +81,11 @@ class Library:
     def path(self) -> Path:
         """The file."""
         return self._container.path
+
+    @property
+    def last_commit(self) -> Section:
+        """Where the last whole commit lies, and its hash."""
+        return self._container.last_commit
 
     @property
     def recovered(self) -> bool:
@@ -118,8 +123,8 @@ class Library:
             VideoError: there is none.
         """
         names = [video.name for video in self.videos]
-        if word in names:
-            return names.index(word)
+        if (session := index_of(word, names)) is not None:
+            return session
         if word.isascii() and word.isdecimal() and len(word) < 10 and int(word) < len(names):
             return int(word)
         hint = did_you_mean(word, names, otherwise=f"it has {', '.join(names)}")
@@ -169,7 +174,7 @@ class Library:
 
         Args:
             session: of the video.
-            only: frames to decode; default all.
+            only: frames to decode, in any order; default all.
             device: where to decode.
             precision: of the layers, as in ``Renderer``.
 
@@ -194,7 +199,7 @@ class Library:
         """Decode in whole numbers: the same bits on every machine; as ``frames``, and slower.
 
         Raises:
-            VideoError: there is no such frame, or the network has no strict profile.
+            VideoError: there is no such frame, or the video was written without a strict profile.
             BitstreamError: the session is damaged, or a frame has another hash than when it was written.
         """
         height, width = self._video(session, only).size
@@ -218,17 +223,23 @@ class Library:
             progress(video.name, video.frames, video.frames)
 
     @property
+    def not_strict(self) -> tuple[str, ...]:
+        """Names of the videos that were written without a strict profile, and so without hashes of their frames."""
+        pairs = zip(self.videos, self._sections, strict=True)
+        return tuple(video.name for video, sections in pairs if STRICT not in sections)
+
+    @property
     def is_strict(self) -> bool:
-        """Whether frames decode bit for bit on every machine."""
-        return all(STRICT in sections for sections in self._sections)
+        """Whether the frames of all videos decode bit for bit on every machine."""
+        return not self.not_strict
 
     def _video(self, session: int, only: range | None) -> Video:
         if not 0 <= session < len(self.videos):
             raise VideoError(f"session must lie in 0..{len(self.videos) - 1}, got {session}")
         video = self.videos[session]
-        if only is not None and (only.start < 0 or only.stop > video.frames):
-            rule = f"frames of {video.name} must lie in 0..{video.frames - 1}"
-            raise VideoError(f"{rule}, got {only.start}..{only.stop - 1}")
+        for frame in (only[0], only[-1]) if only else ():
+            if not 0 <= frame < video.frames:
+                raise VideoError(f"frames of {video.name} must lie in 0..{video.frames - 1}, got {only}")
         return video
 
     def footprints(self) -> list[Footprint]:
@@ -273,22 +284,12 @@ class Library:
         self, session: int, only: range | None = None, device: torch.device | str = "cpu"
     ) -> Iterator[Tensor]:
         """Strict frames of the network's size, each checked against its hash."""
-        form, video, strict = self.architecture, self.videos[session], self._strict(session)
+        video, strict = self.videos[session], self._strict(session)
         if strict is None:
-            raise VideoError(f"{self.path} has no strict profile: {form.backbone.name} is not covered by it")
-        subnetwork, numbers = self.subnetwork(session), iter(only if only is not None else range(video.frames))
+            raise VideoError(f"{self.path} was written without a strict profile of {video.name}")
+        subnetwork = self.subnetwork(session)
         with named(self.path):
-            try:
-                network = StrictNetwork(
-                    form.backbone, form.size, form.sessions or 1, subnetwork, strict.exponents, device
-                )
-            except ConfigError as error:
-                raise BitstreamError(str(error)) from error
-        for batch in network.frames(session, video.frames, only):
-            for frame, number in zip(batch, numbers, strict=False):
-                if frame_hash(frame) != strict.hashes[number]:
-                    raise BitstreamError(f"{self.path}: frame {number} of {video.name} is not the one that was written")
-            yield batch
+            yield from checked_frames(self.architecture, subnetwork, session, video, strict, only, device)
 
     def _read(self, sections: Mapping[int, Section], kind: int) -> bytes:
         if kind not in sections:

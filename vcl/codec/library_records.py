@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from vcl.codec.container import Container
 from vcl.codec.container_layout import OPTIONAL, Section
 from vcl.codec.container_writer import Record
 from vcl.codec.encode import Draws, encode_session
-from vcl.codec.fields import FieldReader
 from vcl.codec.payloads import ARCHITECTURE, MASK, META, OWN, STRICT, VIDEO, WEIGHTS, Architecture, Video, meta_to_bytes
-from vcl.codec.strict import HASH_BYTES, Exponents, StrictNetwork, calibrate
-from vcl.errors import BitstreamError, ConfigError
-from vcl.subnet.ledger import Ledger, Subnetwork
+from vcl.errors import BitstreamError
+from vcl.subnet.ledger import Ledger
 from vcl.subnet.record import SessionRecord
 
-log = logging.getLogger(__name__)
-
 KINDS = (ARCHITECTURE, VIDEO, MASK, WEIGHTS, OWN, STRICT, META)
-
-
-@dataclass(frozen=True)
-class StrictFrames:
-    """How a session's frames are decoded bit for bit on every machine, and what they then are.
-
-    Args:
-        exponents: of the activations.
-        hashes: by frame, the first bytes of its SHA-256.
-    """
-
-    exponents: Exponents
-    hashes: tuple[bytes, ...]
-
-    def to_bytes(self) -> bytes:
-        """As the record holds it."""
-        exponents = self.exponents.to_bytes()
-        return bytes([len(exponents)]) + exponents + b"".join(self.hashes)
-
-    @classmethod
-    def from_bytes(cls, payload: bytes, frames: int) -> StrictFrames:
-        """What ``to_bytes`` gave, of a video of so many frames; raises BitstreamError."""
-        reader = FieldReader(payload, "the frame hashes of the library")
-        exponents = Exponents.from_bytes(reader.raw(reader.number("B")))
-        hashes = tuple(reader.raw(HASH_BYTES) for _ in range(frames))
-        reader.end()
-        return cls(exponents, hashes)
 
 
 def first_records(architecture: Architecture, notes: Mapping[str, str]) -> list[Record]:
@@ -80,25 +47,6 @@ def session_records(
         Record(kind, session, payload) for kind, payload in zip((MASK, WEIGHTS, OWN), payloads, strict=True) if payload
     ]
     return records
-
-
-def strict_record(architecture: Architecture, subnetwork: Subnetwork, session: int, frames: int) -> list[Record]:
-    """The record of a session's strict frames; none, and a line in the log, where the network has no strict profile.
-
-    Args:
-        architecture: of the library.
-        subnetwork: of the session.
-        session: its index.
-        frames: of its video.
-    """
-    network = architecture.backbone, architecture.size, architecture.sessions or 1, subnetwork
-    try:
-        exponents = calibrate(*network, session, frames)
-        hashes = StrictNetwork(*network, exponents).frame_hashes(session, frames)
-    except ConfigError as error:
-        log.info("no strict profile: %s", error)
-        return []
-    return [Record(STRICT, session, StrictFrames(exponents, tuple(hashes)).to_bytes())]
 
 
 def sections_by_session(container: Container) -> list[dict[int, Section]]:

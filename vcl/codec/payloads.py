@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -16,6 +17,7 @@ from vcl.codec.fields import FieldReader, FieldWriter
 from vcl.config import BackboneConfig
 from vcl.config.backbones import BACKBONES
 from vcl.config.rules import read_value
+from vcl.datasets.names import name_fault
 from vcl.errors import BitstreamError, ConfigError
 from vcl.subnet.record import StateKind
 
@@ -37,8 +39,9 @@ weight."""
 MOST_DECODED_PER_BYTE = 2**12
 """Bytes of decoded sessions for each byte of a library, so that no small file takes much memory; 8 are usual."""
 
-LARGEST_ACTIVATION = 2**28
-"""Numbers of one tensor of one frame, a gigabyte of float32: the default network at 1080 lines takes three quarters."""
+LARGEST_ACTIVATION = 2**30
+"""Numbers of one tensor of one frame, 4 GiB of float32, of which a decoder holds two or more at a time for each frame
+of a batch: with quality high one takes 0.5 GiB at 1080 lines and 2.6 GiB at 2160."""
 
 LARGEST_SIDE = 2**14
 """Pixels."""
@@ -49,8 +52,12 @@ MOST_PIXELS = 2**25
 MOST_FRAMES = 2**24
 """Frames of a video."""
 
+LARGEST_RATE = 2**31
+"""Of the numerator and of the denominator of a rate."""
+
 _NONE, _BOOL, _INTEGER, _REAL, _TEXT, _INTEGERS, _REALS = range(7)
 _LONGEST_LIST = 64
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,13 @@ class Architecture:
         reader.end()
         return cls(kind, _backbone(settings), (height, width), sessions)
 
+    def check_readable(self) -> None:
+        """Refuse, before anything is trained, a network that a reader would refuse; raises ConfigError."""
+        try:
+            Architecture.from_bytes(self.to_bytes()).network()
+        except BitstreamError as error:
+            raise ConfigError(f"a library cannot hold this network: {error}") from error
+
     def network(self, device: torch.device | str = "meta") -> Backbone:
         """The dense network that decodes; its weights are not drawn.
 
@@ -128,6 +142,9 @@ class Video:
         source_sha256: hash of the uint8 frames that were learned, 64 hex digits.
         state_sha256: hash of the numbers that decode it, ``Subnetwork.sha256``.
         psnr: of the frames that are decoded in floating point, dB; None if unknown.
+
+    Raises:
+        BitstreamError: no library has such a video, so that none is written that cannot be read.
     """
 
     name: str
@@ -137,6 +154,20 @@ class Video:
     source_sha256: str
     state_sha256: str
     psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        if fault := name_fault(self.name):
+            raise BitstreamError(f"the name of a video of the library, {self.name!r:.40}, {fault}")
+        for what, value, most in (
+            ("the number of frames", self.frames, MOST_FRAMES),
+            *(("the size", side, LARGEST_SIDE) for side in self.size),
+            *(("the rate", part, LARGEST_RATE) for part in self.rate.as_integer_ratio()),
+        ):
+            if not 1 <= value <= most:
+                raise BitstreamError(f"{what} of a video of the library must lie in 1..{most}, got {value}")
+        for digest in (self.source_sha256, self.state_sha256):
+            if not _SHA256.fullmatch(digest):
+                raise BitstreamError(f"a hash of a video of the library must have 64 hex digits, got {digest!r:.80}")
 
     def to_bytes(self) -> bytes:
         """As the record holds it."""
@@ -156,12 +187,9 @@ class Video:
             network_size: of the library's network.
         """
         reader = FieldReader(payload, "a video of the library")
-        name = reader.text()
-        if not name or not name.isprintable():
-            raise BitstreamError(f"the name of a video must be printable text, got {name!r:.40}")
-        frames = reader.at_most("I", MOST_FRAMES, "the number of frames", 1)
+        name, frames = reader.text(), reader.number("I")
         height, width = (reader.at_most("H", most, "the size", 1) for most in network_size)
-        numerator, denominator = (reader.at_most("I", 2**31, "the rate", 1) for _ in range(2))
+        numerator, denominator = (reader.at_most("I", LARGEST_RATE, "the rate", 1) for _ in range(2))
         source, state, psnr = reader.raw(32).hex(), reader.raw(32).hex(), reader.real()
         reader.end()
         rate = Fraction(numerator, denominator)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from vcl import config as configs
@@ -15,6 +16,7 @@ from vcl.compile.targets import NO_TARGET, Target
 from vcl.config import RunConfig
 from vcl.config.rules import shown
 from vcl.datasets.fitted import FittedVideo, fitted_videos, sources_of
+from vcl.datasets.names import index_of, normalised
 from vcl.errors import BitstreamError, LibraryInUseError, VideoError
 from vcl.folder_lock import LOCK_NAME, exclusive_lock
 from vcl.rundir import Listener
@@ -42,6 +44,7 @@ def compile_videos(
         VclError: one of its children, each one line; the library holds all sessions that were finished.
     """
     check_config(config)
+    library = _file(library)
     sources = sources_of(videos, config.stream.allow_truncated)
     with _work_folder(library) as work:
         fitted = fitted_videos(sources, config.stream)
@@ -71,6 +74,7 @@ def append_videos(
     Raises:
         VclError: as ``compile_videos``.
     """
+    library = _file(library)
     Library.open(library)  # Before a folder is made beside what is no library.
     with _work_folder(library) as work:
         opened = Library.open(library)
@@ -78,6 +82,11 @@ def append_videos(
         fitted = fitted_videos(sources_of(videos, config.stream.allow_truncated), config.stream)
         _check_new(opened, fitted)
         return Growth(library, config, work, listeners, strict, target).add(fitted)
+
+
+def _file(path: Path) -> Path:
+    """What a link points at, so that a library has one writer by whatever name."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _check_begun(library: Library, config: RunConfig, fitted: Sequence[FittedVideo]) -> None:
@@ -91,7 +100,7 @@ def _check_begun(library: Library, config: RunConfig, fitted: Sequence[FittedVid
         )
     for number, video in enumerate(library.videos[: len(fitted)]):
         clip = fitted[number].clip
-        if (video.name, video.source_sha256) != (clip.name, clip.sha256):
+        if (normalised(video.name), video.source_sha256) != (normalised(clip.name), clip.sha256):
             raise BitstreamError(
                 f"{library.path} exists, and its session {number} is another video, {video.name}; "
                 "vcl append adds to a library, or choose another file with -o"
@@ -100,9 +109,10 @@ def _check_begun(library: Library, config: RunConfig, fitted: Sequence[FittedVid
 
 def _check_new(library: Library, fitted: Sequence[FittedVideo]) -> None:
     """Refuse another video under a name that the library has."""
-    hashes = {video.name: video.source_sha256 for video in library.videos}
+    names = [video.name for video in library.videos]
     for video in fitted:
-        if hashes.get(video.clip.name, video.clip.sha256) != video.clip.sha256:
+        session = index_of(video.clip.name, names)
+        if session is not None and library.videos[session].source_sha256 != video.clip.sha256:
             raise VideoError(f"{library.path} already has another video called {video.clip.name}")
 
 
@@ -119,7 +129,10 @@ def _work_folder(library: Path) -> Iterator[Path]:
         if library.is_dir():
             raise BitstreamError(f"{library} must be a file, found a folder")
         folder.mkdir(exist_ok=True)
-        with exclusive_lock(folder, LibraryInUseError):
+        with ExitStack() as stack:
+            # Whoever finishes first removes the folder, before the lock is opened or while it is waited for.
+            with suppress(FileNotFoundError):
+                stack.enter_context(exclusive_lock(folder, LibraryInUseError))
             if not (folder / LOCK_NAME).exists():
                 raise LibraryInUseError(f"{library} is in use: another process has just finished it; try again")
             finished = False
@@ -127,7 +140,7 @@ def _work_folder(library: Path) -> Iterator[Path]:
                 yield folder
                 finished = True
             finally:
-                if finished or not any(path.is_dir() for path in folder.iterdir()):  # No session that can go on.
-                    shutil.rmtree(folder)
+                if finished or not any(path.is_dir() for path in folder.glob("*")):  # No session that can go on.
+                    shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise BitstreamError(f"{library} cannot be written ({error.strerror or error})") from error

@@ -24,12 +24,14 @@ from vcl.codec.container import Container
 from vcl.codec.container_writer import Record
 from vcl.codec.encode import Draws
 from vcl.codec.library import Library
-from vcl.codec.library_records import first_records, session_records, strict_record
+from vcl.codec.library_records import first_records, session_records
 from vcl.codec.payloads import META, Video, meta_to_bytes
+from vcl.codec.strict_frames import strict_record
 from vcl.compile.settings import config_to_store
 from vcl.compile.targets import MOST_TRIALS, Budget, Target, expected_bytes, explained, side_bytes
 from vcl.config import RunConfig
 from vcl.datasets.fitted import FittedVideo
+from vcl.datasets.names import index_of
 from vcl.device import prepare_device
 from vcl.export import architecture_of, first_bounds
 from vcl.metrics.quality import psnr, to_unit
@@ -80,7 +82,7 @@ class Growth:
         self.target.check(self.config)
         library = Library.open(self.path) if self.path.exists() else None
         present = [video.name for video in library.videos] if library else []
-        missing = [video for video in videos if video.clip.name not in present]
+        missing = [video for video in videos if index_of(video.clip.name, present) is None]
         if missing:
             self._emit(
                 {
@@ -120,14 +122,15 @@ class Growth:
 
     def _bytes_of(self, library: Library | None, videos: Sequence[FittedVideo]) -> int:
         """Bytes of those of some videos that the library has."""
-        names = {video.clip.name for video in videos}
+        names = [video.clip.name for video in videos]
         sizes = zip(library.videos, library.footprints(), strict=True) if library else ()
-        return sum(size.total for video, size in sizes if video.name in names)
+        return sum(size.total for video, size in sizes if index_of(video.name, names) is not None)
 
     def _explanation(self, library: Library, videos: Sequence[FittedVideo]) -> str:
-        names = {video.clip.name for video in videos}
+        names = [video.clip.name for video in videos]
         bpp = 8 * self._bytes_of(library, videos) / sum(video.pixels for video in videos)
-        return explained(self.target, bpp, {v.name: v.psnr for v in library.videos if v.name in names and v.psnr})
+        added = [video for video in library.videos if index_of(video.name, names) is not None]
+        return explained(self.target, bpp, {video.name: video.psnr for video in added if video.psnr})
 
     def _add_session(self, video: FittedVideo, library: Library | None, budget: float | None) -> Library:
         """Train a video as the next session, and commit it."""
@@ -147,7 +150,7 @@ class Growth:
             container_writer.create(self.path, [*first_records(architecture, notes), *records])
         else:
             changed = [Record(META, session, meta_to_bytes(notes))] if dict(library.notes) != notes else []
-            container_writer.append(self.path, [*changed, *records])
+            container_writer.append(self.path, [*changed, *records], after=library.last_commit)
         for job in trained.jobs:
             shutil.rmtree(job)
         self._emit({"kind": "row", "session": session, PSNR.name: [*(video.psnr for video in earlier), trained.psnr]})

@@ -11,12 +11,13 @@ from typing import Any
 from vcl import backbones
 from vcl import config as configs
 from vcl.codec.library import Library
+from vcl.codec.payloads import Architecture
 from vcl.compile.targets import NO_TARGET, Target, fitted_widths
 from vcl.config import NervConfig, RunConfig, StreamConfig
-from vcl.config.rules import require
+from vcl.config.rules import require, require_one_of
 from vcl.datasets.fitted import fitted_videos, largest_size, sources_of
 from vcl.errors import BitstreamError, ConfigError
-from vcl.presets import library_settings, padded_size
+from vcl.presets import QUALITIES, library_settings, padded_size
 from vcl.yaml_text import YamlError, parse_yaml
 
 
@@ -40,6 +41,7 @@ def config_for(
         ConfigError: a setting is refused, or the method cannot fill a library.
         VideoError: a video cannot be read.
     """
+    require_one_of("quality", quality, QUALITIES)
     given = configs.settings_of(path, settings)
     sized = "size" in given.get("stream", {})
     size = configs.from_dict(given).stream.size if sized else largest_size(sources_of(videos))
@@ -119,6 +121,7 @@ def check_config(config: RunConfig) -> None:
     unit = math.prod(strides)
     fits = not any(side % unit for side in config.stream.size)
     require(fits, "stream.size", f"be multiples of {unit}, the product of backbone.strides", list(config.stream.size))
+    Architecture("shared_masked", config.backbone, config.stream.size).check_readable()  # Of any kind of state.
 
 
 def _without_videos(config: RunConfig) -> RunConfig:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from vcl.config import StreamConfig
+from vcl.config.rules import require
 from vcl.datasets.faults import Faults
 from vcl.datasets.names import check_names, check_unique
-from vcl.datasets.rate import FASTEST, SLOWEST, rate_of_file
+from vcl.datasets.rate import FASTEST, LARGEST_DENOMINATOR, SLOWEST, rate_of_file
 from vcl.datasets.user_videos import is_video
 from vcl.errors import VideoError
 from vcl.video.cache import Clip, cache_folder, load_clip
@@ -62,8 +63,10 @@ def sources_of(paths: Sequence[Path], allow_truncated: bool = False) -> list[Vid
     """Videos by their paths, each called after its file or folder.
 
     Raises:
+        ConfigError: there is no path.
         VideoError: a path is no video, its name cannot be a video's, or two have one name.
     """
+    require(bool(paths), "videos", "be one or more", "none")
     sources = [_source(path, allow_truncated) for path in paths]
     names = [source.name for source in sources]
     check_names(names, "videos of a library")
@@ -136,4 +139,4 @@ def _source(path: Path, allow_truncated: bool) -> VideoSource:
 
 def _rate(source: VideoSource, stride: int) -> Fraction:
     rate = (rate_of_file(source) or RATE) / stride
-    return rate.limit_denominator(2**16) if SLOWEST <= rate <= FASTEST else RATE
+    return rate.limit_denominator(LARGEST_DENOMINATOR) if SLOWEST <= rate <= FASTEST else RATE

@@ -78,6 +78,12 @@ def normalised(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def index_of(name: str, names: Sequence[str]) -> int | None:
+    """Where a name, by whatever encoding of its accents, is among others; None where it is not."""
+    same = [normalised(other) for other in names]
+    return same.index(normalised(name)) if normalised(name) in same else None
+
+
 def check_inside(paths: Sequence[str], where: str) -> None:
     """Refuse a path that does not stay below the folder it is relative to.
 

@@ -14,6 +14,9 @@ from vcl.video.source import RAW_SUFFIXES, VideoSource
 SLOWEST, FASTEST = Fraction(1, 10), Fraction(1000)
 """Frames per second that a video file may be written with."""
 
+LARGEST_DENOMINATOR = 2**16
+"""Of the rate of a video of a library."""
+
 
 def rate_of(config: StreamConfig, name: str) -> Fraction | None:
     """Frames per second of a video in its stream, which shows each frame ``stride`` times as long as the source.
