@@ -349,3 +349,12 @@ def test_earlier_videos_are_never_looked_at(compiled, tmp_path):
     clip = _placeholder(video, (32, 48))
     assert clip.frames.shape == (5, 3, 32, 48)
     assert not any(clip.frames.strides)
+
+
+def test_frames_of_one_colour_are_told_of_and_so_is_a_video_that_is_there_already(tmp_path, videos, caplog):
+    caplog.set_level("INFO")
+    settings = [*SMALL, "train.epochs=1", "train.lr=1e-9"]
+    compile(videos[:1], tmp_path / "l.vcl", settings=settings, strict=False)
+    assert "dB is hardly more than one colour has" in caplog.text
+    append(tmp_path / "l.vcl", videos[:1], strict=False)
+    assert f"{tmp_path / 'l.vcl'} has clip0 already" in caplog.text

@@ -111,6 +111,12 @@ def bpp_of(path):
     return library_data(Library.open(path))["videos"][-1]["bpp_so_far"]
 
 
+def warnings_of_targets(caplog):
+    """Those of a few steps of training, which may leave frames of one colour, are none of them."""
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    return [warning for warning in warnings if "than one colour has" not in warning]
+
+
 def test_a_size_is_met_by_bits_also_where_the_compilation_was_broken_off(tmp_path, videos, caplog):
     def stop(event):
         if event["kind"] == "epoch" and (event["session"], event["epoch"]) == (1, 1):
@@ -119,7 +125,7 @@ def test_a_size_is_met_by_bits_also_where_the_compilation_was_broken_off(tmp_pat
     path, broken = tmp_path / "library.vcl", tmp_path / "broken.vcl"
     compile(videos, path, settings=SMALL, target_bpp=4, strict=False)
     assert bpp_of(path) == pytest.approx(4, rel=0.05)
-    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings_of_targets(caplog) == []
     with pytest.raises(Stop):
         compile(videos, broken, settings=SMALL, target_bpp=4, strict=False, listeners=[stop])
     compile(videos, broken, settings=SMALL, target_bpp=4, strict=False)
@@ -138,7 +144,7 @@ def test_a_target_that_is_missed_is_explained(tmp_path, videos, caplog, target, 
     """With widths that are set, so that bits and passes are all there is to choose."""
     events = []
     compile(videos[1:2], tmp_path / "l.vcl", settings=SMALL, strict=False, listeners=[events.append], **target)
-    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    (warning,) = warnings_of_targets(caplog)
     assert line in warning
     trained = [event["passes"] for event in events if event["kind"] == "session"]
     assert trained == ([2, 4, 8, 16] if "target_psnr" in target else [2])

@@ -90,7 +90,7 @@ def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterat
     notes = {"vcl": __version__, "config": store.to_yaml(config)}
     for session, record in enumerate(ledger.records()):
         name, frames = sealed.notes[session].video, sealed.notes[session].frames
-        progress(name, session, len(ledger))
+        progress(name, 0, frames)
         # What the file decodes: of one network that every session overwrites, videos are as the last one left them.
         state = len(ledger) - 1 if ledger.state_kind == "shared_latest" else session
         psnr = rows[state][PSNR.name][session] if state < len(rows) and rows[state][PSNR.name] else None
@@ -101,5 +101,5 @@ def _commits(sealed: SealedSessions, strict: bool, progress: Progress) -> Iterat
         if strict:
             records += strict_record(architecture, ledger.subnetwork(session), session, frames)
         before.append(record)
+        progress(name, frames, frames)
         yield records if session else [*first_records(architecture, notes), *records]
-    progress("", len(ledger), len(ledger))

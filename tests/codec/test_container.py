@@ -274,7 +274,7 @@ def test_a_torn_tail_is_reported_and_the_next_append_removes_it(tmp_path, caplog
     container = Container.open(path)
     assert container.recovered
     assert container.end == end
-    assert caplog.messages == [f"{path}: ignored 4 bytes behind the last whole commit, an unfinished append"]
+    assert caplog.messages == [f"{path}: ignored 4 bytes behind the last whole commit: an unfinished append, or damage"]
     with pytest.raises(
         BitstreamError, match=f"must end with its last whole commit at byte {end}; an append is unfinished$"
     ):

@@ -66,7 +66,9 @@ class Container:
             container = read_container(path, descriptor)
             if container.recovered:
                 ignored = os.fstat(descriptor).st_size - container.end
-                logger.warning("%s: ignored %d bytes behind the last whole commit, an unfinished append", path, ignored)
+                logger.warning(
+                    "%s: ignored %d bytes behind the last whole commit: an unfinished append, or damage", path, ignored
+                )
             if kinds is None:
                 return container
             return replace(container, sections=tuple(_understood(container.sections, kinds)))

@@ -46,6 +46,9 @@ from vcl.video.pixels import stored_frames, to_uint8
 
 log = logging.getLogger(__name__)
 
+_LEARNED = 0.5
+"""What a video must have beyond one colour a frame, dB, to pass without a word."""
+
 
 @dataclass(frozen=True)
 class _Trained:
@@ -83,6 +86,9 @@ class Growth:
         library = Library.open(self.path) if self.path.exists() else None
         present = [video.name for video in library.videos] if library else []
         missing = [video for video in videos if index_of(video.clip.name, present) is None]
+        for video in videos:
+            if video not in missing:
+                log.info("%s has %s already", self.path, video.clip.name)
         if missing:
             self._emit(
                 {
@@ -139,6 +145,7 @@ class Growth:
         session, frames = len(before), len(video.clip.frames)
         draws = Draws(self.config.train.seed, session, first_bounds(self.config))
         trained = self._train(video, earlier, before, None if budget is None else Budget(before, draws, budget))
+        _warn_of_flat_frames(video, trained.psnr)
         rate, source, state = video.rate, video.clip.sha256, trained.subnetwork.sha256()
         entry = Video(video.clip.name, frames, video.size, rate, source, state, trained.psnr)
         records = session_records(trained.record, before, entry, draws)
@@ -221,6 +228,22 @@ class Growth:
             values.append(psnr(decoded, to_unit(truth)))
             first += len(batch)
         return torch.cat(values).double().mean().item()
+
+
+def _warn_of_flat_frames(video: FittedVideo, quality: float) -> None:
+    """Say so where frames of one colour each, their mean, would be about as good.
+
+    Args:
+        video: that was learned.
+        quality: its PSNR, dB.
+    """
+    variances = [float(frame.var(axis=(1, 2)).mean()) / 255**2 for frame in video.clip.frames]
+    flat = float(np.mean([-10 * np.log10(max(variance, 1e-10)) for variance in variances]))
+    if quality < flat + _LEARNED:
+        hint = "train longer, or with another backbone.initial, train.loss or train.seed"
+        log.warning(
+            "%s: %.2f dB is hardly more than one colour has (%.2f dB); %s", video.clip.name, quality, flat, hint
+        )
 
 
 def _placeholder(video: Video, size: tuple[int, int]) -> Clip:
