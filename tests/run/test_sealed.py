@@ -149,7 +149,7 @@ def note(text):
         ),
         (
             note('{"video": "a", "frames": 5, "sessions": 3, "keeps": "all"}'),
-            "the note state_kind must be one of shared_masked, shared_latest, per_session, got 'all'",
+            "the note state_kind must be one of shared_masked, shared_latest, per_session, differences, got 'all'",
         ),
         (
             replace("mask/fc1.weight", lambda t: t.to(torch.int16)),

@@ -70,7 +70,7 @@ def test_a_run_of_version_1_is_decoded_and_goes_on_to_the_same_matrix(method, ti
 
 
 def test_the_kinds_that_notes_may_name_are_those_of_the_ledger():
-    assert tuple(KEEPS) == get_args(StateKind) == _STATE_KINDS
+    assert (*KEEPS, "differences") == get_args(StateKind) == _STATE_KINDS
 
 
 @pytest.mark.parametrize("method", ["pfnr", "finetune"])
