@@ -6,7 +6,7 @@ import logging
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -65,7 +65,7 @@ def run_jobs(command: Sequence[str], jobs: int, cells: Sequence[Cell], out: Path
         finally:
             if signals:  # One may have come before the last process was known.
                 _stop(processes)
-            statuses = [process.wait() for process in processes]
+            statuses = [_status_of(process) for process in processes]
     for reader in readers:
         reader.join(_PATIENCE)
     failed = [cell.name for cell in cells if not RunFolder(out / cell.name).finished()]
@@ -98,6 +98,16 @@ def _start(command: Sequence[str]) -> subprocess.Popen[str]:
         errors="replace",
         start_new_session=True,
     )
+
+
+def _status_of(process: subprocess.Popen[str]) -> int:
+    """Wait for a process to end.
+
+    A signal that another thread has received is handled here, and only once this thread runs: so it wakes now and then.
+    """
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_PATIENCE)
 
 
 def _stop(processes: Sequence[subprocess.Popen[str]]) -> None:
