@@ -352,7 +352,7 @@ def test_earlier_videos_are_never_looked_at(compiled, tmp_path):
 
 
 def test_frames_of_one_colour_are_told_of_and_so_is_a_video_that_is_there_already(tmp_path, videos, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="vcl")
     settings = [*SMALL, "train.epochs=1", "train.lr=1e-9"]
     compile(videos[:1], tmp_path / "l.vcl", settings=settings, strict=False)
     assert "dB is hardly more than one colour has" in caplog.text

@@ -51,10 +51,10 @@ def run_jobs(command: Sequence[str], jobs: int, cells: Sequence[Cell], out: Path
     """
     processes: list[subprocess.Popen[str]] = []
     readers, said, remarks = list[Thread](), dict[str, int](), dict[int, str]()
-    with _stopping_together(processes) as signals:
+    with _stopping_together(processes) as stopped:
         try:
             for number in range(jobs):
-                if not signals:
+                if not stopped:
                     process = _start(command)
                     processes.append(process)
                     readers.append(Thread(target=_pass_on, args=(process, number, said, remarks), daemon=True))
@@ -63,8 +63,8 @@ def run_jobs(command: Sequence[str], jobs: int, cells: Sequence[Cell], out: Path
             _stop(processes)
             raise
         finally:
-            if signals:  # One may have come before the last process was known.
-                _stop(processes)
+            if stopped:  # A signal may have come before the last process was known.
+                _stop([process for process in processes if process not in stopped[-1]])
             statuses = [_status_of(process) for process in processes]
     for reader in readers:
         reader.join(_PATIENCE)
@@ -73,7 +73,7 @@ def run_jobs(command: Sequence[str], jobs: int, cells: Sequence[Cell], out: Path
         reason = remarks.get(number) or _ending(status)
         if status and reason != failures(failed, cells):
             log.warning("process %d of %d: %s", number + 1, jobs, reason)
-    if failed and (signals or _STOPPED in statuses):
+    if failed and (stopped or _STOPPED in statuses):
         raise Interrupted("stopped")
     return failed
 
@@ -128,20 +128,22 @@ def _pass_on(process: subprocess.Popen[str], number: int, said: dict[str, int], 
 
 
 @contextmanager
-def _stopping_together(processes: Sequence[subprocess.Popen[str]]) -> Iterator[list[int]]:
-    """Pass signals that stop this process on to others, each as Ctrl-C; yields those that came."""
-    signals: list[int] = []
+def _stopping_together(
+    processes: Sequence[subprocess.Popen[str]],
+) -> Iterator[list[list[subprocess.Popen[str]]]]:
+    """Pass signals that stop this process on to others, each as Ctrl-C; yields, of each that came, who got it."""
+    stopped: list[list[subprocess.Popen[str]]] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-        _stop(processes)
+        stopped.append(list(processes))
+        _stop(stopped[-1])
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # Under nohup it is to be ignored.
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield signals
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
