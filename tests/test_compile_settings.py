@@ -9,6 +9,7 @@ import pytest
 from library_videos import SMALL, Stop, own_videos
 
 from vcl.codec.library import Library
+from vcl.codec.payloads import LARGEST_ACTIVATION, Architecture
 from vcl.compile.settings import check_config, config_for
 from vcl.compile.targets import Budget, Target, expected_bytes, explained
 from vcl.config import from_dict, to_yaml
@@ -89,7 +90,10 @@ def preset(quality, size):
 
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_every_quality_can_be_stored_and_read_at_2160_lines(quality):
-    check_config(preset(quality, (2160, 3840)))
+    config = preset(quality, (2160, 3840))
+    check_config(config)
+    network = Architecture("shared_masked", config.backbone, config.stream.size).network()
+    assert network.largest_activation <= LARGEST_ACTIVATION
 
 
 def test_a_network_that_nobody_could_read_is_refused_before_it_is_trained():

@@ -11,7 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
+from vcl.codec.encode import Draws, weight_places
 from vcl.codec.library import Library
+from vcl.subnet.ledger import Ledger
+
+
+def bits_per_weight(library: Library) -> tuple[float, float]:
+    """Entropy of the integers of a weight, layer by layer and session by session, and what the file has for one."""
+    ledger, entropy, count = library.ledger(), 0.0, 0
+    masked = Ledger(ledger.layout, ledger.state_kind)
+    for record in ledger.records():
+        masks = {name: record.mask(name, shape) for name, shape in ledger.shapes.items()} if record.masks else {}
+        places = weight_places(masked, masks, Draws(0, 0))
+        for name, values in record.values.items():
+            steps = record.steps.get(f"weight/{name}")
+            if steps is not None:
+                integers = np.rint(values.numpy().ravel() / steps.numpy()[places[name].rows])
+                counts = np.unique(integers, return_counts=True)[1]
+                entropy += float((counts * -np.log2(counts / max(1, integers.size))).sum())
+                count += integers.size
+        masked.append(record)
+    coded = sum(sum(footprint.layers.weights.values()) for footprint in library.footprints())
+    return entropy / max(1, count), coded / max(1, count)
 
 
 def plain_bytes(library: Library) -> tuple[int, int]:
@@ -31,6 +52,9 @@ def plain_bytes(library: Library) -> tuple[int, int]:
 if __name__ == "__main__":
     for word in sys.argv[1:]:
         path = Path(word)
-        masks, others = plain_bytes(Library.open(path))
+        library = Library.open(path)
+        masks, others = plain_bytes(library)
         ours, plain = path.stat().st_size, masks + others
         sys.stdout.write(f"{path.stem}: plain {plain} bytes, {masks} of masks; library {ours}, {ours / plain:.3f}\n")
+        entropy, coded = bits_per_weight(library)
+        sys.stdout.write(f"  bits per weight: {entropy:.2f} as integers by themselves, {coded:.2f} in the file\n")

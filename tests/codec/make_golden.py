@@ -34,7 +34,7 @@ CONFIG = {
 
 
 def clip(name, frames, turn):
-    """Stripes that drift."""
+    """A clip of 16 x 24 coloured stripes that drift, at an angle of ``turn`` radians."""
     t, y, x = np.meshgrid(np.arange(frames), np.linspace(0, 1, 16), np.linspace(0, 1, 24), indexing="ij")
     waves = [np.sin(5 * (x * np.cos(turn) + y * np.sin(turn)) + 0.5 * t + colour) for colour in range(3)]
     levels = np.ascontiguousarray(np.round(127.5 + 100 * np.stack(waves, axis=1)).astype(np.uint8))

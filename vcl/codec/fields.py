@@ -38,7 +38,7 @@ class FieldWriter:
         self._parts.append(value)
 
     def bytes(self) -> bytes:
-        """All of it."""
+        """The payload: every field in the order of the calls."""
         return b"".join(self._parts)
 
 
@@ -58,7 +58,7 @@ class FieldReader:
         return int(self._unpacked(form))
 
     def real(self) -> float:
-        """A float64."""
+        """A float64; may be infinite or NaN."""
         return float(self._unpacked("d"))
 
     def at_most(self, form: str, largest: int, what: str, least: int = 0) -> int:
@@ -85,7 +85,7 @@ class FieldReader:
         return self.raw(self.number("I"))
 
     def raw(self, length: int) -> bytes:
-        """So many bytes."""
+        """The next ``length`` bytes; raises BitstreamError where there are fewer."""
         if length > len(self._content) - self._at:
             raise BitstreamError(
                 f"{self._name} ends within a field: {length} bytes at {self._at} of {len(self._content)}"

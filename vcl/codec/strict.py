@@ -47,7 +47,7 @@ class Exponents:
     values: tuple[int, ...]
 
     def to_bytes(self) -> bytes:
-        """One byte each."""
+        """One byte for each layer, in the order of ``values``."""
         return bytes(self.values)
 
     @classmethod

@@ -88,8 +88,8 @@ def config_of_library(library: Library, settings: Sequence[str] = ()) -> RunConf
     for section, values in replaced.items():
         stored[section] = {**stored.get(section, {}), **values}
     config = _without_videos(configs.from_dict(stored))
-    form = library.architecture
-    if (config.backbone, config.stream.size) != (form.backbone, form.size):
+    architecture = library.architecture
+    if (config.backbone, config.stream.size) != (architecture.backbone, architecture.size):
         raise _other_network(library, (configs.first_difference(before, config) or ("backbone",))[0])
     check_config(config)
     return config

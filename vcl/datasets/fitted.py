@@ -44,7 +44,7 @@ class FittedVideo:
 
     @property
     def pixels(self) -> int:
-        """Of all frames."""
+        """Pixels of all frames together, without padding."""
         return len(self.clip.frames) * self.size[0] * self.size[1]
 
     def padded(self, size: tuple[int, int]) -> Clip:

@@ -15,7 +15,7 @@ _LEFT_ALIGNED = ("video",)
 
 def library_data(library: Library) -> dict[str, Any]:
     """A library as JSON has it: its network, and of each video what the table shows, unrounded, and bits by layer."""
-    form = library.architecture
+    architecture = library.architecture
     videos: list[dict[str, Any]] = []
     all_bytes = all_pixels = 0
     for session, (video, size) in enumerate(zip(library.videos, library.footprints(), strict=True)):
@@ -41,9 +41,9 @@ def library_data(library: Library) -> dict[str, Any]:
     return {
         "path": str(library.path),
         "bytes": all_bytes,
-        "network": form.backbone.name,
-        "size": list(form.size),
-        "state_kind": form.state_kind,
+        "network": architecture.backbone.name,
+        "size": list(architecture.size),
+        "state_kind": architecture.state_kind,
         "strict": library.is_strict,
         "recovered": library.recovered,
         "videos": videos,

@@ -41,7 +41,7 @@ class SessionBytes:
     layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def by_kind(self) -> dict[str, int]:
-        """Bytes by ``KINDS``."""
+        """Bytes of the session, by the names of ``KINDS``."""
         return dict(zip(KINDS, (self.weight, self.mask, self.side), strict=True))
 
 
@@ -65,7 +65,7 @@ class Footprint:
         return Footprint(self.sessions[:sessions])
 
     def by_kind(self) -> dict[str, int]:
-        """Bytes by ``KINDS``."""
+        """Bytes of all sessions together, by the names of ``KINDS``."""
         return {kind: sum(session.by_kind()[kind] for session in self.sessions) for kind in KINDS}
 
     def by_layer(self) -> dict[str, dict[str, float]]:
