@@ -4,10 +4,13 @@ import hashlib
 import json
 import logging
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from library_videos import SMALL, own_videos
 from on_device import DEVICE, refuse_unknown_device
 
 from vcl import config as configs
@@ -105,6 +108,36 @@ def stream(tmp_path_factory, clips):
         for t, frame in enumerate(clip.frames):
             write_png(folder / f"{t}.png", frame)
     return {"benchmark": "folder", "root": str(root / "videos"), "cache": str(root / "cache")}
+
+
+@pytest.fixture
+def clip_cache(monkeypatch, stream):
+    """The cache of the tiny clips, in which they may be already."""
+    monkeypatch.setenv("VCL_CACHE", stream["cache"])
+
+
+@pytest.fixture
+def videos(stream, clip_cache):
+    """Paths of the tiny clips, for libraries."""
+    return own_videos(stream)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory, stream):
+    """A library of the three clips, which is not to be changed."""
+    from vcl.library import compile
+
+    path = tmp_path_factory.mktemp("compiled") / "library.vcl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VCL_CACHE", stream["cache"])
+        compile(own_videos(stream), path, settings=SMALL)
+    return path
+
+
+@pytest.fixture
+def library(compiled, tmp_path):
+    """A copy of the library of the three clips."""
+    return Path(shutil.copy(compiled, tmp_path / "library.vcl"))
 
 
 @pytest.fixture(scope="session")

@@ -1,50 +1,22 @@
 """Libraries through the front door: real files, and real processes that are killed."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from conftest import moving_wave
-from library_videos import SMALL, frames_of, own_videos, save
+from library_videos import SMALL, frames_of, save
 from warm_process import run_python, run_vcl
 
 from vcl.cli import main
 from vcl.codec.library import Library
 from vcl.run import run
 
-pytestmark = pytest.mark.process
-
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, stream):
-    monkeypatch.setenv("VCL_CACHE", stream["cache"])
-
-
-@pytest.fixture
-def videos(stream):
-    return own_videos(stream)
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory, stream):
-    """A library of the three clips, which is not to be changed."""
-    path = tmp_path_factory.mktemp("compiled") / "library.vcl"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VCL_CACHE", stream["cache"])
-        assert main(["compile", *own_videos(stream), "-o", str(path), "--quiet", *SMALL]) == 0
-    return path
-
-
-@pytest.fixture
-def library(compiled, tmp_path):
-    """A copy of it."""
-    return Path(shutil.copy(compiled, tmp_path / "library.vcl"))
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("clip_cache")]
 
 
 def refused(capsys, *words):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from library_videos import SMALL, Stop, own_videos
+from library_videos import SMALL, Stop
 
 from vcl.codec.library import Library
 from vcl.codec.payloads import LARGEST_ACTIVATION, Architecture
@@ -20,16 +20,7 @@ from vcl.presets import QUALITIES, library_settings, padded_size, strides_for
 from vcl.report.library import library_data
 from vcl.video.cache import Clip
 
-
-@pytest.fixture(autouse=True)
-def cache(monkeypatch, stream):
-    """The cache of the tiny clips, in which they may be already."""
-    monkeypatch.setenv("VCL_CACHE", stream["cache"])
-
-
-@pytest.fixture
-def videos(stream):
-    return own_videos(stream)
+pytestmark = pytest.mark.usefixtures("clip_cache")
 
 
 def test_a_video_is_padded_with_its_edge():

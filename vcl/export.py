@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from vcl import __version__, backbones
@@ -10,6 +10,7 @@ from vcl.atomic_file import draft_folder
 from vcl.codec import container_writer
 from vcl.codec.container_writer import Record
 from vcl.codec.encode import Draws
+from vcl.codec.library import Progress
 from vcl.codec.library_records import first_records, session_records
 from vcl.codec.payloads import Architecture, Video
 from vcl.codec.strict_frames import strict_record
@@ -22,9 +23,6 @@ from vcl.metrics.registry import PSNR
 from vcl.rundir import RunFolder
 from vcl.subnet.ledger import Ledger
 from vcl.video.write import RATE
-
-Progress = Callable[[str, int, int], None]
-"""Gets what is at work, how much of it is done, and of how much."""
 
 
 def export(
@@ -43,7 +41,7 @@ def export(
         path: the library.
         strict: also take the frame hashes of the strict profile, for which every video is decoded twice.
         overwrite: replace a file that exists.
-        progress: told of each session.
+        progress: gets the frames of each video, once its session is encoded.
 
     Raises:
         VclError: one of its children: there is nothing to export, a session is damaged, or the file cannot be written.

@@ -38,7 +38,7 @@ from vcl.video.pixels import to_uint8
 from vcl.wording import did_you_mean
 
 Progress = Callable[[str, int, int], None]
-"""Gets what is at work, how much of it is done, and of how much."""
+"""Gets the name of a video, its frames that are done, and all of its frames."""
 
 
 class Library:
