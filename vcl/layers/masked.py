@@ -98,7 +98,7 @@ class MaskedWeight(nn.Module):
         """Of the weights, those in a mask."""
         if self.score is None or self.rule.capacity is None:
             return 1
-        # Not the exact one of the count: first values would differ in their last bits from those of older runs.
+        # The only score of a tensor is always kept.
         return self.rule.capacity if self.score.numel() > 1 else 1
 
     def bound(self, scaled: bool = False) -> float:

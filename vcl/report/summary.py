@@ -43,8 +43,8 @@ class Summary:
         decode_fps: frames per second of decoding alone; None in runs that did not measure it.
         machine: that of the last start, by ``MACHINE``; empty in runs that did not store it.
         note: what a reader must know about the numbers.
-        quantisation_change: PSNR with the integers that are stored less that with the weights as they were trained, dB,
-            mean over sessions; None for float32.
+        quantisation_change: PSNR of what is stored less that just before integers took the place of weights, dB, mean
+            over sessions; the passes with integers count in it. None for float32.
     """
 
     run: str
