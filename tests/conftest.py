@@ -117,7 +117,7 @@ def clip_cache(monkeypatch, stream):
 
 
 @pytest.fixture
-def videos(stream, clip_cache):
+def clip_paths(stream, clip_cache):
     """Paths of the tiny clips, for libraries."""
     return own_videos(stream)
 

@@ -73,8 +73,8 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("checkpoints", [1, 4, 5, 8])
-def test_a_compilation_that_is_killed_in_training_goes_on_to_the_same_bytes(compiled, tmp_path, videos, checkpoints):
-    words = ["compile", *videos, "-o", tmp_path / "library.vcl", "--quiet", *SMALL]
+def test_a_compilation_killed_in_training_goes_on_to_the_same_bytes(compiled, tmp_path, clip_paths, checkpoints):
+    words = ["compile", *clip_paths, "-o", tmp_path / "library.vcl", "--quiet", *SMALL]
     assert run_python(KILLED_AT_CHECKPOINT, checkpoints, *words).returncode == -signal.SIGKILL
     assert (tmp_path / ".library.vcl.work").is_dir()
     assert run_vcl(*words).returncode == 0
@@ -84,29 +84,29 @@ def test_a_compilation_that_is_killed_in_training_goes_on_to_the_same_bytes(comp
 
 @pytest.mark.parametrize("writes", [1, 2, 7, 12, "trailer"])
 def test_an_appending_that_is_killed_in_its_commit_leaves_what_was_there_and_goes_on(
-    compiled, tmp_path, videos, writes
+    compiled, tmp_path, clip_paths, writes
 ):
     library = tmp_path / "library.vcl"
-    assert main(["compile", *videos[:2], "-o", str(library), "--quiet", *SMALL]) == 0
+    assert main(["compile", *clip_paths[:2], "-o", str(library), "--quiet", *SMALL]) == 0
     before = library.read_bytes()
-    killed = run_python(KILLED_AT_WRITE, writes, "append", library, videos[2], "--quiet")
+    killed = run_python(KILLED_AT_WRITE, writes, "append", library, clip_paths[2], "--quiet")
     assert killed.returncode == -signal.SIGKILL
     assert library.read_bytes().startswith(before)
     assert len(Library.open(library).videos) == 2
     assert np.array_equal(frames_of(library, 1), frames_of(compiled, 1))
-    assert run_vcl("append", library, videos[2], "--quiet").returncode == 0
+    assert run_vcl("append", library, clip_paths[2], "--quiet").returncode == 0
     assert library.read_bytes() == compiled.read_bytes()
 
 
-def test_a_full_disk_leaves_the_library_as_it_was(compiled, tmp_path, videos):
+def test_a_full_disk_leaves_the_library_as_it_was(compiled, tmp_path, clip_paths):
     library = tmp_path / "library.vcl"
-    assert main(["compile", *videos[:2], "-o", str(library), "--quiet", *SMALL]) == 0
+    assert main(["compile", *clip_paths[:2], "-o", str(library), "--quiet", *SMALL]) == 0
     before = library.read_bytes()
-    full = run_python(FULL_DISK, "append", library, videos[2], "--quiet")
+    full = run_python(FULL_DISK, "append", library, clip_paths[2], "--quiet")
     assert full.returncode == 2
     assert full.stderr.splitlines()[-1] == f"vcl: {library} cannot be written (File too large)"
     assert library.read_bytes() == before
-    assert run_vcl("append", library, videos[2], "--quiet").returncode == 0
+    assert run_vcl("append", library, clip_paths[2], "--quiet").returncode == 0
     assert library.read_bytes() == compiled.read_bytes()
 
 
@@ -202,18 +202,18 @@ def test_a_run_is_exported_with_the_frames_that_it_measured(finished_run, tmp_pa
     assert "--strict is for libraries, and " in refused(capsys, "decode", folder.path, "--strict", "-o", tmp_path / "x")
 
 
-def test_a_run_folder_takes_one_video_at_a_time(tiny_config, stream, tmp_path, videos, capsys):
+def test_a_run_folder_takes_one_video_at_a_time(tiny_config, stream, tmp_path, clip_paths, capsys):
     config = tiny_config("wsn", stream={**stream, "videos": ["clip0"]}, train={"epochs": 1})
     run(config, tmp_path / "run")
     line = "is a run folder, which takes one video at a time, got 2"
-    assert line in refused(capsys, "append", tmp_path / "run", *videos[1:])
-    assert main(["append", str(tmp_path / "run"), videos[1], "--quiet"]) == 0
+    assert line in refused(capsys, "append", tmp_path / "run", *clip_paths[1:])
+    assert main(["append", str(tmp_path / "run"), clip_paths[1], "--quiet"]) == 0
 
 
 @pytest.mark.parametrize("words", [["--target-bpp", "1"], ["--target-psnr", "0"], ["--no-strict"]])
-def test_what_only_a_library_can_reach_is_refused_for_a_run_folder(tmp_path, videos, capsys, words):
+def test_what_only_a_library_can_reach_is_refused_for_a_run_folder(tmp_path, clip_paths, capsys, words):
     line = f"vcl: {words[0]} is for libraries, and {tmp_path / 'run'} is none"
-    assert refused(capsys, "append", tmp_path / "run", videos[0], *words) == line
+    assert refused(capsys, "append", tmp_path / "run", clip_paths[0], *words) == line
 
 
 def test_a_check_names_the_videos_whose_frames_have_no_hashes(library, tmp_path, capsys):
@@ -225,11 +225,11 @@ def test_a_check_names_the_videos_whose_frames_have_no_hashes(library, tmp_path,
     assert capsys.readouterr().out == f"{library}: {what} is as it was written\n"
 
 
-def test_words_are_told_apart_and_refused_where_they_make_no_sense(library, tmp_path, videos, capsys):
+def test_words_are_told_apart_and_refused_where_they_make_no_sense(library, tmp_path, clip_paths, capsys):
     new = tmp_path / "new.vcl"
     config = tmp_path / "mine.yaml"
     config.write_text("train: {epochs: 1}\n")
-    assert "a library has one config, got" in refused(capsys, "compile", videos[0], config, config, "-o", new)
+    assert "a library has one config, got" in refused(capsys, "compile", clip_paths[0], config, config, "-o", new)
     assert "needs a video, got none" in refused(capsys, "compile", config, "train.epochs=1", "-o", new)
     assert "a library has its config in it, got" in refused(capsys, "append", library, config)
     assert "needs a video, got none" in refused(capsys, "append", library, "train.epochs=1")
@@ -239,9 +239,9 @@ def test_words_are_told_apart_and_refused_where_they_make_no_sense(library, tmp_
     assert Library.open(new).videos[0].name == "a=b"
 
 
-def test_progress_and_the_table_are_shown(tmp_path, videos, capsys, caplog):
+def test_progress_and_the_table_are_shown(tmp_path, clip_paths, capsys, caplog):
     caplog.set_level("INFO", "vcl")
-    assert main(["compile", videos[0], "-o", str(tmp_path / "l.vcl"), "--no-strict", *SMALL]) == 0
+    assert main(["compile", clip_paths[0], "-o", str(tmp_path / "l.vcl"), "--no-strict", *SMALL]) == 0
     output = capsys.readouterr().out
     assert output.splitlines()[-2].endswith("no strict profile")
     assert output.splitlines()[-1].startswith(f"Library: {tmp_path / 'l.vcl'}   Videos: vcl decode ")

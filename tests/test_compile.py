@@ -35,12 +35,12 @@ pytestmark = pytest.mark.usefixtures("clip_cache")
     ],
     ids=["wsn", "pfnr", "packnet", "residual", "single", "rows"],
 )
-def test_a_video_that_is_appended_gives_the_bytes_of_one_compiled_with_the_others(tmp_path, videos, method):
+def test_a_video_that_is_appended_gives_the_bytes_of_one_compiled_with_the_others(tmp_path, clip_paths, method):
     settings = [*SMALL, *method]
-    compile(videos, tmp_path / "three.vcl", settings=settings, strict=False)
-    compile(videos[:2], tmp_path / "two.vcl", settings=settings, strict=False)
+    compile(clip_paths, tmp_path / "three.vcl", settings=settings, strict=False)
+    compile(clip_paths[:2], tmp_path / "two.vcl", settings=settings, strict=False)
     two = (tmp_path / "two.vcl").read_bytes()
-    append(tmp_path / "two.vcl", videos[2:], strict=False)
+    append(tmp_path / "two.vcl", clip_paths[2:], strict=False)
     assert (tmp_path / "two.vcl").read_bytes() == (tmp_path / "three.vcl").read_bytes()
     assert (tmp_path / "three.vcl").read_bytes().startswith(two)
 
@@ -66,18 +66,18 @@ def test_some_frames_are_those_of_the_whole(compiled):
     assert np.array_equal(some, frames_of(compiled, "clip2")[4:])
 
 
-def test_the_same_command_again_trains_nothing_and_changes_nothing(library, videos, monkeypatch):
+def test_the_same_command_again_trains_nothing_and_changes_nothing(library, clip_paths, monkeypatch):
     before = library.read_bytes()
     monkeypatch.setattr("vcl.sessions.trainer.Trainer", None)
-    compile(videos, library, settings=SMALL)
-    append(library, videos[1:])
+    compile(clip_paths, library, settings=SMALL)
+    append(library, clip_paths[1:])
     assert library.read_bytes() == before
     assert [path.name for path in library.parent.iterdir()] == ["library.vcl"]
 
 
 @pytest.mark.parametrize(("session", "epoch"), [(0, 0), (1, 1), (2, 0)])
 def test_a_compilation_that_breaks_off_in_training_goes_on_to_the_same_bytes(
-    compiled, tmp_path, videos, session, epoch
+    compiled, tmp_path, clip_paths, session, epoch
 ):
     def stop(event):
         if event["kind"] == "epoch" and (event["session"], event["epoch"]) == (session, epoch):
@@ -85,12 +85,12 @@ def test_a_compilation_that_breaks_off_in_training_goes_on_to_the_same_bytes(
 
     path = tmp_path / "library.vcl"
     with pytest.raises(Stop):
-        compile(videos, path, settings=SMALL, listeners=[stop])
+        compile(clip_paths, path, settings=SMALL, listeners=[stop])
     assert path.exists() == (session > 0)
     if path.exists():
         assert compiled.read_bytes().startswith(path.read_bytes())
     steps = []
-    compile(videos, path, settings=SMALL, listeners=[steps.append])
+    compile(clip_paths, path, settings=SMALL, listeners=[steps.append])
     assert path.read_bytes() == compiled.read_bytes()
     first = next(event for event in steps if event["kind"] == "step")
     assert (first["session"], first["step"] > 1) == (session, True)  # Not from the start of the session.
@@ -99,21 +99,21 @@ def test_a_compilation_that_breaks_off_in_training_goes_on_to_the_same_bytes(
 
 @pytest.mark.parametrize("verb", ["create", "append"])
 def test_a_commit_that_fails_leaves_the_library_as_it_was_and_is_repeated(
-    compiled, tmp_path, videos, monkeypatch, verb
+    compiled, tmp_path, clip_paths, monkeypatch, verb
 ):
     def fail(*_, **__):
         raise BitstreamError("no space left")
 
     path = tmp_path / "library.vcl"
     if verb == "append":
-        compile(videos[:2], path, settings=SMALL)
+        compile(clip_paths[:2], path, settings=SMALL)
     before = path.read_bytes() if path.exists() else None
     with monkeypatch.context() as patch:
         patch.setattr(container_writer, verb, fail)
         with pytest.raises(BitstreamError, match="no space left"):
-            compile(videos, path, settings=SMALL)
+            compile(clip_paths, path, settings=SMALL)
     assert (path.read_bytes() if path.exists() else None) == before
-    compile(videos, path, settings=SMALL)
+    compile(clip_paths, path, settings=SMALL)
     assert path.read_bytes() == compiled.read_bytes()
 
 
@@ -154,16 +154,16 @@ def test_videos_of_other_sizes_and_rates_decode_at_their_own(tmp_path):
     assert "epochs: 3\n" in opened.notes["config"]
 
 
-def test_another_process_that_compiles_the_same_library_is_named(tmp_path, videos):
+def test_another_process_that_compiles_the_same_library_is_named(tmp_path, clip_paths):
     (tmp_path / ".library.vcl.work").mkdir()
     with (
         exclusive_lock(tmp_path / ".library.vcl.work", LibraryInUseError),
         pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
     ):
-        compile(videos, tmp_path / "library.vcl", settings=SMALL)
+        compile(clip_paths, tmp_path / "library.vcl", settings=SMALL)
 
 
-def test_a_work_folder_that_goes_before_it_is_locked_is_that_of_another_process(library, videos, monkeypatch):
+def test_a_work_folder_that_goes_before_it_is_locked_is_that_of_another_process(library, clip_paths, monkeypatch):
     before = library.read_bytes()
 
     def too_late(folder, in_use):
@@ -172,11 +172,11 @@ def test_a_work_folder_that_goes_before_it_is_locked_is_that_of_another_process(
 
     monkeypatch.setattr("vcl.compile.exclusive_lock", too_late)
     with pytest.raises(LibraryInUseError, match="is in use: another process has just finished it; try again"):
-        append(library, videos)
+        append(library, clip_paths)
     assert library.read_bytes() == before
 
 
-def test_a_work_folder_that_cannot_be_removed_is_no_failure_of_its_library(library, videos, monkeypatch):
+def test_a_work_folder_that_cannot_be_removed_is_no_failure_of_its_library(library, clip_paths, monkeypatch):
     """As where a file system shows a file that is still open."""
 
     def busy(*_, **__):
@@ -184,13 +184,13 @@ def test_a_work_folder_that_cannot_be_removed_is_no_failure_of_its_library(libra
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", busy)
-        append(library, videos)
+        append(library, clip_paths)
     assert (library.parent / ".library.vcl.work").is_dir()
-    append(library, videos)
+    append(library, clip_paths)
     assert not (library.parent / ".library.vcl.work").exists()
 
 
-def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, videos):
+def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, clip_paths):
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.vcl"
     link.symlink_to(library)
@@ -199,7 +199,7 @@ def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, video
         exclusive_lock(tmp_path / ".library.vcl.work", LibraryInUseError),
         pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
     ):
-        append(link, videos)
+        append(link, clip_paths)
     assert list(link.parent.iterdir()) == [link]
 
 
@@ -225,10 +225,10 @@ def test_earlier_videos_are_never_looked_at(compiled, tmp_path):
     assert not any(clip.frames.strides)
 
 
-def test_frames_of_one_colour_are_told_of_and_so_is_a_video_that_is_there_already(tmp_path, videos, caplog):
+def test_frames_of_one_colour_are_told_of_and_so_is_a_video_that_is_there_already(tmp_path, clip_paths, caplog):
     caplog.set_level("INFO", logger="vcl")
     settings = [*SMALL, "train.epochs=1", "train.lr=1e-9"]
-    compile(videos[:1], tmp_path / "l.vcl", settings=settings, strict=False)
+    compile(clip_paths[:1], tmp_path / "l.vcl", settings=settings, strict=False)
     assert "dB is hardly more than one colour has" in caplog.text
-    append(tmp_path / "l.vcl", videos[:1], strict=False)
+    append(tmp_path / "l.vcl", clip_paths[:1], strict=False)
     assert f"{tmp_path / 'l.vcl'} has clip0 already" in caplog.text

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.usefixtures("clip_cache")
         (["train.epoch=3"], "train.epoch is not a setting; did you mean train.epochs?"),
     ],
 )
-def test_settings_that_no_library_can_have_are_refused_before_anything_is_made(tmp_path, videos, words, line):
+def test_settings_that_no_library_can_have_are_refused_before_anything_is_made(tmp_path, clip_paths, words, line):
     with pytest.raises(VclError) as error:
-        compile(videos, tmp_path / "library.vcl", settings=[*SMALL, *words])
+        compile(clip_paths, tmp_path / "library.vcl", settings=[*SMALL, *words])
     assert line in str(error.value)
     assert not list(tmp_path.iterdir())
 
@@ -46,7 +46,7 @@ def test_an_appending_cannot_change_the_network(library, tmp_path, words, line):
     assert library.read_bytes() == before
 
 
-def test_videos_that_cannot_be_told_apart_or_are_none_are_refused(library, tmp_path, videos):
+def test_videos_that_cannot_be_told_apart_or_are_none_are_refused(library, tmp_path, clip_paths):
     (tmp_path / "b").mkdir()
     one, two = (save(tmp_path / name, moving_wave(3, 3)) for name in ("dog.mkv", "b/dog.mkv"))
     new = tmp_path / "new.vcl"
@@ -77,35 +77,35 @@ def test_a_name_is_the_same_by_whatever_encoding_of_its_accents(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_library_of_other_videos_or_settings_is_not_compiled_into(library, videos):
+def test_a_library_of_other_videos_or_settings_is_not_compiled_into(library, clip_paths):
     before = library.read_bytes()
     with pytest.raises(BitstreamError, match=r"its session 0 is another video, clip0; vcl append adds to a library"):
-        compile(videos[1:], library, settings=SMALL)
+        compile(clip_paths[1:], library, settings=SMALL)
     with pytest.raises(BitstreamError, match=r"was compiled with train.epochs = 2, this asks for 3; choose another"):
-        compile(videos, library, settings=[*SMALL, "train.epochs=3"])
+        compile(clip_paths, library, settings=[*SMALL, "train.epochs=3"])
     assert library.read_bytes() == before
 
 
-def test_no_video_and_an_unknown_quality_are_refused_in_one_line(library, tmp_path, videos):
+def test_no_video_and_an_unknown_quality_are_refused_in_one_line(library, tmp_path, clip_paths):
     before = library.read_bytes()
     new = tmp_path / "new.vcl"
     for verb in (lambda: compile([], new), lambda: compile([], new, settings=SMALL), lambda: append(library, [])):
         with pytest.raises(ConfigError, match=r"^videos must be one or more, got none$"):
             verb()
     with pytest.raises(ConfigError, match=r"^quality must be one of low, medium, high, got best$"):
-        compile(videos, new, quality="best")
+        compile(clip_paths, new, quality="best")
     assert not new.exists()
     assert library.read_bytes() == before
 
 
-def test_what_is_no_library_is_left_alone(tmp_path, videos):
+def test_what_is_no_library_is_left_alone(tmp_path, clip_paths):
     text = tmp_path / "notes.vcl"
     text.write_text("dear diary")
     (tmp_path / "folder.vcl").mkdir()
     for path, verb in ((text, compile), (tmp_path / "folder.vcl", compile)):
         with pytest.raises(BitstreamError):
-            verb(videos, path, settings=SMALL)
+            verb(clip_paths, path, settings=SMALL)
     with pytest.raises(BitstreamError, match=r"missing\.vcl cannot be read"):
-        append(tmp_path / "missing.vcl", videos)
+        append(tmp_path / "missing.vcl", clip_paths)
     assert text.read_text() == "dear diary"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.vcl", "notes.vcl"]

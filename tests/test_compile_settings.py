@@ -93,10 +93,10 @@ def test_a_network_that_nobody_could_read_is_refused_before_it_is_trained():
         check_config(preset("low", (4320, 7680)))
 
 
-def test_a_config_file_stands_between_the_quality_and_the_words(tmp_path, videos):
+def test_a_config_file_stands_between_the_quality_and_the_words(tmp_path, clip_paths):
     path = tmp_path / "mine.yaml"
     path.write_text("method: {name: packnet, kept: 0.5}\ntrain: {epochs: 9}\n")
-    config = config_for([Path(video) for video in videos], path, ["train.epochs=5"], "low")
+    config = config_for([Path(video) for video in clip_paths], path, ["train.epochs=5"], "low")
     assert (config.method.name, config.method.bits, config.train.epochs) == ("packnet", 5.0, 5)
     assert config.stream.size == (32, 48)
     assert "folder" not in to_yaml(config)
@@ -112,18 +112,18 @@ def warnings_of_targets(caplog):
     return [warning for warning in warnings if "than one colour has" not in warning]
 
 
-def test_a_size_is_met_by_bits_also_where_the_compilation_was_broken_off(tmp_path, videos, caplog):
+def test_a_size_is_met_by_bits_also_where_the_compilation_was_broken_off(tmp_path, clip_paths, caplog):
     def stop(event):
         if event["kind"] == "epoch" and (event["session"], event["epoch"]) == (1, 1):
             raise Stop
 
     path, broken = tmp_path / "library.vcl", tmp_path / "broken.vcl"
-    compile(videos, path, settings=SMALL, target_bpp=4, strict=False)
+    compile(clip_paths, path, settings=SMALL, target_bpp=4, strict=False)
     assert bpp_of(path) == pytest.approx(4, rel=0.05)
     assert warnings_of_targets(caplog) == []
     with pytest.raises(Stop):
-        compile(videos, broken, settings=SMALL, target_bpp=4, strict=False, listeners=[stop])
-    compile(videos, broken, settings=SMALL, target_bpp=4, strict=False)
+        compile(clip_paths, broken, settings=SMALL, target_bpp=4, strict=False, listeners=[stop])
+    compile(clip_paths, broken, settings=SMALL, target_bpp=4, strict=False)
     assert broken.read_bytes() == path.read_bytes()
 
 
@@ -135,10 +135,10 @@ def test_a_size_is_met_by_bits_also_where_the_compilation_was_broken_off(tmp_pat
         ({"target_psnr": 60}, "less than 60 dB after 4 trainings: clip1 "),
     ],
 )
-def test_a_target_that_is_missed_is_explained(tmp_path, videos, caplog, target, line):
+def test_a_target_that_is_missed_is_explained(tmp_path, clip_paths, caplog, target, line):
     """With widths that are set, so that bits and passes are all there is to choose."""
     events = []
-    compile(videos[1:2], tmp_path / "l.vcl", settings=SMALL, strict=False, listeners=[events.append], **target)
+    compile(clip_paths[1:2], tmp_path / "l.vcl", settings=SMALL, strict=False, listeners=[events.append], **target)
     (warning,) = warnings_of_targets(caplog)
     assert line in warning
     trained = [event["passes"] for event in events if event["kind"] == "session"]
@@ -152,8 +152,8 @@ def test_the_most_bits_that_fit_are_chosen_the_largest_included(monkeypatch, cod
     assert Budget(None, None, coded)(lambda mean: {"bits": mean}) == bits
 
 
-def test_widths_follow_from_a_size_unless_they_are_set(videos):
-    paths, few = [Path(video) for video in videos], [word for word in SMALL if not word.startswith("backbone.")]
+def test_widths_follow_from_a_size_unless_they_are_set(clip_paths):
+    paths, few = [Path(video) for video in clip_paths], [word for word in SMALL if not word.startswith("backbone.")]
     small, large = (config_for(paths, None, few, "medium", Target(bpp=bpp)) for bpp in (5, 20))
     for config, bpp in ((small, 5), (large, 20)):
         assert 8 * sum(expected_bytes(config, [5, 4, 6])) == pytest.approx(
@@ -192,9 +192,9 @@ def test_targets_that_nothing_can_reach_are_refused(words, line):
     assert str(error.value) == line
 
 
-def test_a_size_needs_integers(tmp_path, videos):
+def test_a_size_needs_integers(tmp_path, clip_paths):
     with pytest.raises(ConfigError, match=r"method.bits must be a number for --target-bpp, not float32, got null"):
-        compile(videos, tmp_path / "l.vcl", settings=[*SMALL, "method.bits=null"], target_bpp=1)
+        compile(clip_paths, tmp_path / "l.vcl", settings=[*SMALL, "method.bits=null"], target_bpp=1)
 
 
 def test_the_readme_has_the_table_of_qualities():
