@@ -2,7 +2,8 @@
 
 import torch
 
-from vcl.report.stored import Footprint, SessionBytes, keep_footprint
+from vcl.codec.footprint import Footprint, SessionBytes
+from vcl.report.stored import keep_footprint
 from vcl.rundir import SessionNotes
 
 NAMES = ("bear", "camel", "swan", "dog", "goat", "car", "cow")

@@ -173,11 +173,13 @@ def test_a_library_is_shown_as_a_table_and_as_json_whose_bytes_add_up(compiled, 
     data = json.loads(capsys.readouterr().out)
     assert data["bytes"] == compiled.stat().st_size == sum(video["bytes"] for video in data["videos"])
     first, second, _ = data["videos"]
-    assert first["bytes"] == first["masks"] + first["weights"] + first["side"]
+    assert first["bytes"] == first["mask"] + first["weight"] + first["side"]
     assert first["bpp"] == first["bpp_so_far"] == 8 * first["bytes"] / (5 * 32 * 48)
     assert second["bpp_so_far"] == 8 * (first["bytes"] + second["bytes"]) / (9 * 32 * 48)
-    assert first["layer_bits"]["weights"].keys() == first["layer_bits"]["masks"].keys() >= {"fc1.weight", "fc2.weight"}
-    assert sum(first["layer_bits"]["weights"].values()) == pytest.approx(8 * first["weights"], rel=0.05)
+    assert first["layers"].keys() >= {"fc1.weight", "fc2.weight"}
+    sums = {kind: sum(layer[kind] for layer in first["layers"].values()) for kind in ("weight", "mask")}
+    assert sums["weight"] == pytest.approx(first["weight"], rel=0.05)
+    assert 0.5 * first["mask"] < sums["mask"] < first["mask"]
     assert (first["name"], first["size"], first["rate"]) == ("clip0", [32, 48], "25")
 
 
@@ -208,6 +210,12 @@ def test_a_run_folder_takes_one_video_at_a_time(tiny_config, stream, tmp_path, c
     line = "is a run folder, which takes one video at a time, got 2"
     assert line in refused(capsys, "append", tmp_path / "run", *clip_paths[1:])
     assert main(["append", str(tmp_path / "run"), clip_paths[1], "--quiet"]) == 0
+
+
+def test_a_library_that_is_not_there_is_no_run_folder_either(tmp_path, clip_paths, capsys):
+    missing = tmp_path / "missing.vcl"
+    line = f"vcl: {missing} does not exist; vcl compile makes a library"
+    assert refused(capsys, "append", missing, clip_paths[0]) == line
 
 
 @pytest.mark.parametrize("words", [["--target-bpp", "1"], ["--target-psnr", "0"], ["--no-strict"]])

@@ -158,7 +158,7 @@ def test_another_process_that_compiles_the_same_library_is_named(tmp_path, clip_
     (tmp_path / ".library.vcl.work").mkdir()
     with (
         exclusive_lock(tmp_path / ".library.vcl.work", LibraryInUseError),
-        pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
+        pytest.raises(LibraryInUseError, match=rf"^{tmp_path}/library\.vcl is in use by process \d+ on"),
     ):
         compile(clip_paths, tmp_path / "library.vcl", settings=SMALL)
 
@@ -166,9 +166,9 @@ def test_another_process_that_compiles_the_same_library_is_named(tmp_path, clip_
 def test_a_work_folder_that_goes_before_it_is_locked_is_that_of_another_process(library, clip_paths, monkeypatch):
     before = library.read_bytes()
 
-    def too_late(folder, in_use):
+    def too_late(folder, *rest):
         shutil.rmtree(folder)
-        return exclusive_lock(folder, in_use)
+        return exclusive_lock(folder, *rest)
 
     monkeypatch.setattr("vcl.compile.exclusive_lock", too_late)
     with pytest.raises(LibraryInUseError, match="is in use: another process has just finished it; try again"):
@@ -197,7 +197,7 @@ def test_a_library_has_one_work_folder_by_whatever_name(library, tmp_path, clip_
     (tmp_path / ".library.vcl.work").mkdir()
     with (
         exclusive_lock(tmp_path / ".library.vcl.work", LibraryInUseError),
-        pytest.raises(LibraryInUseError, match=r"\.library\.vcl\.work is in use by process \d+ on"),
+        pytest.raises(LibraryInUseError, match=rf"^{library} is in use by process \d+ on"),
     ):
         append(link, clip_paths)
     assert list(link.parent.iterdir()) == [link]

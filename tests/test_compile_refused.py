@@ -54,6 +54,8 @@ def test_videos_that_cannot_be_told_apart_or_are_none_are_refused(library, tmp_p
         compile([one, two], new, settings=SMALL)
     with pytest.raises(VideoError, match=r"cat\.mp4: a video must be a video file or a folder of PNG or JPEG frames"):
         compile([tmp_path / "cat.mp4"], new, settings=SMALL)
+    with pytest.raises(VideoError, match=r"library\.vcl: a video must be .* frames, found a library$"):
+        compile([library], new, settings=SMALL)
     clash = save(tmp_path / "clip1.mkv", moving_wave(3, 3))
     with pytest.raises(VideoError, match="already has another video called clip1"):
         append(library, [clash])

@@ -31,12 +31,13 @@ _HOLDER = re.compile(r"process \d+ on \S+")
 
 
 @contextmanager
-def exclusive_lock(folder: Path, in_use: type[VclError]) -> Iterator[bool]:
+def exclusive_lock(folder: Path, in_use: type[VclError], of: Path | None = None) -> Iterator[bool]:
     """Hold the exclusive lock on a folder.
 
     Args:
         folder: must exist and be writable.
         in_use: class of the error to raise where another process holds the lock.
+        of: what the folder is locked for, to be named in that error; the folder itself by default.
 
     Yields:
         Whether the lock is held; False, after a warning, where the file system has no locks.
@@ -49,7 +50,7 @@ def exclusive_lock(folder: Path, in_use: type[VclError]) -> Iterator[bool]:
         try:
             _acquire(file)
         except BlockingIOError:
-            raise in_use(f"{folder} is in use by {_holder(file) or 'another process'}") from None
+            raise in_use(f"{of or folder} is in use by {_holder(file) or 'another process'}") from None
         except OSError as error:
             _warn_once(folder.resolve(), error.strerror)
             yield False

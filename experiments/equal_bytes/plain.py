@@ -31,7 +31,7 @@ def bits_per_weight(library: Library) -> tuple[float, float]:
                 entropy += float((counts * -np.log2(counts / max(1, integers.size))).sum())
                 count += integers.size
         masked.append(record)
-    coded = sum(sum(footprint.layers.weights.values()) for footprint in library.footprints())
+    coded = 8 * sum(layer.get("weight", 0) for layer in library.footprint().by_layer().values())
     return entropy / max(1, count), coded / max(1, count)
 
 

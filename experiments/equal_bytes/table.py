@@ -33,13 +33,13 @@ def row_of(run: Path) -> dict[str, str]:
         path = Path(place) / "run.vcl"
         export(folder, path, strict=False)
         library = Library.open(path)
-        footprints, sessions = library.footprints(), len(library.videos)
+        footprint, sessions = library.footprint(), len(library.videos)
         size, pixels = path.stat().st_size, sum(video.frames * math.prod(video.size) for video in library.videos)
         library.subnetwork(sessions - 1)
         began = time.process_time()
         frames = sum(len(batch) for batch in library.frames(sessions - 1))
         seconds = time.process_time() - began
-    masks, weights, side = (sum(getattr(part, kind) for part in footprints) for kind in ("masks", "weights", "side"))
+    sizes = footprint.by_kind()
     count = sum(shape.numel() for shape in library.ledger().shapes.values())
     return {
         "run": run.name,
@@ -47,12 +47,13 @@ def row_of(run: Path) -> dict[str, str]:
         "weights": str(count),
         "psnr": f"{sum(last['psnr']) / sessions:.3f}",
         "ssim": f"{sum(last['ssim']) / sessions:.4f}",
-        **{"bytes": str(size), "mask_bytes": str(masks), "weight_bytes": str(weights), "side_bytes": str(side)},
+        "bytes": str(size),
+        **{f"{kind}_bytes": str(sizes[kind]) for kind in ("mask", "weight", "side")},
         "bits_per_pixel": f"{8 * size / pixels:.5f}",
-        "mask_bits_per_weight": f"{8 * masks / sessions / count:.3f}",
+        "mask_bits_per_weight": f"{8 * sizes['mask'] / sessions / count:.3f}",
         "decode_frames_per_cpu_second": f"{frames / seconds:.1f}",
         **{f"psnr_{session}": f"{quality:.2f}" for session, quality in enumerate(last["psnr"])},
-        **{f"bytes_{session}": str(part.total) for session, part in enumerate(footprints)},
+        **{f"bytes_{session}": str(part.total) for session, part in enumerate(footprint.sessions)},
     }
 
 

@@ -121,7 +121,7 @@ def decoded(path):
         frames.append((fast, strict))
     library.verify(frames=True)
     assert all(isinstance(text, str) for text in library.notes.values())
-    library.footprints()
+    library.footprint()
     return frames
 
 

@@ -70,14 +70,14 @@ def test_a_library_of_a_run_holds_its_frames_and_numbers_bit_for_bit(exported, m
 @pytest.mark.parametrize(("method", "knobs"), RUNS, ids=lambda value: value if isinstance(value, str) else str(value))
 def test_what_sessions_take_adds_up_to_the_size_of_the_file(exported, method, knobs):
     path = exported(method, knobs)[1]
-    footprints = Library.open(path).footprints()
-    assert sum(footprint.total for footprint in footprints) == path.stat().st_size
-    for session, footprint in enumerate(footprints):
+    footprint = Library.open(path).footprint()
+    assert footprint.total == path.stat().st_size
+    for session, size in enumerate(footprint.sessions):
         has_masks = method in ("wsn", "pfnr", "packnet")
         has_weights = method not in ("finetune", "replay") or session == 2
-        assert [footprint.masks > 0, footprint.weights > 0, footprint.side > 0] == [has_masks, has_weights, True]
-        for count, bits in ((footprint.masks, footprint.layers.masks), (footprint.weights, footprint.layers.weights)):
-            assert 0 <= sum(bits.values()) / 8 <= count
+        assert [size.mask > 0, size.weight > 0, size.side > 0] == [has_masks, has_weights, True]
+        for kind in ("mask", "weight"):
+            assert 0 <= sum(layer.get(kind, 0) for layer in size.layers.values()) <= size.by_kind()[kind]
 
 
 def test_integers_take_a_fraction_of_what_floats_do(exported):
@@ -104,7 +104,7 @@ def test_a_network_with_numbers_of_every_kind_comes_back_from_a_library(tiny_con
         expected = torch.cat([to_uint8(batch) for batch in decoder.frames(session)])
         assert torch.equal(torch.cat(list(library.frames(session))), expected)
     library.verify(frames=True)
-    assert sum(footprint.total for footprint in library.footprints()) == library.path.stat().st_size
+    assert library.footprint().total == library.path.stat().st_size
 
 
 def test_a_run_is_not_exported_over_a_file_that_is_there(exported, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.text import Text
 
 from vcl.cli import main
+from vcl.codec.footprint import Footprint, SessionBytes
 from vcl.config import NervConfig, PacknetConfig, SingleMatchedConfig, TrainConfig
 from vcl.errors import VclError
 from vcl.report.classical import ClassicalPoint, read_classical
@@ -14,7 +15,6 @@ from vcl.report.figures.budget import budget_figure
 from vcl.report.figures.plot import plot_comparison
 from vcl.report.figures.rate import rate_figure
 from vcl.report.rates import RatePoint, rate_curves
-from vcl.report.stored import Footprint, SessionBytes
 from vcl.report.summary import summarise
 
 HEAD = "name,key_frames,crf,bits_per_pixel,psnr,decode_frames_per_second\n"

@@ -3,10 +3,11 @@ import json
 import pytest
 from fake_run import a_matrix, closed, footprint
 
+from vcl.codec.footprint import Footprint, SessionBytes
 from vcl.errors import VclError
 from vcl.export import export
 from vcl.report import stored
-from vcl.report.stored import FILE, Footprint, SessionBytes, footprint_of, keep_footprint, stored_bytes
+from vcl.report.stored import FILE, footprint_of, keep_footprint, stored_bytes
 from vcl.run import run_clips
 from vcl.rundir import RunFolder
 

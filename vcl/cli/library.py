@@ -169,7 +169,7 @@ def _compile(arguments: argparse.Namespace) -> None:
     target = Target(arguments.target_bpp, arguments.target_psnr)
     config = config_for(videos, next(iter(configs), None), settings, arguments.quality, target)
     height, width = config.stream.size
-    log.info("%s, frames of %d x %d, %d epochs", config.method.name, width, height, config.train.epochs)
+    log.info("%s, frames of %d x %d, train.epochs=%d", config.method.name, width, height, config.train.epochs)
     strict, out = arguments.strict, arguments.out
     _watched(arguments, lambda listeners: compile_videos(videos, out, config, listeners, strict, target))
 
@@ -177,6 +177,8 @@ def _compile(arguments: argparse.Namespace) -> None:
 def _append(arguments: argparse.Namespace) -> None:
     refuse_launchers()
     words = [arguments.first, *arguments.setting]
+    if arguments.run.suffix == ".vcl" and not arguments.run.exists():
+        raise VclError(f"{arguments.run} does not exist; vcl compile makes a library")
     if not arguments.run.is_file():
         _refuse_library_options(arguments)
         append_to_run(arguments, *_one_video(arguments.run, words))

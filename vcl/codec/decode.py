@@ -31,27 +31,13 @@ class LayerBits:
     masks: dict[str, float] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Footprint:
-    """Bytes of a session in the file.
-
-    Args:
-        masks: of its masks.
-        weights: of the weights that it claimed, with their steps.
-        side: of everything else: its own tensors, its video, frame hashes, and what holds the file together.
-        layers: bits of masks and weights by layer, as they were coded.
-    """
-
-    masks: int
-    weights: int
-    side: int
-    layers: LayerBits
-
-    @property
-    def total(self) -> int:
-        """Bytes of all kinds."""
-        return self.masks + self.weights + self.side
+    def in_bytes(self) -> dict[str, dict[str, float]]:
+        """Bytes by layer and kind, as in ``SessionBytes``."""
+        layers: dict[str, dict[str, float]] = {}
+        for kind, bits in (("weight", self.weights), ("mask", self.masks)):
+            for name, spent in bits.items():
+                layers.setdefault(name, {})[kind] = spent / 8
+        return layers
 
 
 def decode_session(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from vcl.codec.container import Container
 from vcl.codec.container_layout import Section
-from vcl.codec.decode import Footprint, LayerBits, decode_session
+from vcl.codec.decode import LayerBits, decode_session
+from vcl.codec.footprint import Footprint, SessionBytes
 from vcl.codec.library_records import KINDS, named, sections_by_session
 from vcl.codec.payloads import (
     ARCHITECTURE,
@@ -242,7 +243,7 @@ class Library:
                 raise VideoError(f"frames of {video.name} must lie in 0..{video.frames - 1}, got {only}")
         return video
 
-    def footprints(self) -> list[Footprint]:
+    def footprint(self) -> Footprint:
         """What every session takes; all of them are decoded.
 
         Raises:
@@ -250,13 +251,13 @@ class Library:
         """
         self.ledger()
         starts = [min(section.start for section in sections.values()) for sections in self._sections]
-        ends = [*starts[1:], self._container.end]
-        footprints = []
+        starts[0], ends = 0, [*starts[1:], self._container.end]
+        parts = []
         for session, sections in enumerate(self._sections):
-            masks, weights = (sections[kind].length if kind in sections else 0 for kind in (MASK, WEIGHTS))
-            total = ends[session] - (starts[session] if session else 0)
-            footprints.append(Footprint(masks, weights, total - masks - weights, self._layer_bits[session]))
-        return footprints
+            weight, mask = (sections[kind].length if kind in sections else 0 for kind in (WEIGHTS, MASK))
+            side, layers = ends[session] - starts[session] - weight - mask, self._layer_bits[session].in_bytes()
+            parts.append(SessionBytes(self.videos[session].name, weight, mask, side, layers))
+        return Footprint(tuple(parts))
 
     def _record(self, session: int, ledger: Ledger) -> SessionRecord:
         sections = self._sections[session]

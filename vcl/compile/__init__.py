@@ -132,7 +132,7 @@ def _work_folder(library: Path) -> Iterator[Path]:
         with ExitStack() as stack:
             # Whoever finishes first removes the folder, before the lock is opened or while it is waited for.
             with suppress(FileNotFoundError):
-                stack.enter_context(exclusive_lock(folder, LibraryInUseError))
+                stack.enter_context(exclusive_lock(folder, LibraryInUseError, library))
             if not (folder / LOCK_NAME).exists():
                 raise LibraryInUseError(f"{library} is in use: another process has just finished it; try again")
             finished = False

@@ -129,8 +129,8 @@ class Growth:
     def _bytes_of(self, library: Library | None, videos: Sequence[FittedVideo]) -> int:
         """Bytes of those of some videos that the library has."""
         names = [video.clip.name for video in videos]
-        sizes = zip(library.videos, library.footprints(), strict=True) if library else ()
-        return sum(size.total for video, size in sizes if index_of(video.name, names) is not None)
+        sessions = library.footprint().sessions if library else ()
+        return sum(session.total for session in sessions if index_of(session.video, names) is not None)
 
     def _explanation(self, library: Library, videos: Sequence[FittedVideo]) -> str:
         names = [video.clip.name for video in videos]

@@ -19,6 +19,7 @@ import torch
 from vcl import backbones
 from vcl.codec.encode import Draws, encode_session
 from vcl.config import BackboneConfig, RunConfig
+from vcl.config.methods.base import FEWEST_BITS, MOST_BITS
 from vcl.config.rules import require
 from vcl.subnet.ledger import Ledger
 
@@ -29,8 +30,6 @@ TOLERANCE = 0.05
 
 MOST_TRIALS = 4
 """Trainings of a session that falls short, each with twice the passes."""
-
-FEWEST_BITS, MOST_BITS = 4.0, 8.0
 
 _CODED_BITS = 1.0
 """Bits that coding saves of a weight's, as measured with 6 and the presets' first weights."""
@@ -139,7 +138,7 @@ class Budget:
 
     def __call__(self, sealed: Callable[[float], Mapping[str, Any]]) -> float:
         """The largest mean number of bits whose codes fit."""
-        low, high = FEWEST_BITS, MOST_BITS
+        low, high = float(FEWEST_BITS), float(MOST_BITS)
         if self._bytes(sealed(high)) <= self.coded:
             return high
         for _ in range(_STEPS):
@@ -164,7 +163,7 @@ def explained(target: Target, bpp: float, psnrs: Mapping[str, float]) -> str:
     if target.bpp is not None and abs(bpp / target.bpp - 1) > TOLERANCE:
         more = bpp < target.bpp
         cure = "wider layers (backbone.channels) or method.capacity" if more else "narrower layers (backbone.channels)"
-        bits = f"more than {MOST_BITS:g}" if more else f"less than {FEWEST_BITS:g}"
+        bits = f"more than {MOST_BITS}" if more else f"less than {FEWEST_BITS}"
         takes = f"it takes {bits} bits a weight; {cure} bring it nearer"
         return f"{bpp:.4f} bits per pixel instead of {target.bpp:g}: {takes}"
     if target.psnr is not None:

@@ -127,7 +127,8 @@ def fitted_videos(sources: Sequence[VideoSource], stream: StreamConfig) -> list[
 def _source(path: Path, allow_truncated: bool) -> VideoSource:
     try:
         if not is_video(path):
-            kind = "a folder without frames" if path.is_dir() else "a file" if path.exists() else missing_path(path)
+            a_file = "a library" if path.suffix == ".vcl" else "a file"
+            kind = "a folder without frames" if path.is_dir() else a_file if path.exists() else missing_path(path)
             raise VideoError(f"{path}: a video must be a video file or a folder of PNG or JPEG frames, found {kind}")
         # As it is called: a link may have another name than its target.
         whole = path.resolve() if path.name in ("", "..") else path

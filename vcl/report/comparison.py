@@ -10,9 +10,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from vcl import config as configs
+from vcl.codec.footprint import KINDS
 from vcl.config import NervConfig, RunConfig, SingleMatchedConfig
 from vcl.metrics.registry import METRICS, PSNR
-from vcl.report.stored import KINDS
 from vcl.report.summary import Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from vcl.codec.library import Library
@@ -14,11 +13,11 @@ _LEFT_ALIGNED = ("video",)
 
 
 def library_data(library: Library) -> dict[str, Any]:
-    """A library as JSON has it: its network, and of each video what the table shows, unrounded, and bits by layer."""
+    """A library as JSON has it: its network, and of each video what the table shows, unrounded, and bytes by layer."""
     architecture = library.architecture
     videos: list[dict[str, Any]] = []
     all_bytes = all_pixels = 0
-    for session, (video, size) in enumerate(zip(library.videos, library.footprints(), strict=True)):
+    for session, (video, size) in enumerate(zip(library.videos, library.footprint().sessions, strict=True)):
         pixels = video.frames * video.size[0] * video.size[1]
         all_bytes, all_pixels = all_bytes + size.total, all_pixels + pixels
         videos.append(
@@ -29,13 +28,11 @@ def library_data(library: Library) -> dict[str, Any]:
                 "frames": video.frames,
                 "rate": str(video.rate),
                 PSNR.name: video.psnr,
-                "masks": size.masks,
-                "weights": size.weights,
-                "side": size.side,
+                **size.by_kind(),
                 "bytes": size.total,
                 "bpp": 8 * size.total / pixels,
                 "bpp_so_far": 8 * all_bytes / all_pixels,
-                "layer_bits": asdict(size.layers),
+                "layers": size.layers,
             }
         )
     return {
@@ -65,7 +62,7 @@ def library_text(library: Library) -> str:
             str(video["frames"]),
             f"{int(numerator) / int(denominator or 1):g}",
             quality,
-            *(f"{video[key]:,}" for key in ("masks", "weights", "side", "bytes")),
+            *(f"{video[key]:,}" for key in ("mask", "weight", "side", "bytes")),
             *(f"{video[key]:.4f}" for key in ("bpp", "bpp_so_far")),
         )
         rows.append(cells)

@@ -3,80 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from vcl import __version__
+from vcl.codec.footprint import Footprint, SessionBytes
 from vcl.errors import RunFolderError, VclError
 from vcl.rundir import RunFolder
 from vcl.rundir.files import write_whole
 
-KINDS = ("weight", "mask", "side")
-"""Kinds of bytes in a library; side data are all that are neither weights nor masks."""
-
 FILE = "footprint.json"
 """Where a run folder keeps its footprint, so that it is exported once only."""
-
-
-@dataclass(frozen=True)
-class SessionBytes:
-    """Bytes of a session in a library.
-
-    Args:
-        video: name of its video.
-        weight: of the weights that it claimed, with the steps of their integers.
-        mask: of its masks.
-        side: of all else: its own numbers, its video's record, and what holds the file together.
-        layers: bytes of ``weight`` and ``mask`` by layer, as far as they can be told apart in one stream.
-    """
-
-    video: str
-    weight: int
-    mask: int
-    side: int
-    layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    def by_kind(self) -> dict[str, int]:
-        """Bytes of the session, by the names of ``KINDS``."""
-        return dict(zip(KINDS, (self.weight, self.mask, self.side), strict=True))
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """Bytes of a library.
-
-    Args:
-        sessions: in order.
-    """
-
-    sessions: tuple[SessionBytes, ...]
-
-    @property
-    def total(self) -> int:
-        """Bytes of the file."""
-        return sum(self.by_kind().values())
-
-    def first(self, sessions: int) -> Footprint:
-        """That of a library with only the first sessions."""
-        return Footprint(self.sessions[:sessions])
-
-    def by_kind(self) -> dict[str, int]:
-        """Bytes of all sessions together, by the names of ``KINDS``."""
-        return {kind: sum(session.by_kind()[kind] for session in self.sessions) for kind in KINDS}
-
-    def by_layer(self) -> dict[str, dict[str, float]]:
-        """By layer, in the order of the network, bytes of weights and of masks over all sessions."""
-        layers: dict[str, dict[str, float]] = {}
-        for session in self.sessions:
-            for name, sizes in session.layers.items():
-                sums = layers.setdefault(name, {})
-                for kind, size in sizes.items():
-                    sums[kind] = sums.get(kind, 0) + size
-        return layers
 
 
 def stored_bytes(folder: RunFolder, sessions: int) -> dict[str, int]:
@@ -160,12 +100,4 @@ def _measured(folder: RunFolder) -> Footprint:
             export(folder, path, strict=False)
         except VclError as error:
             raise VclError(f"{folder.path} cannot be exported: {error}") from error
-        library = Library.open(path)
-        sessions = []
-        for video, part in zip(library.videos, library.footprints(), strict=True):
-            layers: dict[str, dict[str, float]] = {}
-            for kind, bits in (("weight", part.layers.weights), ("mask", part.layers.masks)):
-                for name, spent in bits.items():
-                    layers.setdefault(name, {})[kind] = spent / 8
-            sessions.append(SessionBytes(video.name, part.weights, part.masks, part.side, layers))
-    return Footprint(tuple(sessions))
+        return Library.open(path).footprint()

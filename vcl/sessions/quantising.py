@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.config import MethodConfig
+from vcl.config.methods.base import FEWEST_BITS, MOST_BITS
 from vcl.layers.masked import MaskedWeight
 from vcl.layers.quantise import Quantised, bits_by_layer, quantised_rows, row_steps
 from vcl.metrics.quality import psnr, to_unit
@@ -21,7 +22,7 @@ from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger
 from vcl.video.pixels import stored_frames
 
-BITS = (4, 5, 6, 7, 8)
+BITS = range(FEWEST_BITS, MOST_BITS + 1)
 """Bits that a layer may have."""
 
 MeanBits = Callable[[Callable[[float], Mapping[str, Any]]], float]

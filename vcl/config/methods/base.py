@@ -10,6 +10,9 @@ from vcl.config.rules import require
 if TYPE_CHECKING:
     from vcl.config.run import RunConfig
 
+FEWEST_BITS, MOST_BITS = 4, 8
+"""Bits of the integers that a layer's weights can be stored as."""
+
 
 @dataclass(frozen=True)
 class MethodConfig:
@@ -33,7 +36,8 @@ class MethodConfig:
     """Share of a session's passes, its last, that train with the integers' values, in [0, 1); for ``bits`` alone."""
 
     def __post_init__(self) -> None:
-        require(self.bits is None or 4 <= self.bits <= 8, "method.bits", "lie in [4, 8], or be null", self.bits)
+        bounds = f"lie in [{FEWEST_BITS}, {MOST_BITS}], or be null"
+        require(self.bits is None or FEWEST_BITS <= self.bits <= MOST_BITS, "method.bits", bounds, self.bits)
         require(0 <= self.quantised_share < 1, "method.quantised_share", "lie in [0, 1)", self.quantised_share)
 
     def rehearsed_at_most(self, session: int) -> int:

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from vcl.codec.footprint import Footprint
 from vcl.report.figures.run import short_name
 from vcl.report.figures.style import BLUE, ORANGE, styled
-from vcl.report.stored import Footprint
 
 _KINDS = {"weight": ("weights", BLUE), "mask": ("masks", ORANGE), "side": ("side data", "#b8b8b8")}
 """Name and colour of each kind of bytes."""
