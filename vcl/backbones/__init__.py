@@ -6,13 +6,14 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from inspect import isabstract
 
-from vcl.backbones.base import Backbone, SessionTensor
+from vcl.backbones.base import Backbone
 from vcl.backbones.size_matching import match_size
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
 from vcl.config.backbones import BACKBONES as _REGISTRY
 from vcl.errors import ConfigError
 from vcl.layers.init import LeaveUndrawn
 from vcl.layers.masked import WeightRule
+from vcl.layers.own import SessionTensor
 
 BACKBONES: MutableMapping[str, type[Backbone]] = _REGISTRY.implementations
 """Name to network, imported once it is looked up."""
@@ -41,7 +42,7 @@ def build(
     """
     kind = BACKBONES[config.name]
     if not (isinstance(kind, type) and issubclass(kind, Backbone)) or isabstract(kind):
-        raise ConfigError(f"the backbone {config.name} must extend Backbone and have decode and session_tensors")
+        raise ConfigError(f"the backbone {config.name} must extend Backbone and have decode")
     with LeaveUndrawn():
         network = kind(config, size, sessions)
     patterns = dict(exceptions or {})

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +14,9 @@ from vcl.config import BackboneConfig
 from vcl.errors import ConfigError
 from vcl.layers import init
 from vcl.layers.masked import MaskedWeight, WeightRule, mask_weights, weights_of
+from vcl.layers.own import OwnTensors, SessionTensor
 from vcl.query import Batch, Output, Query
 from vcl.subnet.record import Layout
-
-
-@dataclass(frozen=True)
-class SessionTensor:
-    """Numbers that every session has for itself, such as a head or the biases of a layer.
-
-    Args:
-        shape: of one session's.
-        initial: ``uniform`` within ±1/√(numbers that feed one output), ``zeros`` or ``ones``.
-    """
-
-    shape: tuple[int, ...]
-    initial: Literal["uniform", "zeros", "ones"] = "uniform"
 
 
 class Backbone(nn.Module, ABC):
@@ -39,8 +26,9 @@ class Backbone(nn.Module, ABC):
 
     - **shared**: every parameter of two dimensions or more. ``apply_rule`` turns each into a ``MaskedWeight``; a
       session's mask chooses among them, and what it chose is sealed.
-    - **session**: declared by ``session_tensors``, dense, one set per session: heads, biases, scales of norms,
-      modulations. ``decode`` gets those of each frame's session.
+    - **session**: dense, one set per session. Biases and scales of stock layers and norms are of this kind, and the
+      layers use those of each frame's session; heads and whatever else ``decode`` gets are declared by
+      ``session_tensors``.
     - **frame**: declared by ``frame_tensors`` and made by ``encode``: a few numbers per frame, stored with the session.
     - **training-only**: of the children named in ``training_only``, such as an encoder; decoding does without them.
       Each module of theirs that has parameters has ``reset_parameters``, as those of PyTorch do, which draws them.
@@ -66,11 +54,12 @@ class Backbone(nn.Module, ABC):
         self.scaled = config.initial == "scaled"
         self._frame_table: dict[str, Tensor] = {}
         self._first_frame = torch.zeros(0, dtype=torch.int64)
+        self._own: OwnTensors | None = None
 
     @property
-    @abstractmethod
     def session_tensors(self) -> Mapping[str, SessionTensor]:
-        """What each session has for itself, by name; names without dots."""
+        """What each session has for itself, by name; a network that has more than stock layers have adds it."""
+        return self._own.tensors if self._own else {}
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
@@ -141,7 +130,11 @@ class Backbone(nn.Module, ABC):
             ConfigError: the network cannot answer the query, or gives something else than frames of its size.
         """
         self.check_query(query)
+        if self._own:
+            self._own.load(session)
         output: object = self.decode(query, session, frame)
+        if self._own:
+            self._own.forget()
         if not isinstance(output, Output):
             raise ConfigError(f"{type(self).__name__}.decode must give an Output, got {type(output).__name__}")
         shape = (len(query), 3, *(query.size or self.size))
@@ -171,6 +164,7 @@ class Backbone(nn.Module, ABC):
         Args:
             rule: the name of a weight to its rule.
         """
+        self._own = OwnTensors(self, self.training_only)
         mask_weights(self, rule, self.training_only)
         # Last: stock plugins expect parameters that are new to be the last ones.
         self.session_parameters = nn.ModuleList()
@@ -243,6 +237,10 @@ class Backbone(nn.Module, ABC):
                     raise ConfigError(f"{name} of {type(self).__name__} must {rule}, got none")
 
     def _check_session_tensors(self) -> None:
+        for name in self._own.tensors if self._own else ():
+            if name not in self.session_tensors:
+                rule = f"{type(self).__name__}.session_tensors must have those of super().session_tensors"
+                raise ConfigError(f"{rule}, got none called {name}")
         for name, tensor in self.session_tensors.items():
             if not isinstance(tensor, SessionTensor) or tensor.initial not in ("uniform", "zeros", "ones"):
                 rule = "be SessionTensor(shape, 'uniform', 'zeros' or 'ones')"
@@ -271,7 +269,7 @@ class Backbone(nn.Module, ABC):
         for name, tensor in self.session_tensors.items():
             content = torch.full(tensor.shape, float(tensor.initial == "ones"))
             if tensor.initial == "uniform":
-                init.fill_uniform(content, content[0].numel(), init.generator(seed, name, number))
+                init.fill_uniform(content, tensor.fan_in or content[0].numel(), init.generator(seed, name, number))
             own[name] = nn.Parameter(content.to(device))
         self.session_parameters.append(own)
 

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vcl.backbones.base import Backbone, SessionTensor
+from vcl.backbones.base import Backbone
 from vcl.config import BackboneConfig, NervConfig
 from vcl.errors import ConfigError
 from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
 from vcl.layers.fourier import FourierOperator
+from vcl.layers.own import SessionTensor
 from vcl.layers.upsample import UpsampleBlock, activated_head
 from vcl.query import Output, Query
 
@@ -71,7 +72,7 @@ class Nerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head: RGB from the last block's channels."""
-        return {"head": SessionTensor((3, self.width))}
+        return {**super().session_tensors, "head": SessionTensor((3, self.width))}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks, head and (tanh + 1) / 2."""
