@@ -106,8 +106,8 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("stream.size=[8,160]", "stream.size must be at least 16 pixels on each side, got [8, 160]"),
         ("stream.frames=0", "stream.frames must be 1 or more, or null, got 0"),
         (
-            "backbone.name=hnerv",
-            "backbone.name must be one of nerv (or one that --plugin FILE.py or an installed package",
+            "backbone.name=resnet",
+            "backbone.name must be one of nerv, siren (or one that --plugin FILE.py or an installed package",
         ),
         ("backbone.operator_block=6", "backbone.operator_block must lie in 0..5, got 6"),
         ("backbone.strides=[]", "backbone.strides must hold one whole number from 1 up for each block, got []"),

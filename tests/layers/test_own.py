@@ -41,7 +41,7 @@ def test_each_row_gets_the_tensors_of_its_session(pair):
 
 
 def test_they_are_trained(pair):
-    layer, network, own, of_sessions, rows = pair
+    _, network, own, of_sessions, rows = pair
     leaves = {name: tensors.requires_grad_() for name, tensors in of_sessions.items()}
     own.load(leaves)
     network(rows).square().sum().backward()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,12 @@ class Backbone(nn.Module, ABC):
     """
 
     training_only: ClassVar[tuple[str, ...]] = ()
+    sampling: ClassVar[Literal["frame", "patch", "pixel"]] = "frame"
+    """What it trains on: whole frames, patches of ``patch``, or ``points`` pixels of each frame of a step."""
+    patch: tuple[int, int] = (0, 0)
+    """Height and width of a patch, which divide those of a frame; of a network that trains on patches."""
+    points: int = 0
+    """Pixels of each frame in a step, of a network that trains on pixels."""
     session_parameters: nn.ModuleList
 
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
@@ -73,7 +79,9 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
-        """Make frames.
+        """Make frames, or the patches or pixels that the query asks for.
+
+        A network that makes a frame in pieces does so here, in bounded memory, where the query is of whole frames.
 
         Args:
             query: B frames, of any sessions.
@@ -82,8 +90,25 @@ class Backbone(nn.Module, ABC):
         """
 
     def encode(self, query: Query, frames: Tensor) -> Mapping[str, Tensor]:
-        """Frame tensors ``(B, *shape)`` of true frames ``(B, 3, H, W)`` in [0, 1]; for networks that have some."""
+        """Frame tensors ``(B, *shape)``; for networks that have some.
+
+        Args:
+            query: B frames.
+            frames: true frames in [0, 1], ``(B, 3, H, W)``; or ``(B, C, 3, H, W)``, the C that ``frames_seen`` names.
+        """
         return {}
+
+    def frames_seen(self, t: Tensor, frames: int) -> Tensor:
+        """Which frames ``encode`` sees of each frame of a video; by default that frame alone.
+
+        Args:
+            t: ``(n,)``, indices of frames.
+            frames: length of the video.
+
+        Returns:
+            ``(n, C)``, indices of frames.
+        """
+        return t[:, None]
 
     def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
         """What the network adds to the loss of a step, one number; None for nothing."""
@@ -93,10 +118,11 @@ class Backbone(nn.Module, ABC):
         """Refuse a query that the network cannot answer; called before each ``decode``.
 
         Raises:
-            ConfigError: it has a window or another size, unless a subclass allows that.
+            ConfigError: it has a window, points or another size, unless a subclass allows that.
         """
-        if query.window is not None or query.size not in (None, self.size):
-            wanted = "a window" if query.window is not None else query.size
+        parts = {"a window": query.window, "points": query.points}
+        wanted = next((what for what, part in parts.items() if part is not None), query.size)
+        if wanted not in (None, self.size):
             raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {wanted}")
 
     def ask(self, query: Query, frames: Tensor | None = None) -> Output:
@@ -104,7 +130,7 @@ class Backbone(nn.Module, ABC):
 
         Args:
             query: B frames, of any sessions.
-            frames: true frames ``(B, 3, H, W)`` to encode; by default frame tensors are those of ``load_frames``.
+            frames: true frames for ``encode``; by default frame tensors are those of ``load_frames``.
 
         Raises:
             ConfigError: the network cannot answer the query.
@@ -138,7 +164,7 @@ class Backbone(nn.Module, ABC):
         if not isinstance(output, Output):
             raise ConfigError(f"{type(self).__name__}.decode must give an Output, got {type(output).__name__}")
         shape = (len(query), 3, *(query.size or self.size))
-        if query.window is None and output.frames.shape != shape:
+        if query.window is None and query.points is None and output.frames.shape != shape:
             raise ConfigError(f"{type(self).__name__} must give frames {shape}, got {tuple(output.frames.shape)}")
         return output
 

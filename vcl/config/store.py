@@ -216,7 +216,9 @@ def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
     train = {"recipe": recipe, **_values("train", settings)}
     settings = {**settings, "train": train}
     recipe = read_value("train.recipe", train["recipe"], get_type_hints(TrainConfig)["recipe"])
-    sections = {section: _section(section, kind, settings, chosen(recipe, section)) for section, kind in kinds.items()}
+    suggested = named["backbone"].suggests
+    choices = {section: {**chosen(recipe, section), **suggested.get(section, {})} for section in kinds}
+    sections = {section: _section(section, kind, settings, choices[section]) for section, kind in kinds.items()}
     return RunConfig(**sections)
 
 

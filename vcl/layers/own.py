@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class SessionTensor:
 
     shape: tuple[int, ...]
     initial: Literal["uniform", "zeros", "ones"] = "uniform"
-    fan_in: int | None = None
+    fan_in: float | None = None
 
 
 class OwnTensors:
@@ -43,7 +42,7 @@ class OwnTensors:
         self.tensors: dict[str, SessionTensor] = {}
         self._places: dict[str, tuple[dict[str, Tensor], str]] = {}
         for path, module in list(network.named_modules()):
-            if path.split(".")[0] in but or not isinstance(module, _CONVOLUTIONS | _NORMS):
+            if path.split(".")[0] in but or type(module) not in _STOCK:
                 continue
             own = {name: p for name, p in module.named_parameters(recurse=False) if p.dim() == 1}
             for name, parameter in own.items():
@@ -52,7 +51,7 @@ class OwnTensors:
                 self._places[full_name] = module.__dict__.setdefault("own", {}), name
                 module._parameters[name] = None
             if own:
-                module.__class__ = _with_own(type(module))
+                module.__class__ = _with_own(type(module))  # type: ignore[arg-type, assignment]
 
     def load(self, session: Mapping[str, Tensor]) -> None:
         """Give the layers those of each row's session, by name: ``(B, C)`` each."""
@@ -65,8 +64,10 @@ class OwnTensors:
             own.clear()
 
 
-_CONVOLUTIONS = nn.Linear | _ConvNd
-_NORMS = nn.LayerNorm | nn.GroupNorm
+_NORMS = (nn.LayerNorm, nn.GroupNorm)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_STOCK = (nn.Linear, *_CONVOLUTIONS, *_NORMS)
+"""Not their subclasses, which may do more with a bias than to add it."""
 
 
 def _declared(module: nn.Module, name: str, shape: tuple[int, ...]) -> SessionTensor:

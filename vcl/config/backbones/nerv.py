@@ -1,45 +1,15 @@
-"""The configs of backbones, and the table of all backbones."""
+"""Knobs of NeRV."""
+
+from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from vcl.config.registry import ClassRegistry
+from vcl.config.backbones.base import WIDEST, BackboneConfig
 from vcl.config.rules import require
 
-_WIDEST = 1_000_000
-"""Far more channels than any network has; larger numbers are typing errors, and would overflow in torch."""
-
 _FLOAT32_MAX = 3.4e38
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """Settings that all backbones have."""
-
-    widths: ClassVar[tuple[str, ...]] = ()
-    """Knobs that make the network wider, the one of its first layers first; empty where its size cannot be matched."""
-    operator_knob: ClassVar[str] = ""
-    """Knob that says where the network has a Fourier operator, 0 for nowhere; empty where it cannot have one."""
-    name: str
-    """Name of the backbone."""
-    initial: Literal["paper", "scaled"] = "scaled"
-    """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
-
-    @property
-    def operator(self) -> int:
-        """Value of ``operator_knob``; 0 where there is none."""
-        return getattr(self, self.operator_knob) if self.operator_knob else 0
-
-    def without_operator(self) -> "BackboneConfig":
-        """The same network without a Fourier operator."""
-        knobs: dict[str, Any] = {self.operator_knob: 0} if self.operator_knob else {}
-        return replace(self, **knobs)
-
-    @property
-    def needs_session_count(self) -> bool:
-        """Whether the network's input depends on the number of videos, so that no run can take another."""
-        return False
 
 
 @dataclass(frozen=True)
@@ -82,22 +52,14 @@ class NervConfig(BackboneConfig):
         return self.session_embedding == "fraction"
 
     def __post_init__(self) -> None:
-        for key in ("levels", "stem_width", "channels", "reduction", "lower_width"):
-            require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
-            require(getattr(self, key) <= _WIDEST, f"backbone.{key}", f"be at most {_WIDEST}", getattr(self, key))
+        self.check_widths("levels", "stem_width", "channels", "reduction", "lower_width")
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
         in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
         require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
         first = self.channels * self.expansion
         require(first >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
-        require(first <= _WIDEST, "backbone.expansion", f"give at most {_WIDEST} channels", self.expansion)
+        require(first <= WIDEST, "backbone.expansion", f"give at most {WIDEST} channels", self.expansion)
         are_strides = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
         require(are_strides, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
         last = len(self.strides)
         require(0 <= self.operator_block <= last, "backbone.operator_block", f"lie in 0..{last}", self.operator_block)
-
-
-BACKBONES = ClassRegistry[BackboneConfig]("backbone", BackboneConfig, {NervConfig: "vcl.backbones.nerv:Nerv"})
-"""Every backbone: the dataclass of its knobs, which has its name, and the ``Backbone`` that they configure."""
-
-register_backbone = BACKBONES.register

@@ -1,0 +1,6 @@
+"""Knobs that make each backbone small enough to be trained in a test, for frames of 32 x 48."""
+
+SMALL = {
+    "nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
+    "siren": {"width": 16, "hidden_layers": 1, "points": 64},
+}

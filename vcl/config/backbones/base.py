@@ -1,0 +1,51 @@
+"""What the configs of all backbones have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from vcl.config.rules import require
+
+WIDEST = 1_000_000
+"""Far more channels than any network has; larger numbers are typing errors, and would overflow in torch."""
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Settings that all backbones have."""
+
+    widths: ClassVar[tuple[str, ...]] = ()
+    """Knobs that make the network wider, the one of its first layers first; empty where its size cannot be matched."""
+    operator_knob: ClassVar[str] = ""
+    """Knob that says where the network has a Fourier operator, 0 for nowhere; empty where it cannot have one."""
+    pixelwise: ClassVar[bool] = False
+    """Whether it trains on single pixels, of which no loss can compare neighbours."""
+    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Settings of other sections that go with the network, by section: they win over the recipe's and the defaults."""
+    name: str
+    """Name of the backbone."""
+    initial: Literal["paper", "scaled"] = "scaled"
+    """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
+
+    @property
+    def operator(self) -> int:
+        """Value of ``operator_knob``; 0 where there is none."""
+        return getattr(self, self.operator_knob) if self.operator_knob else 0
+
+    def without_operator(self) -> BackboneConfig:
+        """The same network without a Fourier operator."""
+        knobs: dict[str, Any] = {self.operator_knob: 0} if self.operator_knob else {}
+        return replace(self, **knobs)
+
+    @property
+    def needs_session_count(self) -> bool:
+        """Whether the network's input depends on the number of videos, so that no run can take another."""
+        return False
+
+    def check_widths(self, *keys: str) -> None:
+        """Refuse a knob that counts channels, layers or the like and is no such number."""
+        for key in keys:
+            require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
+            require(getattr(self, key) <= WIDEST, f"backbone.{key}", f"be at most {WIDEST}", getattr(self, key))
