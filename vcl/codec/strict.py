@@ -263,6 +263,8 @@ def _covered(config: BackboneConfig, size: tuple[int, int], sessions: int) -> tu
     """The network without numbers, and the base of its embeddings."""
     if type(config) is not NervConfig:
         raise ConfigError(f"the strict profile covers the backbone nerv alone, got {config.name}")
+    if config.stem_width == 0:
+        raise ConfigError("the strict profile covers nerv with two layers in its stem, got backbone.stem_width=0")
     if config.levels > _MOST_LEVELS:
         raise ConfigError(f"the strict profile covers at most {_MOST_LEVELS} backbone.levels, got {config.levels}")
     with torch.device("meta"):

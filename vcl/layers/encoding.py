@@ -27,6 +27,23 @@ def session_position_fraction(session: Tensor, sessions: int) -> Tensor:
     return (session.double() + 1) / (sessions + 1)
 
 
+def time_position(t: Tensor, frames: Tensor, kind: str) -> Tensor:
+    """A position for a frame of a video.
+
+    Args:
+        t: any shape, index of the frame, from 0.
+        frames: of the same shape, length T of its video.
+        kind: as in ``vcl.config.backbones.base.Time``; with ``both_ends`` the only frame of a video lies at 0.
+
+    Returns:
+        The same shape, float64, in [0, 1].
+    """
+    t, frames = t.double(), frames.double()
+    if kind == "both_ends":
+        return t / (frames - 1).clamp(min=1)
+    return (t + (kind == "to_one")) / frames
+
+
 class PositionalEncoding(nn.Module):
     """A position in [0, 1) as sines and cosines: ``(B,)`` to ``(B, 2 * levels)``, sine and cosine in turn.
 

@@ -11,6 +11,12 @@ from vcl.config.rules import require
 WIDEST = 1_000_000
 """Far more channels than any network has; larger numbers are typing errors, and would overflow in torch."""
 
+Activation = Literal["silu", "gelu", "relu", "none"]
+
+Time = Literal["from_zero", "to_one", "both_ends"]
+"""Position of frame t of T, for networks that take one: t / T, as the code of NeRV has it; (t + 1) / T, as its paper
+has it; or t / (T - 1), as E-NeRV and D-NeRV have it."""
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
@@ -22,12 +28,24 @@ class BackboneConfig:
     """Knob that says where the network has a Fourier operator, 0 for nowhere; empty where it cannot have one."""
     pixelwise: ClassVar[bool] = False
     """Whether it trains on single pixels, of which no loss can compare neighbours."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Published sizes by name: the knobs of each, under those that are set."""
     suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Settings of other sections that go with the network, by section: they win over the recipe's and the defaults."""
     name: str
     """Name of the backbone."""
+    preset: str | None = None
+    """A published size by name, which sets all knobs that are not set."""
+    size: str | None = None
+    """Numbers to have, such as 3M or 350k: of the network, a session's own and those of its frames together. Widths
+    are scaled until they are met within 1 %."""
     initial: Literal["paper", "scaled"] = "scaled"
     """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
+
+    @property
+    def unit(self) -> int:
+        """Pixels of which the sides of a frame must be multiples."""
+        return 1
 
     @property
     def operator(self) -> int:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from vcl.config.backbones.base import WIDEST, BackboneConfig
+from vcl.config.backbones.base import WIDEST, Activation, BackboneConfig, Time
 from vcl.config.rules import require
 
 _FLOAT32_MAX = 3.4e38
+
+_PLAIN: dict[str, Any] = {"biases": True, "session_embedding": "none", "initial": "paper", "operator_block": 0}
+"""As in networks of one video."""
+
+_PAPER = {**_PLAIN, "stem_activation": "silu"}
+
+_LIGHT = {
+    **_PLAIN,
+    **{"levels": 80, "stem_width": 0, "strides": (5, 4, 2, 2), "reduce_first": True, "lower_width": 12},
+    **{"head_kernel": 3, "activation": "gelu", "stem_activation": "gelu"},
+}
+"""The NeRV that HNeRV is compared with."""
 
 
 @dataclass(frozen=True)
@@ -18,24 +30,44 @@ class NervConfig(BackboneConfig):
 
     widths = ("stem_width", "channels", "lower_width")
     operator_knob = "operator_block"
+    presets = {
+        **{name: {**_PAPER, "channels": channels} for name, channels in (("S", 26), ("M", 58), ("L", 112))},
+        **{
+            f"light_{size}": {**_LIGHT, "channels": channels}
+            for size, channels in (("0.35M", 15), ("0.75M", 30), ("1.5M", 54), ("3M", 91))
+        },
+    }
     name: str = "nerv"
     """Name of the backbone."""
     levels: int = 40
     """Frequencies of the frame embedding and of the session embedding, each with a sine and a cosine."""
+    time: Time = "from_zero"
+    """Position of a frame: t / T, or with to_one (t + 1) / T, or with both_ends t / (T - 1)."""
     base: float = 1.25
     """Ratio of successive embedding frequencies."""
     stem_width: int = 512
-    """Width of the first linear layer."""
+    """Width of the first linear layer; 0 leaves it out."""
+    stem_activation: Activation = "relu"
+    """Activation of the linear layers."""
     channels: int = 112
     """Channels from the stem to block 1."""
     strides: tuple[int, ...] = (5, 2, 2, 2, 2)
     """Upscaling factor of each block; height and width of a frame must be multiples of their product."""
     expansion: float = 1.0
     """Channels of block 1, relative to ``channels``."""
+    reduce_first: bool = False
+    """Let block 1 reduce the channels as the others do, in the place of ``expansion``; halves are then rounded to the
+    even number."""
     reduction: int = 2
     """Factor by which each block from block 2 on reduces the channels."""
     lower_width: int = 96
     """Fewest channels of a block after the first."""
+    activation: Activation = "silu"
+    """Activation of the blocks."""
+    biases: bool = False
+    """Give each session biases in every layer."""
+    head_kernel: int = 1
+    """Side of the head's convolution, odd."""
     operator_block: int = 0
     """Block with the Fourier operator, counted from 1; 0 means none. f-NeRV2 is block 1, f-NeRV3 is block 2."""
     operator_path: Literal["sum", "only"] = "sum"
@@ -43,8 +75,14 @@ class NervConfig(BackboneConfig):
     operator_spectrum: Literal["centred", "packed"] = "centred"
     """Where negative vertical frequencies go in the upscaled spectrum: to its end, or (as in the paper's code) where
     they were."""
-    session_embedding: Literal["open", "fraction"] = "open"
-    """Position of a session: independent of the number of sessions, or (as in the paper's code) (s + 1) / (N + 1)."""
+    session_embedding: Literal["open", "fraction", "none"] = "open"
+    """Position of a session: independent of the number of sessions, or (as in the paper's code) (s + 1) / (N + 1); or
+    none as input, as in NeRV itself."""
+
+    @property
+    def unit(self) -> int:
+        """The product of the strides."""
+        return math.prod(self.strides)
 
     @property
     def needs_session_count(self) -> bool:
@@ -52,7 +90,10 @@ class NervConfig(BackboneConfig):
         return self.session_embedding == "fraction"
 
     def __post_init__(self) -> None:
-        self.check_widths("levels", "stem_width", "channels", "reduction", "lower_width")
+        self.check_widths(
+            "levels", "channels", "reduction", "lower_width", *(["stem_width"] if self.stem_width else [])
+        )
+        require(self.head_kernel % 2 == 1, "backbone.head_kernel", "be odd", self.head_kernel)
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
         in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
         require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
