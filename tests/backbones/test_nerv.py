@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vcl.backbones import BACKBONES, build
-from vcl.backbones.size_matching import match_size
+from vcl.backbones.size_matching import match_bytes
 from vcl.config import NervConfig
 from vcl.config.backbones import BACKBONES as KNOBS
 from vcl.errors import ConfigError
@@ -118,8 +118,8 @@ def test_an_operator_on_a_line_is_refused():
 
 
 def test_more_bytes_than_any_network_has_end_at_the_widest(monkeypatch):
-    monkeypatch.setattr("vcl.config.backbones._WIDEST", 64)
-    matched = match_size(TINY, 10**17, lambda config: build(config, (16, 24), 1))
+    monkeypatch.setattr("vcl.config.backbones.base.WIDEST", 64)
+    matched = match_bytes(TINY, 10**17, lambda config: build(config, (16, 24), 1))
     assert max(matched.stem_width, matched.channels, matched.lower_width) <= 64
 
 

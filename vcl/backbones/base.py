@@ -143,7 +143,9 @@ class Backbone(nn.Module, ABC):
         if not self.frame_tensors:
             return self.answer(query, session, {})
         if frames is not None:
-            return self.answer(query, session, self.encode(query, frames))
+            # In the order in which they are stored, on which the last bits of a convolution may depend.
+            encoded = {name: tensor.contiguous() for name, tensor in self.encode(query, frames).items()}
+            return self.answer(query, session, encoded)
         if not self._frame_table:
             raise ConfigError(f"{type(self).__name__} needs frame tensors: encode true frames, or load_frames before")
         rows = self._first_frame[of_row] + query.t.long()

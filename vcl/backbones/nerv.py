@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vcl.backbones.base import Backbone
+from vcl.backbones.upsampling import grid_of, largest_of, up_blocks
 from vcl.config import BackboneConfig, NervConfig
-from vcl.errors import ConfigError
 from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.encoding import (
     PositionalEncoding,
@@ -17,7 +17,6 @@ from vcl.layers.encoding import (
     session_position_open,
     time_position,
 )
-from vcl.layers.fourier import FourierOperator
 from vcl.layers.head import session_conv
 from vcl.layers.own import SessionTensor
 from vcl.layers.upsample import UpsampleBlock, activated_head
@@ -45,35 +44,20 @@ class Nerv(Backbone):
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__(config, size, sessions)
         assert isinstance(config, NervConfig)
-        self.grid = _grid(size, config.strides)
+        self.grid = grid_of(size, config.strides)
         self.sessions = sessions if config.session_embedding == "fraction" else None
         self.encoding = PositionalEncoding(config.levels, config.base)
         inputs = 2 * config.levels * (1 if config.session_embedding == "none" else 2)
         if config.stem_width:
             self.fc1 = nn.Linear(inputs, config.stem_width, bias=config.biases)
         self.fc2 = nn.Linear(config.stem_width or inputs, config.channels * math.prod(self.grid), bias=config.biases)
-        self.blocks = nn.ModuleList()
-        width, size_here = config.channels, self.grid
-        activations = [width * math.prod(size_here)]
-        for number, stride in enumerate(config.strides, start=1):
-            first = number == 1
-            if config.reduce_first:
-                outputs = max(round(width / config.reduction), config.lower_width)
-            else:
-                outputs = int(width * config.expansion) if first else max(width // config.reduction, config.lower_width)
-            operator = None
-            if number == config.operator_block:
-                if min(size_here) < 2:
-                    rule = "have an input of 2 px or more a side"
-                    raise ConfigError(f"backbone.operator_block must {rule}, got {size_here}")
-                operator = FourierOperator(width, outputs, size_here, config.operator_spectrum)
-            alone = operator is not None and config.operator_path == "only"
-            conv = None if alone else nn.Conv2d(width, outputs * stride**2, 3, padding=1, bias=config.biases)
-            self.blocks.append(block := UpsampleBlock(conv, operator, stride, config.activation))
-            width, size_here = outputs, (size_here[0] * stride, size_here[1] * stride)
-            activations.append(width * math.prod(size_here))
-        self._largest_activation = max(activations)
-        self.config, self.width, self.pending = config, width, block.pending
+        widths = [config.channels]
+        for number in range(len(config.strides)):
+            widths.append(_width(config, widths[-1], first=number == 0))
+        self.blocks = up_blocks(config, self.grid, widths, [3] * len(config.strides), config.biases)
+        self._largest_activation = largest_of(self.grid, widths, config.strides)
+        self.config, self.width = config, widths[-1]
+        self.pending = cast("UpsampleBlock", self.blocks[-1]).pending
 
     @property
     def largest_activation(self) -> int:
@@ -101,7 +85,7 @@ class Nerv(Backbone):
         return Output((self._colours(last, features, session).tanh() + 1) / 2)
 
     def _embedded(self, query: Query) -> Tensor:
-        time = self.encoding(time_position(query.t, query.frames, self.config.time))
+        time: Tensor = self.encoding(time_position(query.t, query.frames, self.config.time))
         if self.config.session_embedding == "none":
             return time
         if self.sessions is None:
@@ -120,10 +104,8 @@ class Nerv(Backbone):
         return session_conv(last(features), weight, session.get("head_bias"))
 
 
-def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:
-    scale = math.prod(strides)
-    if size[0] % scale or size[1] % scale:
-        raise ConfigError(
-            f"stream.size must be multiples of {scale}, the product of backbone.strides, got {list(size)}"
-        )
-    return size[0] // scale, size[1] // scale
+def _width(config: NervConfig, before: int, first: bool) -> int:
+    """Channels of a block, from those before it."""
+    if config.reduce_first:
+        return max(round(before / config.reduction), config.lower_width)
+    return int(before * config.expansion) if first else max(before // config.reduction, config.lower_width)

@@ -65,6 +65,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self.method.check(self)
+        numbers = self.backbone.numbers
+        require(numbers is None or bool(self.backbone.widths), "backbone.size", "be null for this network", numbers)
         k, epochs = self.matrix.transfer_epochs, self.train.epochs
         require(k <= epochs, "matrix.transfer_epochs", f"be at most train.epochs = {epochs}", k)
         proves = self.matrix.verify == "decode" or not self.method.forgets

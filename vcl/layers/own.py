@@ -51,7 +51,7 @@ class OwnTensors:
                 self._places[full_name] = module.__dict__.setdefault("own", {}), name
                 module._parameters[name] = None
             if own:
-                module.__class__ = _with_own(type(module))  # type: ignore[arg-type, assignment]
+                module.__class__ = _with_own(type(module))  # type: ignore[arg-type]
 
     def load(self, session: Mapping[str, Tensor]) -> None:
         """Give the layers those of each row's session, by name: ``(B, C)`` each."""

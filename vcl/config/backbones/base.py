@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -24,6 +25,8 @@ class BackboneConfig:
 
     widths: ClassVar[tuple[str, ...]] = ()
     """Knobs that make the network wider, the one of its first layers first; empty where its size cannot be matched."""
+    fine_knob: ClassVar[tuple[str, float]] = ("", 0)
+    """Knob that makes the network a little larger, with the step that does so; for sizes that widths alone miss."""
     operator_knob: ClassVar[str] = ""
     """Knob that says where the network has a Fourier operator, 0 for nowhere; empty where it cannot have one."""
     pixelwise: ClassVar[bool] = False
@@ -41,6 +44,16 @@ class BackboneConfig:
     are scaled until they are met within 1 %."""
     initial: Literal["paper", "scaled"] = "scaled"
     """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
+
+    @property
+    def numbers(self) -> int | None:
+        """What ``size`` says; raises ConfigError where that is no number."""
+        if self.size is None:
+            return None
+        written = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", self.size, re.ASCII)
+        require(written is not None, "backbone.size", "be a number such as 3M, 350k or 1500000", self.size)
+        assert written is not None
+        return round(float(written[1]) * {"": 1, "k": 1e3, "M": 1e6}[written[2]])
 
     @property
     def unit(self) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from vcl.config.backbones.base import WIDEST, Activation, BackboneConfig, Time
+from vcl.config.backbones.base import WIDEST, Activation, Time
+from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.rules import require
 
 _FLOAT32_MAX = 3.4e38
@@ -25,12 +27,12 @@ _LIGHT = {
 
 
 @dataclass(frozen=True)
-class NervConfig(BackboneConfig):
+class NervConfig(UpsamplingConfig):
     """NeRV with a session-indexed input and, optionally, a Fourier subneural operator."""
 
     widths = ("stem_width", "channels", "lower_width")
-    operator_knob = "operator_block"
-    presets = {
+    fine_knob = ("stem_width", 1)
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **{name: {**_PAPER, "channels": channels} for name, channels in (("S", 26), ("M", 58), ("L", 112))},
         **{
             f"light_{size}": {**_LIGHT, "channels": channels}
@@ -51,8 +53,6 @@ class NervConfig(BackboneConfig):
     """Activation of the linear layers."""
     channels: int = 112
     """Channels from the stem to block 1."""
-    strides: tuple[int, ...] = (5, 2, 2, 2, 2)
-    """Upscaling factor of each block; height and width of a frame must be multiples of their product."""
     expansion: float = 1.0
     """Channels of block 1, relative to ``channels``."""
     reduce_first: bool = False
@@ -62,27 +62,13 @@ class NervConfig(BackboneConfig):
     """Factor by which each block from block 2 on reduces the channels."""
     lower_width: int = 96
     """Fewest channels of a block after the first."""
-    activation: Activation = "silu"
-    """Activation of the blocks."""
     biases: bool = False
     """Give each session biases in every layer."""
     head_kernel: int = 1
     """Side of the head's convolution, odd."""
-    operator_block: int = 0
-    """Block with the Fourier operator, counted from 1; 0 means none. f-NeRV2 is block 1, f-NeRV3 is block 2."""
-    operator_path: Literal["sum", "only"] = "sum"
-    """Add the operator to the convolution, or replace the convolution by it."""
-    operator_spectrum: Literal["centred", "packed"] = "centred"
-    """Where negative vertical frequencies go in the upscaled spectrum: to its end, or (as in the paper's code) where
-    they were."""
     session_embedding: Literal["open", "fraction", "none"] = "open"
     """Position of a session: independent of the number of sessions, or (as in the paper's code) (s + 1) / (N + 1); or
     none as input, as in NeRV itself."""
-
-    @property
-    def unit(self) -> int:
-        """The product of the strides."""
-        return math.prod(self.strides)
 
     @property
     def needs_session_count(self) -> bool:
@@ -90,9 +76,8 @@ class NervConfig(BackboneConfig):
         return self.session_embedding == "fraction"
 
     def __post_init__(self) -> None:
-        self.check_widths(
-            "levels", "channels", "reduction", "lower_width", *(["stem_width"] if self.stem_width else [])
-        )
+        super().__post_init__()
+        self.check_widths("levels", "channels", "reduction", "lower_width", *["stem_width"] * (self.stem_width != 0))
         require(self.head_kernel % 2 == 1, "backbone.head_kernel", "be odd", self.head_kernel)
         require(self.base > 1, "backbone.base", "be greater than 1", self.base)
         in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
@@ -100,7 +85,3 @@ class NervConfig(BackboneConfig):
         first = self.channels * self.expansion
         require(first >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
         require(first <= WIDEST, "backbone.expansion", f"give at most {WIDEST} channels", self.expansion)
-        are_strides = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
-        require(are_strides, "backbone.strides", "hold one whole number from 1 up for each block", list(self.strides))
-        last = len(self.strides)
-        require(0 <= self.operator_block <= last, "backbone.operator_block", f"lie in 0..{last}", self.operator_block)

@@ -17,6 +17,7 @@ class PixelConfig(BackboneConfig):
     pixelwise: ClassVar[bool] = True
     suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"loss": "l2"}}
     widths: ClassVar[tuple[str, ...]] = ("width",)
+    fine_knob: ClassVar[tuple[str, float]] = ("width", 1)
     name: str
     """Name of the backbone."""
     points: int = 4096

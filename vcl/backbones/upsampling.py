@@ -1,0 +1,67 @@
+"""What networks of up-sampling blocks have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import nn
+
+from vcl.config.backbones import UpsamplingConfig
+from vcl.errors import ConfigError
+from vcl.layers.fourier import FourierOperator
+from vcl.layers.upsample import UpsampleBlock
+
+
+def grid_of(size: tuple[int, int], strides: Sequence[int]) -> tuple[int, int]:
+    """Height and width of the map that the first block takes.
+
+    Args:
+        size: of a frame, pixels.
+        strides: of the blocks.
+
+    Raises:
+        ConfigError: the sides are no multiples of the strides' product.
+    """
+    scale = math.prod(strides)
+    if size[0] % scale or size[1] % scale:
+        raise ConfigError(
+            f"stream.size must be multiples of {scale}, the product of backbone.strides, got {list(size)}"
+        )
+    return size[0] // scale, size[1] // scale
+
+
+def up_blocks(
+    config: UpsamplingConfig, grid: tuple[int, int], widths: Sequence[int], kernels: Sequence[int], bias: bool
+) -> nn.ModuleList:
+    """One block for each stride, one of them with the operator where the config says so.
+
+    Args:
+        config: of the network.
+        grid: height and width of the map that the first block takes.
+        widths: channels of that map and of what each block gives.
+        kernels: sides of the convolutions, by block.
+        bias: whether convolutions have biases.
+
+    Raises:
+        ConfigError: the map that the operator takes is too small.
+    """
+    blocks, size = nn.ModuleList(), grid
+    for number, stride in enumerate(config.strides):
+        (inputs, outputs), kernel = widths[number : number + 2], kernels[number]
+        operator = None
+        if number + 1 == config.operator_block:
+            if min(size) < 2:
+                raise ConfigError(f"backbone.operator_block must have an input of 2 px or more a side, got {size}")
+            operator = FourierOperator(inputs, outputs, size, config.operator_spectrum)
+        alone = operator is not None and config.operator_path == "only"
+        conv = None if alone else nn.Conv2d(inputs, outputs * stride**2, kernel, padding=kernel // 2, bias=bias)
+        blocks.append(UpsampleBlock(conv, operator, stride, config.activation))
+        size = size[0] * stride, size[1] * stride
+    return blocks
+
+
+def largest_of(grid: tuple[int, int], widths: Sequence[int], strides: Sequence[int]) -> int:
+    """Numbers of the largest map between blocks; arguments as of ``up_blocks``."""
+    scales = [math.prod(strides[:number]) for number in range(len(widths))]
+    return max(math.prod(grid) * scale**2 * width for scale, width in zip(scales, widths, strict=True))
