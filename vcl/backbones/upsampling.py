@@ -13,21 +13,24 @@ from vcl.layers.fourier import FourierOperator
 from vcl.layers.upsample import UpsampleBlock
 
 
-def grid_of(size: tuple[int, int], strides: Sequence[int]) -> tuple[int, int]:
-    """Height and width of the map that the first block takes.
+def grid_of(
+    size: tuple[int, int], strides: Sequence[int], knob: str = "backbone.strides", halved: bool = False
+) -> tuple[int, int]:
+    """Height and width of the map that the first block takes, or an encoder with such strides gives.
 
     Args:
         size: of a frame, pixels.
         strides: of the blocks.
+        knob: name of the strides.
+        halved: whether what blocks make and encoders take has half a frame's sides.
 
     Raises:
         ConfigError: the sides are no multiples of the strides' product.
     """
-    scale = math.prod(strides)
+    scale = math.prod(strides) * (2 if halved else 1)
     if size[0] % scale or size[1] % scale:
-        raise ConfigError(
-            f"stream.size must be multiples of {scale}, the product of backbone.strides, got {list(size)}"
-        )
+        product = f"{'twice ' if halved else ''}the product of {knob}"
+        raise ConfigError(f"stream.size must be multiples of {scale}, {product}, got {list(size)}")
     return size[0] // scale, size[1] // scale
 
 
