@@ -4,6 +4,7 @@ from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
+from vcl.config.backbones.snerv import SnervBConfig, SnervConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
 
@@ -14,6 +15,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         NervConfig: "vcl.backbones.nerv:Nerv",
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
         SirenConfig: "vcl.backbones.siren:Siren",
+        SnervBConfig: "vcl.backbones.snerv_b:SnervB",
     },
 )
 
@@ -26,6 +28,8 @@ __all__ = [
     "NervConfig",
     "PixelConfig",
     "SirenConfig",
+    "SnervBConfig",
+    "SnervConfig",
     "UpsamplingConfig",
     "register_backbone",
 ]
