@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from vcl.backbones import build
+from vcl.backbones.size_matching import match_numbers
 from vcl.config.backbones import SnervBConfig
 from vcl.errors import ConfigError
 from vcl.layers.wavelet import haar
@@ -180,6 +181,14 @@ def test_any_block_may_have_the_operator(block, path):
     output.frames.square().sum().backward()
     operator = network.blocks[block - 1].operator
     assert all(bool(parameter.grad.abs().sum()) for parameter in operator.parameters())
+
+
+@pytest.mark.parametrize("numbers", ["0.1M", "0.35M", "3M"])
+@pytest.mark.parametrize("blocks", [2, 6])
+def test_a_size_is_met_by_channels_of_the_stem_however_many_residual_blocks_there_are(numbers, blocks):
+    config = SnervBConfig(strides=(5, 2, 2), residual_blocks=blocks, size=numbers)
+    matched = match_numbers(config, 16, lambda candidate: build(candidate, (80, 160), 1))
+    assert matched.stem_extra < matched.channels
 
 
 def test_the_largest_activation_is_that_of_the_details_where_these_are_wide():

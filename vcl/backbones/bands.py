@@ -55,10 +55,11 @@ class BandsBackbone(Backbone):
             raise ConfigError(f"stream.size must be {_LEAST_SIDE} or more, for the loss of the bands, got {list(size)}")
         self.code_channels, self.strides, self.band_loss = config.code_channels, config.strides, config.band_loss
         self.encoder = ConvNextEncoder(config.strides, config.encoder_width, config.code_channels)
-        self.stem = nn.Conv2d(config.code_channels, config.channels, 1)
         self.channels = [config.channels]
         for _ in config.strides:
             self.channels.append(max(round(self.channels[-1] / config.reduction), config.lower_width))
+        self.channels[0] += config.stem_extra
+        self.stem = nn.Conv2d(config.code_channels, self.channels[0], 1)
         coarse, middle, self.width = self.channels[-3:]
         scales = config.strides[-2], config.strides[-1]
         self.fusion = ScaleFusion((coarse, middle, self.width), scales, config.residual_blocks, self.scaled)

@@ -18,7 +18,7 @@ class SnervConfig(UpsamplingConfig):
     """Settings that all SNeRV have: a decoder of up-sampling blocks gives the four wavelet bands of a frame."""
 
     widths = ("channels",)
-    fine_knob = ("reduction", -0.0005)
+    fine_knob = ("stem_extra", 1)
     name: str
     """Name of the backbone."""
     strides: tuple[int, ...] = (5, 4, 2, 2, 2)
@@ -27,7 +27,9 @@ class SnervConfig(UpsamplingConfig):
     activation: Activation = "gelu"
     """Activation of the blocks."""
     channels: int = 111
-    """Channels from the stem to block 1."""
+    """Channels from the stem to block 1, which those of the blocks follow from."""
+    stem_extra: int = 0
+    """More channels from the stem to block 1, which cost next to no time: they make up what ``size`` lacks."""
     reduction: float = 1.2
     """Factor by which each block reduces the channels."""
     lower_width: int = 12
@@ -52,6 +54,7 @@ class SnervConfig(UpsamplingConfig):
         self.check_widths("channels", "lower_width", "code_channels", "encoder_width", "residual_blocks")
         three = len(self.strides) >= 3
         require(three, "backbone.strides", "hold three numbers or more, of blocks to mix", list(self.strides))
+        require(self.stem_extra >= 0, "backbone.stem_extra", "be 0 or more", self.stem_extra)
         require(self.reduction >= 1, "backbone.reduction", "be 1 or more", self.reduction)
         require(self.band_loss >= 0, "backbone.band_loss", "be 0 or more", self.band_loss)
 
