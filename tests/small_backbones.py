@@ -8,4 +8,8 @@ SMALL = {
         **{"channels": 8, "strides": [2, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
         "residual_blocks": 1,
     },
+    "snerv_t": {
+        **{"channels": 6, "strides": [2, 2, 2, 1], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+        **{"residual_blocks": 1, "motion_strides": [4, 2], "motion_channels": 2},
+    },
 }

@@ -14,6 +14,7 @@ from vcl.backbones.upsampling import grid_of, largest_of
 from vcl.config import BackboneConfig
 from vcl.config.backbones import SnervConfig
 from vcl.errors import ConfigError
+from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.convnext import ConvNextEncoder
 from vcl.layers.fusion import ScaleFusion, leaky
 from vcl.layers.head import session_conv
@@ -54,6 +55,7 @@ class BandsBackbone(Backbone):
         if min(size) < _LEAST_SIDE:
             raise ConfigError(f"stream.size must be {_LEAST_SIDE} or more, for the loss of the bands, got {list(size)}")
         self.code_channels, self.strides, self.band_loss = config.code_channels, config.strides, config.band_loss
+        self.activate = ACTIVATIONS[config.activation]
         self.encoder = ConvNextEncoder(config.strides, config.encoder_width, config.code_channels)
         self.channels = [config.channels]
         for _ in config.strides:
@@ -90,7 +92,7 @@ class BandsBackbone(Backbone):
 
     def first_features(self, code: Tensor) -> Tensor:
         """What the first block takes, of frames' maps."""
-        return F.gelu(self.stem(code)).contiguous(memory_format=torch.channels_last)
+        return self.activate(self.stem(code)).contiguous(memory_format=torch.channels_last)
 
     def bands(self, scales: Sequence[Tensor], session: Mapping[str, Tensor], bounds: Tensor) -> Output:
         """Frames, and their bands as extras: ``low``, scaled to [0, 1] by the bounds, and ``details``.

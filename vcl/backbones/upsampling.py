@@ -52,16 +52,33 @@ def up_blocks(
     blocks, size = nn.ModuleList(), grid
     for number, stride in enumerate(config.strides):
         (inputs, outputs), kernel = widths[number : number + 2], kernels[number]
-        operator = None
-        if number + 1 == config.operator_block:
-            if min(size) < 2:
-                raise ConfigError(f"backbone.operator_block must have an input of 2 px or more a side, got {size}")
-            operator = FourierOperator(inputs, outputs, size, config.operator_spectrum)
+        operator = operator_of(config, number, (inputs, outputs), size)
         alone = operator is not None and config.operator_path == "only"
         conv = None if alone else nn.Conv2d(inputs, outputs * stride**2, kernel, padding=kernel // 2, bias=bias)
         blocks.append(UpsampleBlock(conv, operator, stride, config.activation))
         size = size[0] * stride, size[1] * stride
     return blocks
+
+
+def operator_of(
+    config: UpsamplingConfig, block: int, channels: tuple[int, int], size: tuple[int, int]
+) -> FourierOperator | None:
+    """The operator of a block; None where the config says that it has none.
+
+    Args:
+        config: of the network.
+        block: its index, from 0.
+        channels: of what it takes and of what it gives.
+        size: height and width of the map that it takes.
+
+    Raises:
+        ConfigError: that map is too small.
+    """
+    if block + 1 != config.operator_block:
+        return None
+    if min(size) < 2:
+        raise ConfigError(f"backbone.operator_block must have an input of 2 px or more a side, got {size}")
+    return FourierOperator(*channels, size, config.operator_spectrum)
 
 
 def largest_of(grid: tuple[int, int], widths: Sequence[int], strides: Sequence[int]) -> int:

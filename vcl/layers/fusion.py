@@ -17,6 +17,20 @@ def leaky(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
+def transposed(channels: int, out_channels: int, stride: int, scaled: bool) -> nn.ConvTranspose2d:
+    """An up-scaling whose kernel is its stride, and which no activation follows.
+
+    Args:
+        channels: of the input.
+        out_channels: of the output.
+        stride: up-scaling of each side.
+        scaled: as in ``MaskedWeight.bound``.
+    """
+    layer = nn.ConvTranspose2d(channels, out_channels, stride, stride)
+    linear(layer, scaled)
+    return layer
+
+
 def linear(layer: nn.Module, scaled: bool, gain: float = 1.0) -> nn.Module:
     """Have a layer that no activation follows begin with ``gain`` times the size of its input.
 
@@ -67,7 +81,7 @@ class ScaleFusion(nn.Module):
         super().__init__()
         self.scale_up, self.mix = nn.ModuleList(), nn.ModuleList()
         for coarse, fine, stride in zip(widths[:2], widths[1:], strides, strict=True):
-            self.scale_up.append(linear(nn.ConvTranspose2d(coarse, coarse, stride, stride), scaled))
+            self.scale_up.append(transposed(coarse, coarse, stride, scaled))
             into = linear(nn.Conv2d(coarse + fine, fine, 3, padding=1), scaled)
             self.mix.append(nn.Sequential(into, *(ResidualBlock(fine, scaled, blocks**-0.5) for _ in range(blocks))))
 

@@ -4,7 +4,7 @@ from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
-from vcl.config.backbones.snerv import SnervBConfig, SnervConfig
+from vcl.config.backbones.snerv import SnervBConfig, SnervConfig, SnervTConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
 
@@ -16,6 +16,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
         SirenConfig: "vcl.backbones.siren:Siren",
         SnervBConfig: "vcl.backbones.snerv_b:SnervB",
+        SnervTConfig: "vcl.backbones.snerv_t:SnervT",
     },
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "SirenConfig",
     "SnervBConfig",
     "SnervConfig",
+    "SnervTConfig",
     "UpsamplingConfig",
     "register_backbone",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from vcl.config.backbones.base import Activation
 from vcl.config.backbones.upsampling import UpsamplingConfig
@@ -25,7 +26,7 @@ class SnervConfig(UpsamplingConfig):
     """Upscaling factor of each block, three or more, and in the same order downscaling of each stage of the encoder;
     height and width of a frame must be multiples of twice their product."""
     activation: Activation = "gelu"
-    """Activation of the blocks."""
+    """Activation of the stem and of the blocks."""
     channels: int = 111
     """Channels from the stem to block 1, which those of the blocks follow from."""
     stem_extra: int = 0
@@ -88,3 +89,59 @@ class SnervBConfig(SnervConfig):
         super().__post_init__()
         odd = self.largest_kernel >= 1 and self.largest_kernel % 2 == 1
         require(odd, "backbone.largest_kernel", "be an odd number from 1 up", self.largest_kernel)
+
+
+@dataclass(frozen=True)
+class SnervTConfig(SnervConfig):
+    """SNeRV-T: wavelet bands of a frame, with features of the motion from the frame before and to the frame after."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        size: {
+            **{**_PLAIN, "channels": channels, "residual_blocks": blocks},
+            **{"strides": strides, "motion_strides": motion, "convolution": convolution},
+        }
+        for size, channels, blocks, strides, motion, convolution in (
+            ("0.35M", 39, 2, (5, 4, 2, 2, 2), (4, 2, 2, 2, 2), "3d"),
+            ("0.75M", 61, 3, (5, 4, 2, 2, 2), (4, 2, 2, 2, 2), "3d"),
+            ("1.5M", 82, 4, (5, 4, 2, 2, 2), (4, 2, 2, 2), "3d"),
+            ("3M", 103, 6, (5, 4, 2, 2, 2), (2, 2, 2, 2), "3d"),
+            ("3M_2d", 103, 6, (5, 4, 2, 2, 2), (2, 2, 2, 2), "2d"),
+            ("4.5M", 129, 8, (5, 4, 2, 2, 2), (2, 2, 2, 2), "3d"),
+            ("6M", 146, 10, (5, 4, 2, 2, 2), (2, 2, 2, 2), "3d"),
+            ("3M_480", 113, 6, (5, 3, 2, 2, 2), (3, 2, 2, 2), "3d"),
+            ("3M_960", 96, 6, (5, 4, 3, 2, 2), (3, 2, 2, 2), "3d"),
+        )
+    }
+    name: str = "snerv_t"
+    """Name of the backbone."""
+    activation: Activation = "gelu"
+    """Activation of the stem and of the first layer of motion; blocks have a leaky ReLU."""
+    channels: int = 103
+    """Channels from the stem to block 1, which those of the blocks follow from."""
+    motion_strides: tuple[int, ...] = (2, 2, 2, 2)
+    """Downscaling of each stage of the two encoders of motion; height and width of a frame must be multiples of twice
+    their product, which must be a multiple of that of the last three strides."""
+    motion_channels: int = 3
+    """Channels of each of the two maps of a frame's motion."""
+    expansion: int = 2
+    """Channels within a block, relative to those that it gives."""
+    convolution: Literal["3d", "2d"] = "3d"
+    """How the last three blocks mix the frame with its motion: by convolutions in time and space, or in space with the
+    three times as channels."""
+    loss_bounds: Literal["stored", "own"] = "stored"
+    """By what the loss scales the true low band: the bounds that scale the decoded one, which are those of three
+    frames; or, as in the paper's code, those of the frame itself, so that even a perfect frame has a loss."""
+
+    @property
+    def unit(self) -> int:
+        """What twice the product of the strides divides, and twice that of those of motion."""
+        return math.lcm(super().unit, 2 * math.prod(self.motion_strides))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_widths("motion_channels", "expansion")
+        are_strides = len(self.motion_strides) >= 1 and all(stride >= 1 for stride in self.motion_strides)
+        require(are_strides, "backbone.motion_strides", "hold whole numbers from 1 up", list(self.motion_strides))
+        last, product = math.prod(self.strides[-3:]), math.prod(self.motion_strides)
+        rule = f"have a product that is a multiple of {last}, that of the last three of backbone.strides"
+        require(product % last == 0, "backbone.motion_strides", rule, list(self.motion_strides))
