@@ -3,6 +3,10 @@
 SMALL = {
     "nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
     "hnerv": {"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+    "diffnerv": {
+        **{"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+        **{"fusion_block": 2, "difference_strides": [2, 2]},
+    },
     "siren": {"width": 16, "hidden_layers": 1, "points": 64},
     "snerv_b": {
         **{"channels": 8, "strides": [2, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},

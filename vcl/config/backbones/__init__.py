@@ -1,6 +1,7 @@
 """The table of all backbones: the dataclass of the knobs of each, and the ``Backbone`` that they configure."""
 
 from vcl.config.backbones.base import BackboneConfig
+from vcl.config.backbones.diffnerv import DiffnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
@@ -17,6 +18,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         SirenConfig: "vcl.backbones.siren:Siren",
         SnervBConfig: "vcl.backbones.snerv_b:SnervB",
         SnervTConfig: "vcl.backbones.snerv_t:SnervT",
+        DiffnervConfig: "vcl.backbones.diffnerv:Diffnerv",
     },
 )
 
@@ -25,6 +27,7 @@ register_backbone = BACKBONES.register
 __all__ = [
     "BACKBONES",
     "BackboneConfig",
+    "DiffnervConfig",
     "HnervConfig",
     "NervConfig",
     "PixelConfig",
