@@ -170,3 +170,12 @@ def test_a_size_is_met(numbers):
     config = replace(DiffnervConfig(), strides=(5, 2, 2), difference_strides=(2, 2, 2), fusion_block=2, size=numbers)
     matched = match_numbers(config, 16, lambda candidate: build(candidate, (80, 160), 1))
     assert matched.stem_extra < matched.channels
+
+
+@pytest.mark.parametrize("block", [0, 1, 2, 3])
+def test_layers_may_compute_in_bfloat16_beside_an_operator_in_float32(block):
+    network = drawn(replace(SMALL, operator_block=block), (64, 96))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = asked(network, torch.rand(2, 3, 64, 96)).float().square().mean()
+    loss.backward()
+    assert bool(torch.isfinite(loss))

@@ -194,3 +194,13 @@ def test_a_size_is_met_by_channels_of_the_stem_however_many_residual_blocks_ther
 def test_the_largest_activation_is_that_of_the_details_where_these_are_wide():
     network = build(replace(SMALL, lower_width=20), SIZE, 1)
     assert network.largest_activation == 60 * 16 * 24
+
+
+@pytest.mark.parametrize("block", [0, 1, 2, 3])
+def test_layers_may_compute_in_bfloat16_beside_an_operator_in_float32(block):
+    network = drawn(replace(SMALL, operator_block=block), (64, 96))
+    with torch.autocast("cpu", torch.bfloat16):
+        output, batch = asked(network, torch.rand(2, 3, 64, 96))
+        loss = output.frames.float().square().mean() + network.loss_terms(output.float(), batch)
+    loss.backward()
+    assert bool(torch.isfinite(loss))

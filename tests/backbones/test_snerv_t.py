@@ -199,3 +199,13 @@ def test_a_size_is_met(numbers):
 
 def test_the_largest_activation_is_within_the_last_block():
     assert build(SMALL, SIZE, 1).largest_activation == 3 * 2 * 4 * 16 * 24
+
+
+@pytest.mark.parametrize("block", [0, 1, 2, 3, 4])
+def test_layers_may_compute_in_bfloat16_beside_an_operator_in_float32(block):
+    network = drawn(replace(SMALL, operator_block=block), (64, 96))
+    with torch.autocast("cpu", torch.bfloat16):
+        output, batch = asked(network, torch.rand(2, 3, 64, 96))
+        loss = output.frames.float().square().mean() + network.loss_terms(output.float(), batch)
+    loss.backward()
+    assert bool(torch.isfinite(loss))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -73,4 +72,4 @@ class ContentUnit(nn.Module):
         """Two maps ``(B, channels, H, W)`` to one of that shape."""
         new = (self.new_of_content(content) + self.new_of_difference(difference)).tanh()
         gate = (self.gate_of_content(content) + self.gate_of_difference(difference)).sigmoid()
-        return torch.lerp(content, new, gate)
+        return gate * new + (1 - gate) * content
