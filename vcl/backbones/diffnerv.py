@@ -36,7 +36,7 @@ class Diffnerv(Backbone):
         ConfigError: the network cannot make frames of this size, or its maps are too small for the operator.
 
     Source:
-        Zhao, Asif and Ma, CVPR 2023, where it is called DNeRV, as another network is.
+        Zhao, Asif and Ma, CVPR 2023, arXiv:2304.06544, where it is called DNeRV, as another network is.
     """
 
     training_only: ClassVar = ("content_encoder", "difference_encoder")

@@ -27,8 +27,8 @@ class SnervB(BandsBackbone):
         ConfigError: the network cannot make frames of this size, or its maps are too small for the operator.
 
     Source:
-        Kim, Lee and Kang, ECCV 2024. Differs: bounds of the low band are those of each frame, where its code takes
-        those of a batch and so trains on one frame at a time.
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681. Differs: bounds of the low band are those of each
+        frame, where its code takes those of a batch and so trains on one frame at a time.
     """
 
     recordable: ClassVar = True

@@ -37,8 +37,9 @@ class SnervT(BandsBackbone):
         ConfigError: the network cannot make frames of this size, or its maps are too small for the operator.
 
     Source:
-        Kim, Lee and Kang, ECCV 2024, whose text has the difference in time where its code has the sum, as here.
-        Differs: the loss scales the true low band as the decoded one is scaled, see ``loss_bounds``.
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681, whose text has the difference in time where its code
+        has the sum, as here. Differs: bounds are of each frame with its neighbours, and not of a batch of them; and the
+        loss scales the true low band by the bounds that scale the decoded one, see ``loss_bounds`` in the config.
     """
 
     training_only: ClassVar = ("encoder", "encoder_before", "encoder_after")

@@ -15,7 +15,8 @@ class PlainBlock(nn.Module):
         channels: of the input and of the output.
 
     Source:
-        Zhao, Asif and Ma, CVPR 2023. Differs: the code has a norm and a scale too, which it never uses.
+        Zhao, Asif and Ma, CVPR 2023, arXiv:2304.06544. Differs: the code has a norm and a scale too, which it
+        never uses.
     """
 
     def __init__(self, channels: int) -> None:
@@ -40,7 +41,7 @@ class PlainEncoder(nn.Sequential):
         out_channels: of the maps.
 
     Source:
-        Zhao, Asif and Ma, CVPR 2023.
+        Zhao, Asif and Ma, CVPR 2023, arXiv:2304.06544.
     """
 
     def __init__(self, channels: int, strides: tuple[int, ...], width: int, out_channels: int) -> None:
@@ -58,7 +59,7 @@ class ContentUnit(nn.Module):
         channels: of both maps.
 
     Source:
-        Zhao, Asif and Ma, CVPR 2023: the collaborative content unit.
+        Zhao, Asif and Ma, CVPR 2023, arXiv:2304.06544: the collaborative content unit.
     """
 
     def __init__(self, channels: int) -> None:

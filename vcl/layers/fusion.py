@@ -74,7 +74,7 @@ class ScaleFusion(nn.Module):
             all together, however many they are.
 
     Source:
-        Kim, Lee and Kang, ECCV 2024: the multi-resolution fusion unit.
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681: the multi-resolution fusion unit.
     """
 
     def __init__(self, widths: tuple[int, int, int], strides: tuple[int, int], blocks: int, scaled: bool) -> None:

@@ -49,7 +49,7 @@ class SpatialBlock(nn.Module):
         scaled: as in ``MaskedWeight.bound``.
 
     Source:
-        Kim, Lee and Kang, ECCV 2024.
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681.
     """
 
     def __init__(self, scale_up: ScaleUp, channels: int, expansion: int, scaled: bool) -> None:
@@ -78,7 +78,7 @@ class TemporalBlock(nn.Module):
         scaled: as in ``MaskedWeight.bound``.
 
     Source:
-        Kim, Lee and Kang, ECCV 2024: the temporally extended up-sampling block.
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681: the temporally extended up-sampling block.
     """
 
     def __init__(
