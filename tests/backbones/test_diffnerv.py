@@ -52,7 +52,8 @@ def test_published_sizes_have_the_published_numbers(preset, thousands, exact):
     numbers = [math.prod(shape) for shapes in (layout.weights, layout.session) for shape in shapes.values()]
     head = [math.prod(layout.session[name]) for name in ("head", "head_bias")]
     assert sum(numbers) == exact
-    assert (sum(numbers) - sum(head)) // 1000 == thousands  # The known figures have four digits, and no head.
+    # The known figures, of four digits, are met without the head, and cut off behind the thousands.
+    assert (sum(numbers) - sum(head)) // 1000 == thousands
     assert layout.frame == {"content": (16, 2, 4), "difference": (2, 40, 80)}
 
 
