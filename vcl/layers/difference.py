@@ -71,6 +71,6 @@ class ContentUnit(nn.Module):
 
     def forward(self, content: Tensor, difference: Tensor) -> Tensor:
         """Two maps ``(B, channels, H, W)`` to one of that shape."""
-        new = (self.new_of_content(content) + self.new_of_difference(difference)).tanh()
-        gate = (self.gate_of_content(content) + self.gate_of_difference(difference)).sigmoid()
+        new: Tensor = (self.new_of_content(content) + self.new_of_difference(difference)).tanh()
+        gate: Tensor = (self.gate_of_content(content) + self.gate_of_difference(difference)).sigmoid()
         return gate * new + (1 - gate) * content
