@@ -3,5 +3,9 @@
 SMALL = {
     "nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
     "hnerv": {"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+    "enerv": {
+        **{"channels": 8, "strides": [4, 2, 2], "lower_width": 6, "levels": 6, "time_width": 12, "token_width": 8},
+        **{"heads": 2, "attention_width": 4, "feedforward_width": 8, "modulation_width": 8, "expansion": 1.5},
+    },
     "siren": {"width": 16, "hidden_layers": 1, "points": 64},
 }

@@ -3,7 +3,13 @@ import math
 import pytest
 import torch
 
-from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open, time_position
+from vcl.layers.encoding import (
+    FrameEncoding,
+    PositionalEncoding,
+    session_position_fraction,
+    session_position_open,
+    time_position,
+)
 
 
 def test_waves_are_sines_and_cosines_in_turn():
@@ -38,3 +44,13 @@ def test_a_frame_has_one_of_three_positions_in_its_video(kind, positions):
     t = torch.arange(4)
     assert time_position(t, torch.full_like(t, 4), kind).tolist() == pytest.approx(positions)
     assert time_position(torch.tensor([0]), torch.tensor([1]), kind).tolist() == [float(kind == "to_one")]
+
+
+def test_a_frame_is_its_time_and_where_asked_its_session():
+    session, t, frames = torch.tensor([0, 3]), torch.tensor([1.0, 4.0]), torch.tensor([5.0, 5.0])
+    alone, both = (FrameEncoding(3, 2.0, "both_ends", sessions) for sessions in (False, True))
+    assert (alone.width, both.width) == (6, 12)
+    assert torch.equal(alone.of_frames(session, t, frames), alone(torch.tensor([0.25, 1.0])))
+    found = both.of_frames(session, t, frames)
+    assert torch.equal(found[:, :6], alone.of_frames(session, t, frames))
+    assert torch.equal(found[:, 6:], both(session_position_open(session)))

@@ -71,3 +71,28 @@ class PositionalEncoding(nn.Module):
         """Sines and cosines, float32."""
         angle = position.double()[:, None] * self.frequency
         return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1).float()
+
+
+class FrameEncoding(PositionalEncoding):
+    """A frame as sines and cosines: of its time and, where a network learns several videos by it, of its session.
+
+    Args:
+        levels: number of frequencies.
+        base: ratio of one frequency to the one before.
+        time: as of ``time_position``.
+        sessions: whether to encode the session, at ``session_position_open``.
+    """
+
+    def __init__(self, levels: int, base: float, time: str, sessions: bool) -> None:
+        super().__init__(levels, base)
+        self.time, self.sessions = time, sessions
+
+    @property
+    def width(self) -> int:
+        """Numbers of a frame."""
+        return 2 * len(self.frequency) * (1 + self.sessions)
+
+    def of_frames(self, session: Tensor, t: Tensor, frames: Tensor) -> Tensor:
+        """``(B, width)``, float32, of the frames of a query."""
+        time: Tensor = self(time_position(t, frames, self.time))
+        return torch.cat((time, self(session_position_open(session))), dim=1) if self.sessions else time

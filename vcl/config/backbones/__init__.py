@@ -1,6 +1,7 @@
 """The table of all backbones: the dataclass of the knobs of each, and the ``Backbone`` that they configure."""
 
 from vcl.config.backbones.base import BackboneConfig
+from vcl.config.backbones.enerv import EnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
@@ -13,6 +14,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
     {
         NervConfig: "vcl.backbones.nerv:Nerv",
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
+        EnervConfig: "vcl.backbones.enerv:Enerv",
         SirenConfig: "vcl.backbones.siren:Siren",
     },
 )
@@ -22,6 +24,7 @@ register_backbone = BACKBONES.register
 __all__ = [
     "BACKBONES",
     "BackboneConfig",
+    "EnervConfig",
     "HnervConfig",
     "NervConfig",
     "PixelConfig",
