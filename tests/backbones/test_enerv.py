@@ -147,7 +147,7 @@ def test_tokens_as_wide_as_the_first_map_need_no_layer():
     ("size", "line"),
     [
         ((30, 48), r"stream.size must be multiples of 16, the product of backbone.strides, got \[30, 48\]"),
-        ((16, 16), r"backbone.strides must leave a first map of two pixels or more, .*, got \[4, 2, 2\] for frames"),
+        ((16, 16), r"backbone.strides must leave a first map of two pixels or more, .*, got \[4, 2, 2\], which"),
     ],
 )
 def test_a_frame_that_the_strides_do_not_fit_is_refused(size, line):

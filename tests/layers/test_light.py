@@ -1,9 +1,11 @@
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from vcl.layers.fourier import FourierOperator
-from vcl.layers.light import LightBlock, LightUp
+from vcl.layers.light import LightBlock, LightUp, light_first
+from vcl.layers.upsample import UpsampleBlock
 
 
 def maps(channels, seed=0):
@@ -31,6 +33,19 @@ def test_pixels_are_shuffled_after_them_where_channels_become_fewer():
     between = F.conv2d(x, light.first.weight, light.first.bias, padding=1)
     wide = F.conv2d(between, light.second.weight, light.second.bias, padding=1)
     torch.testing.assert_close(light(x), F.pixel_shuffle(wide, 2))
+
+
+def test_the_first_block_becomes_light_unless_it_is_an_operator_alone():
+    operator = FourierOperator(4, 6, (4, 6))
+    for first, light in (
+        (UpsampleBlock(nn.Conv2d(4, 24, 3), operator, 2), True),
+        (UpsampleBlock(None, operator, 2), False),
+    ):
+        blocks = nn.ModuleList([first, UpsampleBlock(nn.Conv2d(6, 6, 3), None, 1)])
+        light_first(blocks, [4, 6, 6])
+        assert [isinstance(block, LightBlock) for block in blocks] == [light, False]
+        assert blocks[0].operator is operator
+        assert blocks[0](maps(4)).shape == (2, 6, 8, 12)
 
 
 def test_a_block_activates_once_the_sum_with_the_operator():

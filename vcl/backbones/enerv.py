@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcl.backbones.base import Backbone
-from vcl.backbones.upsampling import grid_of, largest_of, up_blocks
+from vcl.backbones.upsampling import check_normed, grid_of, largest_of, up_blocks
 from vcl.config import BackboneConfig
 from vcl.config.backbones import EnervConfig
-from vcl.errors import ConfigError
 from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.attention import TokenBlock
 from vcl.layers.encoding import FrameEncoding, PositionalEncoding
 from vcl.layers.head import session_conv
-from vcl.layers.light import LightBlock, LightUp
+from vcl.layers.light import light_first
+from vcl.layers.modulation import modulated
 from vcl.layers.own import SessionTensor
-from vcl.layers.upsample import UpsampleBlock
 from vcl.query import Output, Query
 
 
@@ -52,9 +51,7 @@ class Enerv(Backbone):
         super().__init__(config, size, sessions)
         assert isinstance(config, EnervConfig)
         self.config, self.grid = config, grid_of(size, config.strides)
-        if math.prod(self.grid) < 2:
-            rule = "leave a first map of two pixels or more, for norms over a map"
-            raise ConfigError(f"backbone.strides must {rule}, got {list(config.strides)} for frames of {list(size)}")
+        check_normed(self.grid, config)
         tokens, attention, hidden = config.token_width, config.attention_width, config.feedforward_width
         self.encoding = FrameEncoding(config.levels, config.base, config.time, config.session_embedding == "open")
         self.register_buffer("places", _places(self.grid, self.encoding), persistent=False)
@@ -67,10 +64,7 @@ class Enerv(Backbone):
         self.modulation = _two_layers(self.encoding.width, config.modulation_width, config.modulation_width)
         self.scales = nn.ModuleList(nn.Linear(config.modulation_width, 2 * width) for width in widths[:-1])
         self.blocks = up_blocks(config, self.grid, widths, [3] * len(config.strides), bias=True)
-        first = cast("UpsampleBlock", self.blocks[0])
-        if first.conv is not None:
-            light = LightUp(widths[0], widths[1], config.strides[0])
-            self.blocks[0] = LightBlock(light, first.operator, config.activation)
+        light_first(self.blocks, widths)
         self.width = widths[-1]
         heads = max(config.heads, config.space_heads)
         weighings = heads * math.prod(self.grid) * max(3 * attention, math.prod(self.grid))
@@ -96,8 +90,7 @@ class Enerv(Backbone):
         features, modulation = tokens.mT.reshape(len(query), -1, *self.grid), self.modulation(encoded)
         activate = ACTIVATIONS[self.config.modulation_activation]
         for scale, block in zip(self.scales, self.blocks, strict=True):
-            gain, shift = activate(scale(modulation))[..., None, None].chunk(2, dim=1)
-            features = block(gain * F.instance_norm(features) + shift)
+            features = block(modulated(features, activate(scale(modulation))))
         return Output(session_conv(features, session["head"][..., None, None], session["head_bias"]).sigmoid())
 
     def tokens(self, encoded: Tensor) -> Tensor:

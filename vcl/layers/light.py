@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from torch import Tensor, nn
 
 from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.fourier import FourierOperator
-from vcl.layers.upsample import pixel_shuffle
+from vcl.layers.upsample import UpsampleBlock, pixel_shuffle
 
 
 class LightUp(nn.Module):
@@ -62,3 +65,15 @@ class LightBlock(nn.Module):
         if self.operator is not None:
             finer = finer + self.operator(x, (finer.shape[-2], finer.shape[-1]))
         return ACTIVATIONS[self.activation](finer)
+
+
+def light_first(blocks: nn.ModuleList, widths: Sequence[int]) -> None:
+    """Put a light block in the place of the first block, unless that is an operator alone.
+
+    Args:
+        blocks: of a network, ``UpsampleBlock`` all.
+        widths: channels of what the first one takes and of what it gives, and of those behind it.
+    """
+    first = cast("UpsampleBlock", blocks[0])
+    if first.conv is not None:
+        blocks[0] = LightBlock(LightUp(widths[0], widths[1], first.stride), first.operator, first.activation)
