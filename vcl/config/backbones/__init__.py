@@ -5,6 +5,7 @@ from vcl.config.backbones.enerv import EnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
+from vcl.config.backbones.polynerv import PolynervConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
 
@@ -15,6 +16,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         NervConfig: "vcl.backbones.nerv:Nerv",
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
         EnervConfig: "vcl.backbones.enerv:Enerv",
+        PolynervConfig: "vcl.backbones.polynerv:Polynerv",
         SirenConfig: "vcl.backbones.siren:Siren",
     },
 )
@@ -28,6 +30,7 @@ __all__ = [
     "HnervConfig",
     "NervConfig",
     "PixelConfig",
+    "PolynervConfig",
     "SirenConfig",
     "UpsamplingConfig",
     "register_backbone",

@@ -29,7 +29,7 @@ class EnervConfig(UpsamplingConfig):
     name: str = "enerv"
     """Name of the backbone."""
     initial: Literal["paper", "scaled"] = "paper"
-    """Range of the initial weights: as in the paper; scaled grows too large where tokens are multiplied, with masks as without."""
+    """Range of the initial weights: as in the paper; scaled is too wide for products of tokens."""
     activation: Activation = "gelu"
     """Activation of the blocks."""
     levels: int = 80
