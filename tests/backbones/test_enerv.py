@@ -7,7 +7,8 @@ import torch
 from small_backbones import SMALL
 from torch.nn import functional as F
 
-from vcl.backbones import build
+from vcl import config as configs
+from vcl.backbones import build, resolved
 from vcl.backbones.size_matching import numbers_of
 from vcl.config import from_dict
 from vcl.config.backbones import EnervConfig
@@ -173,3 +174,10 @@ def test_a_knob_out_of_range_is_refused(knob, line):
 def test_many_places_are_the_largest_that_decoding_makes():
     assert ready((32, 48), strides=[2]).largest_activation == 2 * (16 * 24) ** 2
     assert ready().largest_activation == 6 * 32 * 48
+
+
+@pytest.mark.parametrize(("size", "numbers"), [("0.35M", 350_000), ("3M", 3_000_000)])
+def test_a_network_of_a_size_has_that_many_numbers_within_a_percent(size, numbers):
+    words = ["backbone.name=enerv", "backbone.strides=[5, 2, 2, 2]", f"backbone.size={size}", "stream.size=[160,320]"]
+    config = resolved(configs.load(None, words)).backbone
+    assert 0.99 * numbers < sum(numbers_of(build(config, (160, 320), 1))) <= numbers

@@ -6,7 +6,8 @@ import pytest
 import torch
 from small_backbones import SMALL
 
-from vcl.backbones import build
+from vcl import config as configs
+from vcl.backbones import build, resolved
 from vcl.backbones.size_matching import numbers_of
 from vcl.config import from_dict
 from vcl.config.backbones import PolynervConfig
@@ -212,3 +213,15 @@ def test_a_knob_out_of_range_is_refused(knob, line):
 def test_the_unit_of_a_size_is_that_of_a_patch_times_the_patches():
     assert config_of().unit == 20 * 4
     assert config_of(patches=[2, 3], strides=[2, 2]).unit == 4 * 6
+
+
+@pytest.mark.parametrize(("size", "numbers"), [("0.35M", 350_000), ("3M", 3_000_000)])
+def test_a_network_of_a_size_has_that_many_numbers_within_a_percent(size, numbers):
+    words = [
+        "backbone.name=polynerv",
+        "backbone.strides=[5, 2, 2, 1, 1, 1]",
+        f"backbone.size={size}",
+        "stream.size=[160,320]",
+    ]
+    config = resolved(configs.load(None, words)).backbone
+    assert 0.99 * numbers < sum(numbers_of(build(config, (160, 320), 1))) <= numbers
