@@ -11,8 +11,6 @@ from vcl.config.backbones.base import Activation, Time
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.rules import require
 
-_FLOAT32_MAX = 3.4e38
-
 
 @dataclass(frozen=True)
 class PolynervConfig(UpsamplingConfig):
@@ -78,7 +76,5 @@ class PolynervConfig(UpsamplingConfig):
         for key in ("patches", "cells"):
             counts = getattr(self, key)
             require(min(counts) >= 1, f"backbone.{key}", "be 1 or more in both directions", list(counts))
-        require(self.base > 1, "backbone.base", "be greater than 1", self.base)
-        in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
-        require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
+        self.check_frequencies(self.levels, self.base)
         require(0 <= self.seam_blur < 100, "backbone.seam_blur", "lie in [0, 100)", self.seam_blur)
