@@ -34,6 +34,21 @@ def grid_of(
     return size[0] // scale, size[1] // scale
 
 
+def check_normed(grid: tuple[int, int], config: UpsamplingConfig) -> None:
+    """Refuse a first map that cannot be normalised.
+
+    Args:
+        grid: its height and width.
+        config: of the network.
+
+    Raises:
+        ConfigError: it has one pixel.
+    """
+    if math.prod(grid) < 2:
+        rule = "leave a first map of two pixels or more, which is normalised"
+        raise ConfigError(f"backbone.strides must {rule}, got {list(config.strides)}, which leave one")
+
+
 def up_blocks(
     config: UpsamplingConfig, grid: tuple[int, int], widths: Sequence[int], kernels: Sequence[int], bias: bool
 ) -> nn.ModuleList:

@@ -2,9 +2,11 @@
 
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.diffnerv import DiffnervConfig
+from vcl.config.backbones.enerv import EnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
+from vcl.config.backbones.polynerv import PolynervConfig
 from vcl.config.backbones.snerv import SnervBConfig, SnervConfig, SnervTConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
@@ -15,6 +17,8 @@ BACKBONES = ClassRegistry[BackboneConfig](
     {
         NervConfig: "vcl.backbones.nerv:Nerv",
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
+        EnervConfig: "vcl.backbones.enerv:Enerv",
+        PolynervConfig: "vcl.backbones.polynerv:Polynerv",
         SirenConfig: "vcl.backbones.siren:Siren",
         SnervBConfig: "vcl.backbones.snerv_b:SnervB",
         SnervTConfig: "vcl.backbones.snerv_t:SnervT",
@@ -28,9 +32,11 @@ __all__ = [
     "BACKBONES",
     "BackboneConfig",
     "DiffnervConfig",
+    "EnervConfig",
     "HnervConfig",
     "NervConfig",
     "PixelConfig",
+    "PolynervConfig",
     "SirenConfig",
     "SnervBConfig",
     "SnervConfig",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from vcl.config.rules import require
 
 WIDEST = 1_000_000
 """Far more channels than any network has; larger numbers are typing errors, and would overflow in torch."""
+
+_FLOAT32_MAX = 3.4e38
 
 Activation = Literal["silu", "gelu", "relu", "none"]
 
@@ -80,3 +83,9 @@ class BackboneConfig:
         for key in keys:
             require(getattr(self, key) >= 1, f"backbone.{key}", "be 1 or more", getattr(self, key))
             require(getattr(self, key) <= WIDEST, f"backbone.{key}", f"be at most {WIDEST}", getattr(self, key))
+
+    def check_frequencies(self, levels: int, base: float) -> None:
+        """Refuse a ratio of successive frequencies that makes none greater, or the last one too great for float32."""
+        require(base > 1, "backbone.base", "be greater than 1", base)
+        in_range = (levels - 1) * math.log(base) < math.log(_FLOAT32_MAX)
+        require(in_range, "backbone.base", f"keep {levels} frequencies within the range of float32", base)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -10,8 +9,6 @@ from typing import Any, ClassVar, Literal
 from vcl.config.backbones.base import WIDEST, Activation, Time
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.rules import require
-
-_FLOAT32_MAX = 3.4e38
 
 _PLAIN: dict[str, Any] = {"biases": True, "session_embedding": "none", "initial": "paper", "operator_block": 0}
 """As in networks of one video."""
@@ -79,9 +76,7 @@ class NervConfig(UpsamplingConfig):
         super().__post_init__()
         self.check_widths("levels", "channels", "reduction", "lower_width", *["stem_width"] * (self.stem_width != 0))
         require(self.head_kernel % 2 == 1, "backbone.head_kernel", "be odd", self.head_kernel)
-        require(self.base > 1, "backbone.base", "be greater than 1", self.base)
-        in_range = (self.levels - 1) * math.log(self.base) < math.log(_FLOAT32_MAX)
-        require(in_range, "backbone.base", f"keep {self.levels} frequencies within the range of float32", self.base)
+        self.check_frequencies(self.levels, self.base)
         first = self.channels * self.expansion
         require(first >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)
         require(first <= WIDEST, "backbone.expansion", f"give at most {WIDEST} channels", self.expansion)
