@@ -3,7 +3,7 @@
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
-from vcl.config.backbones.pixels import PixelConfig, SirenConfig
+from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
 
@@ -13,6 +13,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
     {
         NervConfig: "vcl.backbones.nerv:Nerv",
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
+        NerfConfig: "vcl.backbones.nerf:NerfMlp",
         SirenConfig: "vcl.backbones.siren:Siren",
     },
 )
@@ -23,6 +24,7 @@ __all__ = [
     "BACKBONES",
     "BackboneConfig",
     "HnervConfig",
+    "NerfConfig",
     "NervConfig",
     "PixelConfig",
     "SirenConfig",

@@ -28,6 +28,25 @@ class PixelConfig(BackboneConfig):
 
 
 @dataclass(frozen=True)
+class NerfConfig(PixelConfig):
+    """The MLP of NeRF: ReLU layers from sines and cosines of coordinates to colours."""
+
+    name: str = "nerf"
+    """Name of the backbone."""
+    octaves: int = 10
+    """Frequencies of each coordinate, from half a turn a frame's length up, each twice the one before."""
+    width: int = 256
+    """Channels of every layer."""
+    layers: int = 8
+    """Layers before the head."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_widths("octaves", "width", "layers")
+        require(self.octaves <= 64, "backbone.octaves", "be at most 64", self.octaves)
+
+
+@dataclass(frozen=True)
 class SirenConfig(PixelConfig):
     """SIREN: sine layers from coordinates to colours."""
 
