@@ -117,6 +117,14 @@ def test_a_large_frame_is_decoded_in_pieces_of_bounded_memory(monkeypatch):
 
 
 @torch.no_grad()
+def test_neighbouring_columns_of_a_wide_frame_are_told_apart_in_bfloat16():
+    network = made(size=(1, 1280))
+    with torch.autocast("cpu", torch.bfloat16):
+        waves = network.layers[0](torch.tensor([[[0.0, 0.0, 1279 / 1280]], [[0.0, 0.0, 1277 / 1280]]]))
+    assert bool((waves[0] != waves[1]).all())
+
+
+@torch.no_grad()
 def test_time_between_two_frames_is_decoded_too():
     network = made()
     moments = torch.tensor([0.0, 0.5, 1.0])
