@@ -5,4 +5,5 @@ SMALL = {
     "hnerv": {"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
     "nerf": {"octaves": 5, "width": 16, "layers": 2, "points": 64},
     "siren": {"width": 16, "hidden_layers": 1, "points": 64},
+    "tuner": {"width": 24, "points": 64},
 }

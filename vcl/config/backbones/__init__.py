@@ -3,7 +3,7 @@
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
-from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig
+from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig, TunerConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
 
@@ -15,6 +15,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
         NerfConfig: "vcl.backbones.nerf:NerfMlp",
         SirenConfig: "vcl.backbones.siren:Siren",
+        TunerConfig: "vcl.backbones.tuner:Tuner",
     },
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "NervConfig",
     "PixelConfig",
     "SirenConfig",
+    "TunerConfig",
     "UpsamplingConfig",
     "register_backbone",
 ]
