@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +55,8 @@ def _grid(end: int) -> range:
 
 def _half(axes: Sequence[range]) -> Frequencies:
     """All frequencies of a grid whose first number that is not 0 is positive, ``(n, D)``."""
-    zero = (0,) * len(axes)
-    return np.array([frequency for frequency in product(*axes) if frequency > zero], np.int64).reshape(-1, len(axes))
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    return grid[len(grid) // 2 + 1 :]  # In order, those before 0 are the opposites of those behind it.
 
 
 def _within(some: Frequencies, ends: Sequence[int]) -> NDArray[np.bool_]:
