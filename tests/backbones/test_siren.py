@@ -116,6 +116,15 @@ def test_a_large_frame_is_decoded_in_pieces_of_bounded_memory(monkeypatch):
     torch.testing.assert_close(in_pieces, whole)
 
 
+@pytest.mark.parametrize(
+    ("size", "largest"), [((16, 24), 16 * 24 * 8), ((300, 400), 3 * 300 * 400), ((40, 20_000), 3 * 40 * 20_000)]
+)
+def test_the_largest_activation_is_that_of_a_piece_or_the_frame(size, largest):
+    assert made(SirenConfig(width=8), size).largest_activation == largest
+    wide = made(SirenConfig(width=200), (300, 400)).largest_activation
+    assert wide == 200 * pixels.PIECE
+
+
 @torch.no_grad()
 def test_neighbouring_columns_of_a_wide_frame_are_told_apart_in_bfloat16():
     network = made(size=(1, 1280))

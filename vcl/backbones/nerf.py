@@ -30,7 +30,7 @@ class NerfMlp(PixelBackbone):
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__(config, size, sessions)
         assert isinstance(config, NerfConfig)
-        self.points, self.config = config.points, config
+        self.points, self.config, self.per_pixel = config.points, config, max(config.width, 6 * config.octaves)
         self.encoding = OctaveEncoding(config.octaves)
         widths = [6 * config.octaves, *[config.width] * config.layers]
         layers = [part for inputs, outputs in pairwise(widths) for part in (nn.Linear(inputs, outputs), nn.ReLU())]

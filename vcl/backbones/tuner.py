@@ -41,7 +41,7 @@ class Tuner(PixelBackbone):
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__(config, size, sessions)
         assert isinstance(config, TunerConfig)
-        self.points, self.config = config.points, config
+        self.points, self.config, self.per_pixel = config.points, config, config.width
         highest = [max(1, round(config.band * pixels * config.period / (2 * _LENGTH))) for pixels in size]
         band = (config.time_band, *highest)
         low = (config.time_band, *(min(config.low_band, end) for end in highest))
