@@ -3,6 +3,7 @@
 SMALL = {
     "nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
     "hnerv": {"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+    "liif": {"strides": [4, 2], "code_channels": 3, "encoder_width": 4, "width": 12, "layers": 2, "points": 64},
     "nerf": {"octaves": 5, "width": 16, "layers": 2, "points": 64},
     "siren": {"width": 16, "hidden_layers": 1, "points": 64},
     "tuner": {"width": 24, "points": 64},

@@ -2,6 +2,7 @@
 
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.hnerv import HnervConfig
+from vcl.config.backbones.latents import LiifConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig, TunerConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
@@ -13,6 +14,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
     {
         NervConfig: "vcl.backbones.nerv:Nerv",
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
+        LiifConfig: "vcl.backbones.liif:Liif",
         NerfConfig: "vcl.backbones.nerf:NerfMlp",
         SirenConfig: "vcl.backbones.siren:Siren",
         TunerConfig: "vcl.backbones.tuner:Tuner",
@@ -25,6 +27,7 @@ __all__ = [
     "BACKBONES",
     "BackboneConfig",
     "HnervConfig",
+    "LiifConfig",
     "NerfConfig",
     "NervConfig",
     "PixelConfig",

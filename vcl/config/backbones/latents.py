@@ -1,0 +1,41 @@
+"""Knobs of networks that decode a grid of latent vectors at pixel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from vcl.config.backbones.pixels import PixelConfig
+from vcl.config.rules import require
+
+
+@dataclass(frozen=True)
+class LiifConfig(PixelConfig):
+    """LIIF: a grid of latent vectors of each frame, decoded by a local implicit function."""
+
+    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"loss": "l1"}}
+    name: str = "liif"
+    """Name of the backbone."""
+    strides: tuple[int, ...] = (5, 4, 2)
+    """Downscaling of each stage of the encoder; height and width of a frame must be multiples of their product."""
+    code_channels: int = 16
+    """Channels of a frame's own numbers, of which there is a map of the frame's size divided by the strides."""
+    encoder_width: int = 64
+    """Channels of the encoder, but for its last."""
+    width: int = 256
+    """Channels of every layer of the implicit function."""
+    layers: int = 4
+    """Layers of the implicit function before the head."""
+
+    @property
+    def unit(self) -> int:
+        """The product of the strides."""
+        return math.prod(self.strides)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        are_strides = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
+        require(are_strides, "backbone.strides", "hold one whole number from 1 up for each stage", list(self.strides))
+        self.check_widths("code_channels", "encoder_width", "width", "layers")
