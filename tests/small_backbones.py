@@ -7,4 +7,5 @@ SMALL = {
     "nerf": {"octaves": 5, "width": 16, "layers": 2, "points": 64},
     "siren": {"width": 16, "hidden_layers": 1, "points": 64},
     "tuner": {"width": 24, "points": 64},
+    "videoinr": {"strides": [4, 2], "code_channels": 3, "encoder_width": 4, "width": 12, "points": 64},
 }

@@ -2,7 +2,7 @@
 
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.hnerv import HnervConfig
-from vcl.config.backbones.latents import LiifConfig
+from vcl.config.backbones.latents import LiifConfig, VideoInrConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig, TunerConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
@@ -18,6 +18,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         NerfConfig: "vcl.backbones.nerf:NerfMlp",
         SirenConfig: "vcl.backbones.siren:Siren",
         TunerConfig: "vcl.backbones.tuner:Tuner",
+        VideoInrConfig: "vcl.backbones.videoinr:VideoInr",
     },
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "SirenConfig",
     "TunerConfig",
     "UpsamplingConfig",
+    "VideoInrConfig",
     "register_backbone",
 ]

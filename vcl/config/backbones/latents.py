@@ -12,11 +12,10 @@ from vcl.config.rules import require
 
 
 @dataclass(frozen=True)
-class LiifConfig(PixelConfig):
-    """LIIF: a grid of latent vectors of each frame, decoded by a local implicit function."""
+class LatentConfig(PixelConfig):
+    """Settings that all networks with a grid of latent vectors of each frame have."""
 
-    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"loss": "l1"}}
-    name: str = "liif"
+    name: str
     """Name of the backbone."""
     strides: tuple[int, ...] = (5, 4, 2)
     """Downscaling of each stage of the encoder; height and width of a frame must be multiples of their product."""
@@ -24,10 +23,6 @@ class LiifConfig(PixelConfig):
     """Channels of a frame's own numbers, of which there is a map of the frame's size divided by the strides."""
     encoder_width: int = 64
     """Channels of the encoder, but for its last."""
-    width: int = 256
-    """Channels of every layer of the implicit function."""
-    layers: int = 4
-    """Layers of the implicit function before the head."""
 
     @property
     def unit(self) -> int:
@@ -38,4 +33,39 @@ class LiifConfig(PixelConfig):
         super().__post_init__()
         are_strides = len(self.strides) >= 1 and all(stride >= 1 for stride in self.strides)
         require(are_strides, "backbone.strides", "hold one whole number from 1 up for each stage", list(self.strides))
-        self.check_widths("code_channels", "encoder_width", "width", "layers")
+        self.check_widths("code_channels", "encoder_width")
+
+
+@dataclass(frozen=True)
+class LiifConfig(LatentConfig):
+    """LIIF: a grid of latent vectors of each frame, decoded by a local implicit function."""
+
+    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"loss": "l1"}}
+    name: str = "liif"
+    """Name of the backbone."""
+    width: int = 256
+    """Channels of every layer of the implicit function."""
+    layers: int = 4
+    """Layers of the implicit function before the head."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_widths("width", "layers")
+
+
+@dataclass(frozen=True)
+class VideoInrConfig(LatentConfig):
+    """VideoINR: a grid of latent vectors of each frame and the next, decoded at any place and moment."""
+
+    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"loss": "l1", "lr": 5e-4}}
+    name: str = "videoinr"
+    """Name of the backbone."""
+    width: int = 192
+    """Channels of every layer of the implicit functions."""
+    omega: float = 30.0
+    """Frequency of the layers' sines."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_widths("width")
+        require(self.omega > 0, "backbone.omega", "be greater than 0", self.omega)
