@@ -8,4 +8,16 @@ SMALL = {
     "siren": {"width": 16, "hidden_layers": 1, "points": 64},
     "tuner": {"width": 24, "points": 64},
     "videoinr": {"strides": [4, 2], "code_channels": 3, "encoder_width": 4, "width": 12, "points": 64},
+    "diffnerv": {
+        **{"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+        **{"fusion_block": 2, "difference_strides": [2, 2]},
+    },
+    "snerv_b": {
+        **{"channels": 8, "strides": [2, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+        "residual_blocks": 1,
+    },
+    "snerv_t": {
+        **{"channels": 6, "strides": [2, 2, 2, 1], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+        **{"residual_blocks": 1, "motion_strides": [4, 2], "motion_channels": 2},
+    },
 }

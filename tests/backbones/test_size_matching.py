@@ -28,14 +28,17 @@ def test_a_matched_network_whose_first_block_narrows_is_found(tiny_config):
     assert 20_000 < 4 * sum(shape.numel() for shape in network.shapes().values()) <= 30_000
 
 
-@pytest.mark.parametrize("backbone", ["name=nerv", "name=siren"])
+@pytest.mark.parametrize("backbone", ["nerv", "hnerv", "siren"])
 @pytest.mark.parametrize("size", ["0.35M", "1M", "3000k"])
 def test_a_network_of_a_size_has_that_many_numbers_within_a_percent(backbone, size):
-    words = ["stream.size=[160,320]", "backbone.strides=[5,2,2]"][: 2 if backbone == "name=nerv" else 1]
-    config = backbones.resolved(configs.load(None, [*words, f"backbone.{backbone}", f"backbone.size={size}"]))
+    strides = {"nerv": ["backbone.strides=[5,2,2]"], "hnerv": ["backbone.strides=[5,4,2,2]"]}.get(backbone, [])
+    words = ["stream.size=[160,320]", f"backbone.name={backbone}", f"backbone.size={size}", *strides]
+    config = backbones.resolved(configs.load(None, words), frames=132)
     shared, own, of_frame = numbers_of(backbones.of_run(config, 1))
-    assert 0.99 < (shared + own) / {"0.35M": 350_000, "1M": 1_000_000, "3000k": 3_000_000}[size] <= 1
-    assert (config.backbone.size, of_frame) == (None, 0)
+    target = {"0.35M": 350_000, "1M": 1_000_000, "3000k": 3_000_000}[size]
+    assert 0.99 < (shared + own + 132 * of_frame) / target <= 1
+    assert config.backbone.size is None
+    assert of_frame == (128 if backbone == "hnerv" else 0)
 
 
 @pytest.mark.parametrize(

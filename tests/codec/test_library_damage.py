@@ -3,7 +3,7 @@
 import logging
 import resource
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -153,7 +153,9 @@ def test_a_file_that_is_cut_or_has_a_flipped_bit_never_gives_a_wrong_frame(tmp_p
     caplog.set_level(logging.ERROR, "vcl.codec")
     original = Original(tmp_path / "a.vcl", "shared_masked")
     whole, outcomes = original.path.read_bytes(), Counter()
-    for position in range(0, len(whole), step):
+    first = assemble(original.appends[:1])
+    assert whole.startswith(first)
+    for position in sorted({*range(0, len(whole), step), len(first)}):
         flipped = bytearray(whole)
         flipped[position] ^= 1 << position % 8
         for data in (whole[:position], bytes(flipped)):
@@ -163,7 +165,8 @@ def test_a_file_that_is_cut_or_has_a_flipped_bit_never_gives_a_wrong_frame(tmp_p
                 session, frame = answer
                 assert torch.equal(frame, original.frames[session][0])
             outcomes[answer and answer[0]] += 1
-            with pytest.raises(BitstreamError):
+            # Cut off behind its first commit, it is the library that it was before the second.
+            with nullcontext() if data == first else pytest.raises(BitstreamError):
                 Library.open(original.path).verify()
     assert outcomes.keys() == {None, 0, 1}
 

@@ -107,7 +107,7 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("stream.frames=0", "stream.frames must be 1 or more, or null, got 0"),
         (
             "backbone.name=resnet",
-            "backbone.name must be one of nerv, hnerv, siren (or one that --plugin FILE.py or an installed package",
+            "backbone.name must be one of nerv, hnerv, siren",
         ),
         ("backbone.operator_block=6", "backbone.operator_block must lie in 0..5, got 6"),
         ("backbone.strides=[]", "backbone.strides must hold one whole number from 1 up for each block, got []"),

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
+from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open, time_position
 
 
 def test_waves_are_sines_and_cosines_in_turn():
@@ -28,3 +28,13 @@ def test_places_of_a_thousand_sessions_are_apart_and_need_no_number_of_sessions(
 
 def test_parity_place_is_the_published_fraction():
     assert session_position_fraction(torch.tensor([0, 1, 2]), 3).tolist() == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("kind", "positions"),
+    [("from_zero", [0, 0.25, 0.5, 0.75]), ("to_one", [0.25, 0.5, 0.75, 1]), ("both_ends", [0, 1 / 3, 2 / 3, 1])],
+)
+def test_a_frame_has_one_of_three_positions_in_its_video(kind, positions):
+    t = torch.arange(4)
+    assert time_position(t, torch.full_like(t, 4), kind).tolist() == pytest.approx(positions)
+    assert time_position(torch.tensor([0]), torch.tensor([1]), kind).tolist() == [float(kind == "to_one")]

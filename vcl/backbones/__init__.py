@@ -60,6 +60,14 @@ def of_run(config: RunConfig, sessions: int) -> Backbone:
     return build(resolved(config).backbone, config.stream.size, sessions)
 
 
+def sized(config: RunConfig, frames: int | None = None) -> RunConfig:
+    """The config with the widths that ``backbone.size`` asks for; arguments and errors as of ``resolved``."""
+    if config.backbone.size is None:
+        return config
+    frames = frames or config.stream.frames or 1
+    return replace(config, backbone=_sized(config.backbone, config.stream.size, frames))
+
+
 def resolved(config: RunConfig, frames: int | None = None) -> RunConfig:
     """The config with every width known: ``single_matched`` becomes ``single`` with the widths that fit.
 
@@ -70,9 +78,7 @@ def resolved(config: RunConfig, frames: int | None = None) -> RunConfig:
     Raises:
         ConfigError: no network is as small as the method needs, or as large as ``backbone.size`` says.
     """
-    if config.backbone.size is not None:
-        backbone = _sized(config.backbone, config.stream.size, frames or config.stream.frames or 1)
-        config = replace(config, backbone=backbone)
+    config = sized(config, frames)
     if not isinstance(config.method, SingleMatchedConfig):
         return config
     method = config.method
@@ -94,4 +100,4 @@ def _sized(backbone: BackboneConfig, size: tuple[int, int], frames: int) -> Back
     return match_numbers(backbone, frames, lambda candidate: build(candidate, size, 1))
 
 
-__all__ = ["BACKBONES", "Backbone", "SessionTensor", "build", "of_run", "resolved"]
+__all__ = ["BACKBONES", "Backbone", "SessionTensor", "build", "of_run", "resolved", "sized"]

@@ -143,13 +143,15 @@ class Backbone(nn.Module, ABC):
         if not self.frame_tensors:
             return self.answer(query, session, {})
         if frames is not None:
-            # In the order in which they are stored, on which the last bits of a convolution may depend.
-            encoded = {name: tensor.contiguous() for name, tensor in self.encode(query, frames).items()}
-            return self.answer(query, session, encoded)
+            return self.answer(query, session, self.encoded(query, frames))
         if not self._frame_table:
             raise ConfigError(f"{type(self).__name__} needs frame tensors: encode true frames, or load_frames before")
         rows = self._first_frame[of_row] + query.t.long()
         return self.answer(query, session, {name: table[rows] for name, table in self._frame_table.items()})
+
+    def encoded(self, query: Query, frames: Tensor) -> dict[str, Tensor]:
+        """What ``encode`` gives, in the memory order in which it is stored: last bits may depend on it."""
+        return {name: tensor.contiguous() for name, tensor in self.encode(query, frames).items()}
 
     def answer(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """What ``decode`` gives, held to what it must give.

@@ -12,7 +12,7 @@ class Conv(nn.Conv2d):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew, from PyTorch's generator."""
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        nn.init.normal_(self.weight, std=0.02)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vcl import backbones
 from vcl.config import RunConfig
 from vcl.datasets.stream import ordered
 from vcl.plan.calibrate import calibration_of
@@ -36,6 +37,7 @@ def plan(config: RunConfig, out: Path) -> Plan:
     """
     frames = _by_session(config, frame_counts(config.stream))
     lengths, kind = list(frames.values()), state_kind_of(config)
+    config = backbones.sized(config, max(lengths))
     network, work = _network_size(config, lengths), work_of(config, lengths)
     calibration, warnings = _calibrated(config, network.macs_a_frame)
     if calibration is not None and calibration.undescribed:

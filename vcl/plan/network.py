@@ -49,5 +49,5 @@ def macs_of(config: RunConfig) -> int:
             for shapes in (layout.session, layout.frame)
         )
         with FlopCounterMode(display=False) as counter:
-            network.decode(Query.of_video(0, range(1), 1), session, frame)
+            network.answer(Query.of_video(0, range(1), 1), session, frame)
     return int(counter.get_total_flops()) // 2

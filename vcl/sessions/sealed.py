@@ -75,6 +75,6 @@ def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.devic
         times = range(first, min(first + BATCH, length))
         frames = seen_frames(network, clip.frames, torch.tensor(times), device)
         with at_precision(device, precision):
-            batches.append(network.encode(Query.of_video(session, times, length, device), frames))
+            batches.append(network.encoded(Query.of_video(session, times, length, device), frames))
     network.train(was_training)
-    return {name: torch.cat([batch[name].float() for batch in batches]).contiguous() for name in network.frame_tensors}
+    return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}

@@ -1,10 +1,12 @@
 """The table of all backbones: the dataclass of the knobs of each, and the ``Backbone`` that they configure."""
 
 from vcl.config.backbones.base import BackboneConfig
+from vcl.config.backbones.diffnerv import DiffnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.latents import LiifConfig, VideoInrConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig, TunerConfig
+from vcl.config.backbones.snerv import SnervBConfig, SnervConfig, SnervTConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
 from vcl.config.registry import ClassRegistry
 
@@ -17,6 +19,9 @@ BACKBONES = ClassRegistry[BackboneConfig](
         LiifConfig: "vcl.backbones.liif:Liif",
         NerfConfig: "vcl.backbones.nerf:NerfMlp",
         SirenConfig: "vcl.backbones.siren:Siren",
+        SnervBConfig: "vcl.backbones.snerv_b:SnervB",
+        SnervTConfig: "vcl.backbones.snerv_t:SnervT",
+        DiffnervConfig: "vcl.backbones.diffnerv:Diffnerv",
         TunerConfig: "vcl.backbones.tuner:Tuner",
         VideoInrConfig: "vcl.backbones.videoinr:VideoInr",
     },
@@ -27,12 +32,16 @@ register_backbone = BACKBONES.register
 __all__ = [
     "BACKBONES",
     "BackboneConfig",
+    "DiffnervConfig",
     "HnervConfig",
     "LiifConfig",
     "NerfConfig",
     "NervConfig",
     "PixelConfig",
     "SirenConfig",
+    "SnervBConfig",
+    "SnervConfig",
+    "SnervTConfig",
     "TunerConfig",
     "UpsamplingConfig",
     "VideoInrConfig",

@@ -18,7 +18,7 @@ class HnervConfig(UpsamplingConfig):
     """HNeRV: an encoder, in training alone, gives each frame a few numbers, which a decoder makes the frame of."""
 
     widths = ("channels",)
-    fine_knob = ("reduction", -0.0005)
+    fine_knob = ("lower_width", 1)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         size: {**_PLAIN, "channels": channels, "strides": strides}
         for size, channels, strides in (
