@@ -39,7 +39,7 @@ def test_numbers_are_those_of_its_layers_and_of_a_map_of_each_frame():
     with torch.device("meta"):
         network = build(VideoInrConfig(), (640, 1280), 1)
     weights, own, of_frame = numbers_of(network)
-    assert weights == (9 * 16 + 2) * 192 + 193 * 192 + 192 * 4 + 385 * 192 + 192**2
+    assert weights == (9 * 16 + 2) * 192 + 193 * 192 + 192 * 4 + 193 * 192 + 192**2
     assert own == 4 * 192 + 4 + 3 * 192 + 3
     assert of_frame == 16 * 16 * 32
 
@@ -56,7 +56,7 @@ def test_frames_of_several_sizes_and_videos_of_every_length_are_made(height, wid
 
 def test_every_parameter_gets_a_gradient_the_encoder_s_too():
     network = made(sessions=2, capacity=0.5)
-    query = Query(torch.tensor([0, 1]), torch.tensor([0, 1]), torch.tensor([2, 2]))
+    query = Query(torch.tensor([0, 1]), torch.tensor([0.5, 0.5]), torch.tensor([2, 2]))
     network.ask(query, seen(network, 2)).frames.square().sum().backward()
     assert all(bool(parameter.grad.abs().sum() > 0) for parameter in network.parameters())
 
@@ -110,8 +110,19 @@ def test_training_asks_for_the_next_frame_too():
     output, batch = of_points(network, points)
     after = batch.seen[:, 1]
     truth = torch.stack((after[0, :, [0, 5], [0, 7]], after[1, :, [11, 3], [19, 4]]))
-    expected = (output.extras["ahead"] - truth).abs().mean()
+    batch.target.fill_(0.5)
+    expected = sum((output.extras[name] - truth).abs().mean() for name in ("next", "next_by_this"))
+    expected = expected + (output.extras["by_next"] - 0.5).abs().mean()
     torch.testing.assert_close(network.loss_terms(output, batch), expected)
+
+
+def test_the_ways_are_learnt_at_the_frames_themselves():
+    network = made()
+    output, batch = of_points(network, torch.tensor([[[0, 0], [5, 7]], [[11, 19], [3, 4]]]).double())
+    output.frames.sum().backward(retain_graph=True)
+    assert not network.weights()["ways.weight"].value.grad.any()
+    network.loss_terms(output, batch).backward()
+    assert bool(network.weights()["ways.weight"].value.grad.any(1).all())
 
 
 @torch.no_grad()

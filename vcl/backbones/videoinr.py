@@ -25,8 +25,8 @@ class VideoInr(PixelBackbone):
     """Features of a place, ways from it back to a frame and ahead to the next, and colours of what lies there.
 
     An encoder, which only training sees, makes one map of a frame and the next. It is stored with the frame, and is
-    decoded at any moment from the one frame to the other: the frame itself at 0, and the next at 1, which training
-    asks for too. What lies between comes from the network alone.
+    decoded at any moment from the one frame to the other: the frame itself at 0, the next at 1, and between them both,
+    each where its way leads, mixed by the moment. Training asks for the next frame too, and for either by the other.
 
     Args:
         config: a ``VideoInrConfig``.
@@ -58,7 +58,7 @@ class VideoInr(PixelBackbone):
         self.ways = nn.Linear(width, 4)
         self.near.gain = self.ways.gain = 1 / omega  # type: ignore[assignment]
         self.way.gain = 1 / math.sqrt(12)  # type: ignore[assignment]
-        self.colour = nn.Sequential(SineLayer(2 * width + 1, width, omega), SineLayer(width, width, omega))
+        self.colour = nn.Sequential(SineLayer(width + 1, width, omega), SineLayer(width, width, omega))
 
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
@@ -82,31 +82,43 @@ class VideoInr(PixelBackbone):
         return {"code": self.joined(maps)}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
-        """The moments that the query names; of points in training, in ``ahead`` the frames after them too."""
+        """The moments that the query names; of points in training also what ``loss_terms`` compares."""
         moment = (query.t.double() % 1).float()
-        output = super().decode(query, session, {**frame, "moment": moment})
+
+        def seen_at(moment: Tensor, side: Tensor) -> Output:
+            return super(VideoInr, self).decode(query, session, {**frame, "moment": moment, "side": side})
+
+        output = seen_at(moment, moment)
         if not self.training or query.points is None:
             return output
-        ahead = super().decode(query, session, {**frame, "moment": torch.ones_like(moment)})
-        return Output(output.frames, {"ahead": ahead.frames})
+        start, end = torch.zeros_like(moment), torch.ones_like(moment)
+        sides = {"next": (end, end), "by_next": (start, end), "next_by_this": (end, start)}
+        return Output(output.frames, {name: seen_at(*side).frames for name, side in sides.items()})
 
     def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
-        """The mean absolute error of the frames after those of the batch, where they are known."""
-        if "ahead" not in output.extras or batch.seen is None or batch.query.points is None:
+        """Mean absolute errors of the next frame, and of either frame as the way to it leads from the other."""
+        if not output.extras or batch.seen is None or batch.query.points is None:
             return None
         row, column = batch.query.points.long().unbind(-1)
         pixel = (row * self.size[1] + column)[:, None].expand(-1, 3, -1)
-        return F.l1_loss(output.extras["ahead"], batch.seen[:, 1].flatten(2).gather(2, pixel))
+        after = batch.seen[:, 1].flatten(2).gather(2, pixel)
+        truth = {"next": after, "by_next": batch.target, "next_by_this": after}
+        return torch.stack([F.l1_loss(output.extras[name], pixels) for name, pixels in truth.items()]).sum()
 
     def colours(self, coordinates: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:
-        """(What the head gives + 1) / 2, which nothing holds to [0, 1]."""
+        """(What the head gives + 1) / 2 of both frames where the ways lead, mixed; nothing holds it to [0, 1]."""
         places, latents = coordinates[..., 1:], self.near(frame["code"])
-        moment = frame["moment"][:, None, None].expand(-1, places.shape[1], 1)
+        moment, side = (
+            frame[name][:, None, None].expand(-1, places.shape[1], 1).to(places.dtype) for name in ("moment", "side")
+        )
         here = self._features(latents, places)
         back, ahead = self.ways(self.motion(torch.cat((here, moment), dim=2))).float().split(2, dim=2)
-        there = [self._features(latents, places + way) for way in (back * moment, ahead * (1 - moment))]
-        features: Tensor = self.colour(torch.cat((*there, moment), dim=2))
-        return (features @ session["head"].mT + session["head_bias"][:, None] + 1) / 2
+        mixed = torch.zeros_like(coordinates)
+        for number, (way, share) in enumerate(((back * moment, 1 - side), (ahead * (1 - moment), side))):
+            of_frame = torch.full_like(moment, number)
+            features = self.colour(torch.cat((self._features(latents, places + way), of_frame), dim=2))
+            mixed = mixed + share * (features @ session["head"].mT + session["head_bias"][:, None])
+        return (mixed + 1) / 2
 
     def _features(self, latents: Tensor, places: Tensor) -> Tensor:
         """Of places ``(B, N, 2)``, also beyond the frame: ``(B, N, width)``."""
