@@ -3,6 +3,11 @@
 SMALL = {
     "nerv": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
     "hnerv": {"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
+    "liif": {"strides": [4, 2], "code_channels": 3, "encoder_width": 4, "width": 12, "layers": 2, "points": 64},
+    "nerf": {"octaves": 5, "width": 16, "layers": 2, "points": 64},
+    "siren": {"width": 16, "hidden_layers": 1, "points": 64},
+    "tuner": {"width": 24, "points": 64},
+    "videoinr": {"strides": [4, 2], "code_channels": 3, "encoder_width": 4, "width": 12, "points": 64},
     "diffnerv": {
         **{"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
         **{"fusion_block": 2, "difference_strides": [2, 2]},
@@ -15,7 +20,6 @@ SMALL = {
         **{"channels": 8, "strides": [2, 2], "lower_width": 6, "levels": 6, "code_width": 10, "attention_width": 6},
         **{"patches": [2, 2], "cells": [2, 2], "stem_channels": 4},
     },
-    "siren": {"width": 16, "hidden_layers": 1, "points": 64},
     "snerv_b": {
         **{"channels": 8, "strides": [2, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
         "residual_blocks": 1,

@@ -115,8 +115,8 @@ class Batch:
         query: B frames, or parts of frames.
         target: in [0, 1], what it should give, of the shape of ``Output.frames``.
         weight: ``(B,)`` of each in the loss; None for equal ones.
-        seen: the frames that the network encodes, where they are not the target: ``(B, C, 3, H, W)``, see
-            ``Backbone.frames_seen``.
+        seen: the frames that the network encodes, where they are not the target: ``(B, C, 3, H, W)``, or
+            ``(B, 3, H, W)`` of one each, see ``Backbone.frames_seen``.
     """
 
     query: Query

@@ -21,6 +21,14 @@ class PixelBackbone(Backbone):
 
     sampling: ClassVar = "pixel"
     recordable: ClassVar = True
+    per_pixel: int = 3
+    """Numbers of a pixel in the largest tensor that decoding makes."""
+
+    @property
+    def largest_activation(self) -> int:
+        """A frame, or the features of a piece of it."""
+        height, width = self.size
+        return max(3 * height * width, self.per_pixel * min(height * width, max(PIECE, width)))
 
     @abstractmethod
     def colours(self, coordinates: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:

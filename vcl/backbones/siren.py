@@ -28,7 +28,7 @@ class Siren(PixelBackbone):
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__(config, size, sessions)
         assert isinstance(config, SirenConfig)
-        self.points, self.config = config.points, config
+        self.points, self.config, self.per_pixel = config.points, config, config.width
         width = config.width
         hidden = (SineLayer(width, width, config.omega) for _ in range(config.hidden_layers))
         self.layers = nn.Sequential(SineLayer(3, width, config.first_omega, first=True), *hidden)

@@ -15,8 +15,8 @@ from vcl.video.cache import Clip
 class ResidentFrames:
     """Iterates batches ``[x, y]``: ``Query.tensor`` and what it asks for, float32 in [0, 1].
 
-    For networks that see more frames than the target, ``[x, y, seen]`` with frames ``(B, C, 3, H, W)``. The device has
-    all frames once, as uint8; a batch is a gather and a division there.
+    For networks that encode something else than the target, ``[x, y, seen]`` with frames ``(B, C, 3, H, W)``, or
+    ``(B, 3, H, W)`` of one each. The device has all frames once, as uint8; a batch is a gather and a division there.
 
     Args:
         dataset: of ``video_stream``, or several of those joined, or a part of one.
@@ -65,9 +65,10 @@ class ResidentFrames:
 
 
 def _rows_of(seen: Sequence[Sequence[int]], sessions: Sequence[int], times: Sequence[int]) -> Tensor:
-    """Where in a data set the frames are that are seen of each of its frames, ``(n, C)``."""
+    """Where in a data set the frames are that are seen of each of its frames, ``(n, C)``, or ``(n,)`` of one each."""
     rows = {frame: row for row, frame in enumerate(zip(sessions, times, strict=True))}
-    return torch.tensor([[rows[s, t] for t in of_frame] for s, of_frame in zip(sessions, seen, strict=True)])
+    found = torch.tensor([[rows[s, t] for t in of_frame] for s, of_frame in zip(sessions, seen, strict=True)])
+    return found[:, 0] if found.shape[1] == 1 else found
 
 
 def _gather(clips: Sequence[Clip], sessions: list[int], times: list[int]) -> np.ndarray:

@@ -50,12 +50,13 @@ class Sampler:
         return rows, frames[chosen]
 
     def frames_seen(self, times: Sequence[int], lengths: Sequence[int]) -> list[list[int]] | None:
-        """Frames that the network encodes for each frame of videos of some lengths; None where it is that frame."""
+        """Frames that the network encodes for each frame of videos of some lengths; None where it is the target."""
         seen = [
             self.network.frames_seen(torch.tensor([t]), length)[0].tolist()
             for t, length in zip(times, lengths, strict=True)
         ]
-        return None if all(len(of_frame) == 1 for of_frame in seen) else seen
+        encodes_target = self.network.sampling != "pixel" or not self.network.frame_tensors
+        return None if encodes_target and all(len(of_frame) == 1 for of_frame in seen) else seen
 
     def _pixels(self, rows: Tensor, frames: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """One pixel of each of N equal runs of a frame's pixels, line by line: spread over all of it."""

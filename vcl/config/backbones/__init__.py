@@ -4,8 +4,9 @@ from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.diffnerv import DiffnervConfig
 from vcl.config.backbones.enerv import EnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
+from vcl.config.backbones.latents import LiifConfig, VideoInrConfig
 from vcl.config.backbones.nerv import NervConfig
-from vcl.config.backbones.pixels import PixelConfig, SirenConfig
+from vcl.config.backbones.pixels import NerfConfig, PixelConfig, SirenConfig, TunerConfig
 from vcl.config.backbones.polynerv import PolynervConfig
 from vcl.config.backbones.snerv import SnervBConfig, SnervConfig, SnervTConfig
 from vcl.config.backbones.upsampling import UpsamplingConfig
@@ -19,10 +20,14 @@ BACKBONES = ClassRegistry[BackboneConfig](
         HnervConfig: "vcl.backbones.hnerv:Hnerv",
         EnervConfig: "vcl.backbones.enerv:Enerv",
         PolynervConfig: "vcl.backbones.polynerv:Polynerv",
+        LiifConfig: "vcl.backbones.liif:Liif",
+        NerfConfig: "vcl.backbones.nerf:NerfMlp",
         SirenConfig: "vcl.backbones.siren:Siren",
         SnervBConfig: "vcl.backbones.snerv_b:SnervB",
         SnervTConfig: "vcl.backbones.snerv_t:SnervT",
         DiffnervConfig: "vcl.backbones.diffnerv:Diffnerv",
+        TunerConfig: "vcl.backbones.tuner:Tuner",
+        VideoInrConfig: "vcl.backbones.videoinr:VideoInr",
     },
 )
 
@@ -34,6 +39,8 @@ __all__ = [
     "DiffnervConfig",
     "EnervConfig",
     "HnervConfig",
+    "LiifConfig",
+    "NerfConfig",
     "NervConfig",
     "PixelConfig",
     "PolynervConfig",
@@ -41,6 +48,8 @@ __all__ = [
     "SnervBConfig",
     "SnervConfig",
     "SnervTConfig",
+    "TunerConfig",
     "UpsamplingConfig",
+    "VideoInrConfig",
     "register_backbone",
 ]
