@@ -80,6 +80,14 @@ class Query:
         """Number of frames, B."""
         return len(self.session)
 
+    def key_rows(self, every: int) -> Tensor:
+        """Among the key frames of its video (``record.key_frames``), those around each frame: ``(B, 2)``, from 0.
+
+        The first is at the frame or before it, the second behind it; at the end of the video both are the last.
+        """
+        before, last = self.t.long() // every, -(-(self.frames.long() - 1) // every)
+        return torch.stack((before, torch.minimum(before + 1, last)), dim=1)
+
     @property
     def fraction(self) -> Tensor:
         """``(B,)`` float64: t / T, in [0, 1)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -59,7 +60,7 @@ class Backbone(nn.Module, ABC):
         self.size = size
         self.scaled = config.initial == "scaled"
         self._frame_table: dict[str, Tensor] = {}
-        self._first_frame = torch.zeros(0, dtype=torch.int64)
+        self._first_rows: dict[str, Tensor] = {}
         self._own: OwnTensors | None = None
 
     @property
@@ -70,6 +71,15 @@ class Backbone(nn.Module, ABC):
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
         """Shapes of the numbers that each frame has for itself, by name."""
+        return {}
+
+    @property
+    def key_frames(self) -> Mapping[str, int]:
+        """Those of ``frame_tensors`` that only key frames have, and from how many frames to how many there is one.
+
+        ``decode`` gets, and ``encode`` gives, ``(B, 2, *shape)`` of these: the key frames around each frame, as in
+        ``Query.key_rows``.
+        """
         return {}
 
     @property
@@ -146,8 +156,12 @@ class Backbone(nn.Module, ABC):
             return self.answer(query, session, self.encoded(query, frames))
         if not self._frame_table:
             raise ConfigError(f"{type(self).__name__} needs frame tensors: encode true frames, or load_frames before")
-        rows = self._first_frame[of_row] + query.t.long()
-        return self.answer(query, session, {name: table[rows] for name, table in self._frame_table.items()})
+        frame = {}
+        for name, table in self._frame_table.items():
+            first = self._first_rows[name][of_row]
+            every = self.key_frames.get(name)
+            frame[name] = table[first + query.t.long() if every is None else first[:, None] + query.key_rows(every)]
+        return self.answer(query, session, frame)
 
     def encoded(self, query: Query, frames: Tensor) -> dict[str, Tensor]:
         """What ``encode`` gives, in the memory order in which it is stored: last bits may depend on it."""
@@ -177,12 +191,13 @@ class Backbone(nn.Module, ABC):
         return self.ask(Query.of_tensor(x)).frames
 
     def load_frames(self, stored: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Hold the frame tensors ``(T, *shape)`` of closed sessions, for ``ask``."""
+        """Hold the frame tensors of closed sessions, as ``SessionRecord`` has them, for ``ask``."""
         if not self.frame_tensors or not stored:
             return
         device = next(self.parameters()).device
-        lengths = [len(next(iter(stored[session].values()))) for session in range(len(stored))]
-        self._first_frame = torch.tensor([sum(lengths[:session]) for session in range(len(stored))], device=device)
+        for name in self.frame_tensors:
+            lengths = [len(stored[session][name]) for session in range(len(stored))]
+            self._first_rows[name] = torch.tensor([0, *accumulate(lengths)][:-1], device=device)
         self._frame_table = {
             name: torch.cat([stored[session][name] for session in range(len(stored))]).to(device)
             for name in self.frame_tensors
@@ -211,7 +226,7 @@ class Backbone(nn.Module, ABC):
         """Shapes of everything that a session stores."""
         session = {name: tensor.shape for name, tensor in self.session_tensors.items()}
         rows = {name: weight.channels[0] for name, weight in self.weights().items()}
-        return Layout(self.shapes(), session, self.frame_tensors, rows)
+        return Layout(self.shapes(), session, self.frame_tensors, rows, self.key_frames)
 
     def learned(self, session: int, masks: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
         """What ``Ledger.seal`` takes: ``values`` and ``masks`` of all weights and the session's tensors, by name.

@@ -59,8 +59,7 @@ def match_numbers(config: BackboneConfig, frames: int, build: Build) -> Backbone
     """
 
     def count(network: Backbone) -> int:
-        weights, own, of_frame = numbers_of(network)
-        return weights + own + frames * of_frame
+        return sum(numbers_of(network, frames))
 
     target = config.numbers or 0
     matched = widest(replace(config, size=None), lambda network: count(network) <= target, build)
@@ -71,13 +70,11 @@ def match_numbers(config: BackboneConfig, frames: int, build: Build) -> Backbone
     return matched
 
 
-def numbers_of(network: Backbone) -> tuple[int, int, int]:
-    """Numbers of a network's shared weights, of one session's own tensors, and of one frame's."""
+def numbers_of(network: Backbone, frames: int = 1) -> tuple[int, int, int]:
+    """Numbers of a network's shared weights, of one session's own tensors, and of the frames of its video."""
     layout = network.layout()
-    shared, session, frame = (
-        sum(math.prod(shape) for shape in shapes.values()) for shapes in (layout.weights, layout.session, layout.frame)
-    )
-    return shared, session, frame
+    shared, own = (sum(math.prod(shape) for shape in shapes.values()) for shapes in (layout.weights, layout.session))
+    return shared, own, layout.frame_numbers(frames)
 
 
 def widest(config: BackboneConfig, fits: Callable[[Backbone], bool], build: Build) -> BackboneConfig | None:

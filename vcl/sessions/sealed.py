@@ -13,6 +13,7 @@ from vcl.metrics.quality import to_unit
 from vcl.query import Query
 from vcl.render import BATCH
 from vcl.subnet.ledger import Ledger
+from vcl.subnet.record import key_frames
 from vcl.video.cache import Clip
 from vcl.video.pixels import stored_frames
 
@@ -58,7 +59,7 @@ def seen_frames(network: Backbone, frames: NDArray[np.uint8], times: Tensor, dev
 
 @torch.no_grad()
 def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.device, precision: str) -> dict[str, Tensor]:
-    """Frame tensors of a whole video, ``(T, *shape)`` float32; none for networks that have none.
+    """Frame tensors of a whole video, float32, as ``SessionRecord`` has them; none for networks that have none.
 
     Args:
         network: encodes, in evaluation mode.
@@ -77,4 +78,9 @@ def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.devic
         with at_precision(device, precision):
             batches.append(network.encoded(Query.of_video(session, times, length, device), frames))
     network.train(was_training)
-    return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
+    frame = {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
+    for name, every in network.key_frames.items():
+        keys = key_frames(length, every)
+        # Of the two around a key frame it is the first, but for a last one that follows the others too closely.
+        frame[name] = torch.stack([frame[name][t, int(t % every > 0)] for t in keys])
+    return frame
