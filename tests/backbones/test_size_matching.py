@@ -28,6 +28,13 @@ def test_a_matched_network_whose_first_block_narrows_is_found(tiny_config):
     assert 20_000 < 4 * sum(shape.numel() for shape in network.shapes().values()) <= 30_000
 
 
+def test_a_layer_that_the_family_does_without_stays_away():
+    words = ["stream.size=[160,320]", "backbone.preset=light_0.35M", "backbone.strides=[5,2,2]", "backbone.size=0.35M"]
+    network = backbones.of_run(configs.load(None, words), 1)
+    assert network.config.stem_width == 0
+    assert 0.99 * 350_000 < sum(numbers_of(network)) <= 350_000
+
+
 @pytest.mark.parametrize("backbone", ["nerv", "hnerv", "siren"])
 @pytest.mark.parametrize("size", ["0.35M", "1M", "3000k"])
 def test_a_network_of_a_size_has_that_many_numbers_within_a_percent(backbone, size):

@@ -97,7 +97,9 @@ def widest(config: BackboneConfig, fits: Callable[[Backbone], bool], build: Buil
     def scaled(thousandths: int) -> BackboneConfig | None:
         """None where the widths are more than any network has."""
         while True:
-            widths: dict[str, Any] = {key: max(1, getattr(config, key) * thousandths // 1000) for key in config.widths}
+            widths: dict[str, Any] = {
+                key: max(1, width * thousandths // 1000) for key in config.widths if (width := getattr(config, key))
+            }
             try:
                 return replace(config, **widths)
             except ConfigError:  # Too narrow for the rest of the config, such as ``expansion``, or too wide.
@@ -110,6 +112,8 @@ def widest(config: BackboneConfig, fits: Callable[[Backbone], bool], build: Buil
         return None
     coarse = scaled(_largest(lambda share: holds(scaled(share)), 1000)) or smallest
     knob, step = config.fine_knob
+    if not getattr(coarse, knob):  # Of a layer that the network does without.
+        knob, step = config.widths[-1], 1
 
     def finer(steps: int) -> BackboneConfig | None:
         turned: dict[str, Any] = {knob: getattr(coarse, knob) + step * steps}
