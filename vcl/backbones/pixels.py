@@ -64,8 +64,9 @@ class PixelBackbone(Backbone):
     def _at(self, query: Query, points: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:
         height, width = query.size or self.size
         time = (2 * query.t / (query.frames - 1).clamp(min=1) - 1)[:, None, None].expand(-1, points.shape[1], 1)
-        place = (2 * points.double() + 1) / points.new_tensor([height, width], dtype=torch.float64) - 1
-        return self.colours(torch.cat((time, place), dim=2).float(), session, frame).mT
+        row, column = (points.double() + 0.5).split(1, dim=2)
+        coordinates = torch.cat((time, 2 * row / height - 1, 2 * column / width - 1), dim=2)
+        return self.colours(coordinates.float(), session, frame).mT
 
 
 def _grid(top: int, left: int, height: int, width: int) -> Iterator[Tensor]:
