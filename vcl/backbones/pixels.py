@@ -63,9 +63,9 @@ class PixelBackbone(Backbone):
 
     def _at(self, query: Query, points: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:
         height, width = query.size or self.size
-        time = (2 * query.t / (query.frames - 1).clamp(min=1) - 1)[:, None, None].expand(-1, points.shape[1], 1)
-        row, column = (points.double() + 0.5).split(1, dim=2)
-        coordinates = torch.cat((time, 2 * row / height - 1, 2 * column / width - 1), dim=2)
+        time = (2 * query.t / (query.frames - 1).clamp(min=1) - 1)[:, None].expand(-1, points.shape[1])
+        row, column = (points.double() + 0.5).unbind(2)
+        coordinates = torch.stack((time, 2 * row / height - 1, 2 * column / width - 1), dim=2)
         return self.colours(coordinates.float(), session, frame).mT
 
 
