@@ -76,7 +76,7 @@ def test_a_choice_may_have_a_config_of_its_own(grid, tmp_path):
             {"method": METHODS, "seed": {"x": ["train.sed=0"]}},
             r"wsn/x: train.sed is not a setting; did you mean train.seed",
         ),
-        ({"method": {"wsn": {"config": 3}}}, "axes.method.wsn: config must be the path of a YAML file, got 3"),
+        ({"method": {"wsn": {"config": None}}}, "axes.method.wsn: config must be the path of a YAML file, got null"),
         (
             {"method": {"wsn": {"config": "a.yaml"}}, "seed": {"x": {"config": "b.yaml"}}},
             "a run has one config, got a.yaml and b.yaml of wsn/x",
