@@ -3,6 +3,7 @@
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.diffnerv import DiffnervConfig
 from vcl.config.backbones.enerv import EnervConfig
+from vcl.config.backbones.ffnerv import FfnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.nerv import NervConfig
 from vcl.config.backbones.pixels import PixelConfig, SirenConfig
@@ -23,6 +24,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         SnervBConfig: "vcl.backbones.snerv_b:SnervB",
         SnervTConfig: "vcl.backbones.snerv_t:SnervT",
         DiffnervConfig: "vcl.backbones.diffnerv:Diffnerv",
+        FfnervConfig: "vcl.backbones.ffnerv:Ffnerv",
     },
 )
 
@@ -33,6 +35,7 @@ __all__ = [
     "BackboneConfig",
     "DiffnervConfig",
     "EnervConfig",
+    "FfnervConfig",
     "HnervConfig",
     "NervConfig",
     "PixelConfig",
