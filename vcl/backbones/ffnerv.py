@@ -134,7 +134,7 @@ class Ffnerv(Backbone):
         motion = enlarged(self.motion(features).float(), scale).view(len(features), -1, 3, *self.size)
         # A flow is in pixels of the map that it is made of.
         flows, weights = scale * motion[:, :, :2], motion[:, :, 2]
-        shares = torch.where(known[..., None, None], weights, _NEVER).softmax(1)
+        shares = weights.masked_fill(~known[..., None, None], _NEVER).softmax(1)
         return sum(
             (warped(frame, flows[:, n]) * shares[:, n, None] for n, frame in enumerate(neighbours)),
             start=torch.zeros_like(neighbours[0]),
