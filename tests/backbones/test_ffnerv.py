@@ -175,6 +175,13 @@ def test_the_only_frame_of_a_video_is_its_independent_one():
     assert not torch.equal(made(ready(), 0, length=2).frames, output.frames)
 
 
+def test_a_frame_between_two_has_the_neighbours_that_lie_within_the_video():
+    network = ready()
+    still(network, 0.0, 0.0, 0.0, 0.0)
+    independent = made(network, 0.5, 2.5, 3.5).extras["independent"]
+    torch.testing.assert_close(made(network, 1.5).frames[0], independent.mean(0))
+
+
 def test_neighbours_get_no_gradient():
     network = ready(neighbours=[1], grid_lengths=[5])
     network.ask(Query.of_video(0, torch.tensor([1]), 5)).frames.sum().backward()
