@@ -16,6 +16,7 @@ SMALL = {
         **{"channels": 8, "strides": [4, 2, 2], "lower_width": 6, "levels": 6, "time_width": 12, "token_width": 8},
         **{"heads": 2, "attention_width": 4, "feedforward_width": 8, "modulation_width": 8, "expansion": 1.5},
     },
+    "ffnerv": {"channels": 8, "strides": [4, 2, 2], "lower_width": 6, "grid_lengths": [3, 6]},
     "polynerv": {
         **{"channels": 8, "strides": [2, 2], "lower_width": 6, "levels": 6, "code_width": 10, "attention_width": 6},
         **{"patches": [2, 2], "cells": [2, 2], "stem_channels": 4},

@@ -3,6 +3,7 @@
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.diffnerv import DiffnervConfig
 from vcl.config.backbones.enerv import EnervConfig
+from vcl.config.backbones.ffnerv import FfnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
 from vcl.config.backbones.latents import LiifConfig, VideoInrConfig
 from vcl.config.backbones.nerv import NervConfig
@@ -28,6 +29,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         DiffnervConfig: "vcl.backbones.diffnerv:Diffnerv",
         TunerConfig: "vcl.backbones.tuner:Tuner",
         VideoInrConfig: "vcl.backbones.videoinr:VideoInr",
+        FfnervConfig: "vcl.backbones.ffnerv:Ffnerv",
     },
 )
 
@@ -38,6 +40,7 @@ __all__ = [
     "BackboneConfig",
     "DiffnervConfig",
     "EnervConfig",
+    "FfnervConfig",
     "HnervConfig",
     "LiifConfig",
     "NerfConfig",
