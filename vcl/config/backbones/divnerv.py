@@ -18,7 +18,7 @@ _CHANNELS = {"XS": 107, "S": 166, "M": 213, "L": 291, "XL": 382}
 class DivnervConfig(UpsamplingConfig):
     """D-NeRV: small pictures of every few frames, and up-sampling blocks that move what is seen in them."""
 
-    widths = ("channels", "stem_width", "key_width", "lower_width")
+    widths = ("channels", "stem_width", "key_width")
     fine_knob = ("stem_width", 1)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         name: {"initial": "paper", "operator_block": 0, "channels": channels} for name, channels in _CHANNELS.items()
@@ -57,6 +57,6 @@ class DivnervConfig(UpsamplingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_widths("levels", "clip", "key_scale", *self.widths)
+        self.check_widths("levels", "lower_width", "clip", "key_scale", *self.widths)
         self.check_frequencies(self.levels, self.base)
         require(2 * self.channels <= WIDEST, "backbone.channels", f"be at most {WIDEST // 2}", self.channels)
