@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from vcl.config.backbones.base import WIDEST, Activation, Time
 from vcl.config.backbones.upsampling import UpsamplingConfig
@@ -25,6 +25,8 @@ class DivnervConfig(UpsamplingConfig):
     }
     name: str = "divnerv"
     """Name of the backbone."""
+    initial: Literal["paper", "scaled"] = "paper"
+    """Range of the initial weights: as in the paper, which learns far sooner; or scaled."""
     strides: tuple[int, ...] = (4, 2, 2, 2, 2)
     """Upscaling factor of each block, and in reverse order downscaling of each stage of the encoder of key frames."""
     activation: Activation = "gelu"
