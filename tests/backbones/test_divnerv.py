@@ -79,7 +79,7 @@ def test_the_smallest_published_size_by_hand():
 def test_videos_of_any_length_and_sizes_that_the_strides_divide_are_encoded_and_decoded(
     size, strides, key_scale, frames
 ):
-    network = drawn(replace(SMALL, strides=strides, key_scale=key_scale), size)
+    network = drawn(replace(SMALL, strides=strides, key_scale=key_scale), size).eval()
     decoded = asked(network, torch.rand(frames, 3, *size)).detach()
     assert decoded.shape == (frames, 3, *size)
     assert decoded.is_contiguous()
@@ -160,6 +160,16 @@ def test_the_encoder_has_a_map_at_the_scale_of_each_block():
     assert [tuple(layer.shape) for layer in maps] == [(2, 4, 1, 2), (2, 4, 5, 10), (2, 4, 10, 20)]
 
 
+def test_colours_are_cut_where_a_frame_is_decoded_and_learned_from_beyond():
+    network, clip = drawn(), torch.rand(2, 3, *SIZE)
+    network.session_dicts()[0]["head_bias"].data += 9
+    beyond = asked(network, clip)
+    assert float(beyond.detach().min()) > 1
+    beyond.sum().backward()
+    assert bool(network.session_dicts()[0]["head"].grad.abs().sum())
+    assert bool((asked(network.eval(), clip) == 1).all())
+
+
 def test_every_number_is_trained():
     network = drawn()
     asked(network, torch.rand(5, 3, *SIZE)).square().sum().backward()
@@ -205,7 +215,7 @@ def test_sessions_mixed_in_a_batch_are_decoded_as_they_are_apart():
 
 
 def test_decoding_needs_the_pictures_of_key_frames_alone():
-    network, clip = drawn(), torch.rand(8, 3, *SIZE)
+    network, clip = drawn().eval(), torch.rand(8, 3, *SIZE)
     pictures = seen(network, clip)
     with torch.no_grad():
         batches = [range(first, first + BATCH) for first in range(0, 8, BATCH)]

@@ -47,7 +47,8 @@ class Divnerv(Backbone):
         Differs: every frame is decoded alone, so that the layers that mix the 8 frames of a clip at each scale (GTMLP)
         are left out, and features are normalised over one frame's map in the place of 8; key frames are stored as small
         pictures, made larger by linear interpolation, in the place of an image codec that is learned; colours are
-        normalised by the same mean and deviation for all videos; heads and biases are each session's own.
+        normalised by the same mean and deviation for all videos, and in training not cut to [0, 1]; heads and biases
+        are each session's own.
     """
 
     recordable: ClassVar = False  # Reading maps at learned places was never recorded on a GPU.
@@ -110,7 +111,7 @@ class Divnerv(Backbone):
         return {"key": small.view(*frames.shape[:3], *self.key_size)}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
-        """Stem, encoder, blocks between which the key frames come in, and head; colours are cut to [0, 1]."""
+        """Stem, encoder, blocks between which the key frames come in, and head."""
         position = key_position(query, self.config.clip)
         pictures = F.interpolate(frame["key"].flatten(1, 2), self.size, mode="bilinear")
         pictures = (pictures - _MEAN) / _DEVIATION
@@ -126,8 +127,9 @@ class Divnerv(Backbone):
             features = block(features * (1 + factor) + shift)
         moved = last.moved(features, start, end, position)
         joint = F.gelu(self.narrow(torch.cat((features, moved.to(features.dtype)), dim=1)))
-        colours = session_conv(joint, session["head"], session["head_bias"])
-        return Output((colours * _DEVIATION + _MEAN).clamp(0, 1))
+        colours = session_conv(joint, session["head"], session["head_bias"]) * _DEVIATION + _MEAN
+        # Colours that are cut have no gradients, and would stay where they are.
+        return Output(colours if self.training else colours.clamp(0, 1))
 
     def _stem(self, query: Query) -> Tensor:
         """Features of the time, ``(B, channels, *grid)``."""
