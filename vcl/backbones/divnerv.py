@@ -43,7 +43,7 @@ class Divnerv(Backbone):
         ConfigError: the network cannot make frames of this size, or its maps are too small for the operator.
 
     Source:
-        He et al., "Towards Scalable Neural Representation for Diverse Videos", CVPR 2023, where it is called D-NeRV.
+        He et al., CVPR 2023, arXiv:2303.14124, where it is called D-NeRV, a name that others have too.
         Differs: every frame is decoded alone, so that the layers that mix the 8 frames of a clip at each scale (GTMLP)
         are left out, and features are normalised over one frame's map in the place of 8; key frames are stored as small
         pictures, made larger by linear interpolation, in the place of an image codec that is learned; colours are

@@ -47,7 +47,7 @@ class FlowHead(nn.Sequential):
         scaled: as in ``MaskedWeight.bound``.
 
     Source:
-        He et al., CVPR 2023 (D-NeRV).
+        He et al., CVPR 2023, arXiv:2303.14124.
     """
 
     def __init__(self, channels: int, scaled: bool) -> None:
@@ -80,7 +80,7 @@ class KeyEncoder(nn.Module):
         scaled: as in ``MaskedWeight.bound``.
 
     Source:
-        He et al., CVPR 2023 (D-NeRV).
+        He et al., CVPR 2023, arXiv:2303.14124.
     """
 
     def __init__(self, strides: Sequence[int], width: int, scaled: bool) -> None:
