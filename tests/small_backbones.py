@@ -12,6 +12,10 @@ SMALL = {
         **{"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "code_channels": 3, "encoder_width": 4},
         **{"fusion_block": 2, "difference_strides": [2, 2]},
     },
+    "divnerv": {
+        **{"channels": 8, "strides": [4, 2, 2], "lower_width": 4, "levels": 6, "stem_width": 12, "clip": 3},
+        "key_width": 4,
+    },
     "enerv": {
         **{"channels": 8, "strides": [4, 2, 2], "lower_width": 6, "levels": 6, "time_width": 12, "token_width": 8},
         **{"heads": 2, "attention_width": 4, "feedforward_width": 8, "modulation_width": 8, "expansion": 1.5},

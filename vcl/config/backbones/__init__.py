@@ -2,6 +2,7 @@
 
 from vcl.config.backbones.base import BackboneConfig
 from vcl.config.backbones.diffnerv import DiffnervConfig
+from vcl.config.backbones.divnerv import DivnervConfig
 from vcl.config.backbones.enerv import EnervConfig
 from vcl.config.backbones.ffnerv import FfnervConfig
 from vcl.config.backbones.hnerv import HnervConfig
@@ -27,6 +28,7 @@ BACKBONES = ClassRegistry[BackboneConfig](
         SnervBConfig: "vcl.backbones.snerv_b:SnervB",
         SnervTConfig: "vcl.backbones.snerv_t:SnervT",
         DiffnervConfig: "vcl.backbones.diffnerv:Diffnerv",
+        DivnervConfig: "vcl.backbones.divnerv:Divnerv",
         TunerConfig: "vcl.backbones.tuner:Tuner",
         VideoInrConfig: "vcl.backbones.videoinr:VideoInr",
         FfnervConfig: "vcl.backbones.ffnerv:Ffnerv",
@@ -39,6 +41,7 @@ __all__ = [
     "BACKBONES",
     "BackboneConfig",
     "DiffnervConfig",
+    "DivnervConfig",
     "EnervConfig",
     "FfnervConfig",
     "HnervConfig",
