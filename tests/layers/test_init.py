@@ -96,8 +96,10 @@ def test_drawn_integers_are_the_highest_bits_of_the_published_numbers(monkeypatc
 
 
 @pytest.mark.parametrize("purpose", [(0, "value", "fc1.weight"), (2**32 - 1, "score", "a", 7), (3, "ö")])
-def test_drawn_integers_are_those_of_a_reference_generator(purpose):
+def test_drawn_integers_are_those_of_a_reference_generator(purpose, monkeypatch):
     expected = [2 * (output >> 40) - 2**24 + 1 for output in split_mix_64(init.seed_of(*purpose), 300)]
+    assert init.drawn_integers(300, *purpose).tolist() == expected
+    monkeypatch.setattr(init, "_DRAWN_AT_ONCE", 128)  # In pieces, the last of which is not full.
     assert init.drawn_integers(300, *purpose).tolist() == expected
     assert init.drawn_integers(7, *purpose).tolist() == expected[:7]
     assert init.drawn_integers(0, *purpose).size == 0

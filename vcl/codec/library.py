@@ -80,7 +80,7 @@ class Library:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Where the library was opened, and what messages about it begin with."""
         return self._container.path
 
     @property
