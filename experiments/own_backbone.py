@@ -31,16 +31,16 @@ class Mlp(Backbone):
     def __init__(self, config, size, sessions):
         super().__init__(config, size, sessions)
         self.width = config.width
-        self.fc1 = nn.Linear(2, config.width, bias=False)  # A bias would belong to a session, see below.
+        self.fc1 = nn.Linear(2, config.width)  # Each session has a bias of its own, and the layer adds the right one.
         self.fc2 = nn.Linear(config.width, config.width * size[0] * size[1], bias=False)
 
     @property
     def session_tensors(self):
-        """What each session has for itself."""
-        return {"bias": SessionTensor((self.width,), "zeros"), "head": SessionTensor((3, self.width))}
+        """What each session has for itself: biases of layers, and a head."""
+        return {**super().session_tensors, "head": SessionTensor((3, self.width))}
 
     def decode(self, query, session, frame):
         """Frames of a query: ``session`` has the tensors of each frame's session."""
         x = torch.stack((query.fraction, query.session), dim=1).float()
-        features = self.fc2((self.fc1(x) + session["bias"]).sin()).view(len(query), self.width, *self.size)
+        features = self.fc2(self.fc1(x).sin()).view(len(query), self.width, *self.size)
         return Output(torch.einsum("bchw,boc->bohw", features, session["head"]).sigmoid())

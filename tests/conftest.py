@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from library_videos import SMALL, own_videos
+from library_videos import SMALL as SMALL_LIBRARY
+from library_videos import own_videos
 from on_device import DEVICE, refuse_unknown_device
+from small_backbones import SMALL
 
 from vcl import config as configs
 from vcl.config.backbones import BACKBONES
@@ -26,7 +28,6 @@ pytest_plugins = ["report_fixtures", "video_fixtures"]
 
 TINY = {
     "stream": {"size": [32, 48]},
-    "backbone": {"levels": 6, "stem_width": 16, "channels": 8, "strides": [2, 2], "lower_width": 6},
     "train": {"recipe": "paper", "epochs": 3, "batch": 2, "lr": 5e-3, "threads": 1, "device": str(DEVICE)},
     "wandb": {"mode": "disabled"},
 }
@@ -89,7 +90,9 @@ def tiny_config():
     """Call with a method's name and ``section={...}`` changes; gives a ``RunConfig``."""
 
     def make(name="pfnr", **sections):
+        backbone = sections.pop("backbone", {})
         values = {section: {**knobs, **sections.pop(section, {})} for section, knobs in TINY.items()}
+        values["backbone"] = {**SMALL[backbone.get("name", "nerv")], **backbone}
         values["method"] = {"name": name, **sections.pop("method", {})}
         if name == "pfnr":
             values["backbone"].setdefault("operator_block", 1)
@@ -130,7 +133,7 @@ def compiled(tmp_path_factory, stream):
     path = tmp_path_factory.mktemp("compiled") / "library.vcl"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VCL_CACHE", stream["cache"])
-        compile(own_videos(stream), path, settings=SMALL)
+        compile(own_videos(stream), path, settings=SMALL_LIBRARY)
     return path
 
 

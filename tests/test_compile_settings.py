@@ -1,5 +1,6 @@
 """What a library is like where nobody says so: its size, strides and widths, and what follows from a target."""
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_a_video_keeps_its_size_where_it_fits_and_else_its_shape(own, size, fitt
 )
 def test_strides_and_size_follow_the_largest_video(size, strides, padded):
     assert strides_for(size) == strides
-    assert padded_size(size, strides) == padded
+    assert padded_size(size, math.prod(strides)) == padded
 
 
 def test_a_quality_sets_what_nobody_sets_and_widths_grow_with_the_fourth_root_of_the_pixels():
@@ -76,7 +77,7 @@ def test_a_quality_sets_what_nobody_sets_and_widths_grow_with_the_fourth_root_of
 def preset(quality, size):
     """The config of a quality for frames of a size, padded."""
     config = from_dict(library_settings({}, quality, size))
-    return replace(config, stream=replace(config.stream, size=padded_size(size, config.backbone.strides)))
+    return replace(config, stream=replace(config.stream, size=padded_size(size, config.backbone.unit)))
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

@@ -12,8 +12,9 @@
         "0": [train.seed=0]
         "1": [train.seed=1]
 
-A choice is a list of settings, as on the command line. ``bytes_of`` names another choice of the same axis, whose run is
-made first; this one then gets a ``method.session_bytes`` with which it stores as many bytes.
+A choice is a list of settings, as on the command line. ``config`` of a choice is the path of a file in the place of the
+one that all share. ``bytes_of`` names another choice of the same axis, whose run is made first; this one then gets a
+``method.session_bytes`` with which it stores as many bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Cell:
 
     Args:
         name: its choices, joined by ``/``; also the path of its folder within the grid's.
-        base: the YAML file that all cells share.
+        base: the YAML file that the settings change.
         settings: those of its choices, in the order of the axes.
         bytes_of: name of the cell whose stored bytes this one must match, or None.
     """
@@ -89,7 +90,11 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
             if choice.bytes_of is not None
         ]
         chosen_settings = [setting for choice in chosen for setting in choice.settings]
-        cells.append(Cell("/".join(names), base, (*chosen_settings, *settings), matched[0] if matched else None))
+        own = [choice.config for choice in chosen if choice.config is not None]
+        if len(own) > 1:
+            raise ConfigError(f"grid {path}: a run has one config, got {' and '.join(own)} of {'/'.join(names)}")
+        config = path.parent / own[0] if own else base
+        cells.append(Cell("/".join(names), config, (*chosen_settings, *settings), matched[0] if matched else None))
     _check(path, cells)
     return cells
 
@@ -98,6 +103,7 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
 class _Choice:
     name: str
     settings: tuple[str, ...]
+    config: str | None
     bytes_of: str | None
 
 
@@ -133,15 +139,19 @@ def _choices(path: Path, axis: str, value: object) -> list[_Choice]:
 
 def _choice(where: str, name: str, value: object) -> _Choice:
     content = value if isinstance(value, dict) else {"settings": value}
-    settings, bytes_of = content.get("settings"), content.get("bytes_of")
-    extra = [key for key in content if key not in ("settings", "bytes_of")]
+    settings = content.get("settings", [] if "config" in content else None)
+    extra = [key for key in content if key not in ("settings", "config", "bytes_of")]
     if extra:
-        raise ConfigError(f"{where} must hold settings and bytes_of, and nothing else, got {shown(extra[0])}")
+        raise ConfigError(f"{where} must hold settings, config and bytes_of, and nothing else, got {shown(extra[0])}")
+    config, bytes_of = (content.get(key) for key in ("config", "bytes_of"))
+    if "config" in content and (not isinstance(config, str) or is_null(config)):
+        raise ConfigError(f"{where}: config must be the path of a YAML file, got {shown(config)}")
     if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
         raise ConfigError(f"{where} must be a list of key=value settings, got {shown(settings)}")
     if "bytes_of" in content and (not isinstance(bytes_of, str) or is_null(bytes_of)):
         raise ConfigError(f"{where}: bytes_of must name a choice of the same axis, got {shown(bytes_of)}")
-    return _Choice(name, tuple(map(str, settings)), None if bytes_of is None else str(bytes_of))
+    texts = (None if text is None else str(text) for text in (config, bytes_of))
+    return _Choice(name, tuple(map(str, settings)), *texts)
 
 
 def _check(path: Path, cells: Sequence[Cell]) -> None:

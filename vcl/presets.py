@@ -68,9 +68,13 @@ def strides_for(size: tuple[int, int]) -> tuple[int, ...]:
     return (4, *(2,) * (doublings - 2)) if doublings > 2 else (2,) * doublings or (1,)
 
 
-def padded_size(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:
-    """The smallest frame of a network that holds frames of a size, pixels."""
-    unit = math.prod(strides)
+def padded_size(size: tuple[int, int], unit: int) -> tuple[int, int]:
+    """The smallest frame of a network that holds frames of a size, pixels.
+
+    Args:
+        size: height and width of the largest frame, pixels.
+        unit: what the sides of the network's frames are multiples of.
+    """
     height, width = (max(1, math.ceil(max(side, _SMALLEST_SIDE) / unit)) * unit for side in size)
     return height, width
 

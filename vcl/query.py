@@ -20,7 +20,8 @@ class Query:
         t: ``(B,)``, index of the frame in its video, from 0; may lie between two frames.
         frames: ``(B,)``, length T of the frame's video.
         window: ``(B, 4)``, top, left, height and width in pixels of the part that is wanted; None for whole frames.
-        size: height and width of the frame that the window is a part of; None for the network's own.
+        size: height and width of the frame that the window or the points are a part of; None for the network's own.
+        points: ``(B, N, 2)``, row and column of single pixels that are wanted, from 0; None for whole frames.
     """
 
     session: Tensor
@@ -28,6 +29,7 @@ class Query:
     frames: Tensor
     window: Tensor | None = None
     size: tuple[int, int] | None = None
+    points: Tensor | None = None
 
     @classmethod
     def of_video(
@@ -57,20 +59,34 @@ class Query:
     @classmethod
     def of_tensor(cls, rows: Tensor) -> Query:
         """What ``tensor`` gave; without a copy."""
-        session, t, frames = rows[:, :3].unbind(1)
-        return cls(session, t, frames, rows[:, 3:] if rows.shape[1] > 3 else None)
+        (session, t, frames), rest = rows[:, :3].unbind(1), rows[:, 3:]
+        if rows.shape[1] % 2 == 0:
+            return cls(session, t, frames, points=rest[:, 1:].reshape(len(rows), -1, 2))
+        return cls(session, t, frames, rest if rest.shape[1] else None)
 
     def tensor(self) -> Tensor:
-        """``(B, 3)`` float64: session, t, frames; ``(B, 7)`` with the window behind them.
+        """``(B, 3)`` float64: session, t, frames; behind them the 4 numbers of a window, or of N points N and 2·N.
 
         Batches of stock loaders and buffers of frames hold queries like this.
         """
-        rows = torch.stack((self.session, self.t, self.frames), dim=1).double()
-        return rows if self.window is None else torch.cat((rows, self.window.double()), dim=1)
+        parts = [torch.stack((self.session, self.t, self.frames), dim=1)]
+        if self.points is not None:
+            parts += [torch.full_like(parts[0][:, :1], self.points.shape[1]), self.points.flatten(1)]
+        elif self.window is not None:
+            parts.append(self.window)
+        return torch.cat([part.double() for part in parts], dim=1)
 
     def __len__(self) -> int:
         """Number of frames, B."""
         return len(self.session)
+
+    def key_rows(self, every: int) -> Tensor:
+        """Among the key frames of its video (``record.key_frames``), those around each frame: ``(B, 2)``, from 0.
+
+        The first is at the frame or before it, the second behind it; at the end of the video both are the last.
+        """
+        before, last = self.t.long() // every, -(-(self.frames.long() - 1) // every)
+        return torch.stack((before, torch.minimum(before + 1, last)), dim=1)
 
     @property
     def fraction(self) -> Tensor:
@@ -83,7 +99,7 @@ class Output:
     """What a network gives.
 
     Args:
-        frames: ``(B, 3, H, W)`` in [0, 1].
+        frames: ``(B, 3, H, W)`` in [0, 1], of the window where one was wanted; ``(B, 3, N)`` of points.
         extras: what else its loss terms need, by name, such as sub-bands.
     """
 
@@ -105,10 +121,18 @@ class Batch:
 
     Args:
         query: B frames, or parts of frames.
-        target: ``(B, 3, H, W)`` in [0, 1], what it should give.
+        target: in [0, 1], what it should give, of the shape of ``Output.frames``.
         weight: ``(B,)`` of each in the loss; None for equal ones.
+        seen: the frames that the network encodes, where they are not the target: ``(B, C, 3, H, W)``, or
+            ``(B, 3, H, W)`` of one each, see ``Backbone.frames_seen``.
     """
 
     query: Query
     target: Tensor
     weight: Tensor | None = None
+    seen: Tensor | None = None
+
+    @property
+    def to_encode(self) -> Tensor:
+        """What ``Backbone.encode`` takes."""
+        return self.target if self.seen is None else self.seen

@@ -81,8 +81,13 @@ class Renderer:
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]
             query = Query.of_video(session, batch, frames, device, size, window)
-            of_session = {name: tensor.expand(len(batch), *tensor.shape) for name, tensor in own.session.items()}
-            of_frame = {name: tensor[list(batch)] for name, tensor in own.frame.items()}
+            # A copy for each frame, as in training: the last bits of a product may depend on how they lie in memory.
+            of_session = {name: tensor.repeat(len(batch), *[1] * tensor.dim()) for name, tensor in own.session.items()}
+            keys = self._network.key_frames
+            of_frame = {
+                name: tensor[query.key_rows(keys[name]) if name in keys else list(batch)]
+                for name, tensor in own.frame.items()
+            }
             with at_precision(device, self._precision):
                 output = self._network.answer(query, of_session, of_frame)
             yield output.float().frames

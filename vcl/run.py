@@ -79,7 +79,7 @@ def run_clips(
     _check_transfer(config, clips)
     _check_network(config, path)
     with RunFolder.opened(path, config) as folder:
-        config = _resolved(config, folder, device)
+        config = _resolved(config, folder, device, max(len(clip.frames) for clip in clips))
         folder.add_versions(versions(device))
         if appended is not None:
             check_same_frames(folder, clips[:-1])  # No other process appended one meanwhile.
@@ -118,12 +118,19 @@ def _check_network(config: RunConfig, path: Path) -> None:
         raise ConfigError(f"{method} cannot train {backbone}, whose frames have numbers of their own")
 
 
-def _resolved(config: RunConfig, folder: RunFolder, device: torch.device) -> RunConfig:
-    """The config with the widths and the precision that the run started with; they are chosen once and stored."""
+def _resolved(config: RunConfig, folder: RunFolder, device: torch.device, frames: int) -> RunConfig:
+    """The config with the widths and the precision that the run started with; they are chosen once and stored.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        device: where it trains.
+        frames: of its longest video.
+    """
     resolved = folder.resolved(config)
     if resolved is None:
         precision = precision_of(config.train.precision, device)
-        resolved = backbones.resolved(replace(config, train=replace(config.train, precision=precision)))
+        resolved = backbones.resolved(replace(config, train=replace(config.train, precision=precision)), frames)
         folder.keep_resolved(resolved)
     train = replace(config.train, precision=precision_of(resolved.train.precision, device))
     return replace(config, backbone=resolved.backbone, method=resolved.method, train=train)

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from vcl.backbones import BACKBONES, build
-from vcl.backbones.size_matching import match_size
+from vcl.backbones.size_matching import match_bytes, numbers_of
 from vcl.config import NervConfig
 from vcl.config.backbones import BACKBONES as KNOBS
 from vcl.errors import ConfigError
@@ -40,6 +42,54 @@ def test_each_layer_at_paper_size_has_its_golden_number_of_weights():
     counts = [weight.value.numel() for weight in network.weights().values()]
     assert counts == [81_920, 8_257_536, 2_822_400, 387_072, 331_776, 331_776, 331_776]
     assert network.layout().session == {"head": (3, 96)}
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "count"),
+    [
+        ("S", (720, 1280), 3_201_905),
+        ("M", (720, 1280), 6_282_001),
+        ("L", (720, 1280), 12_524_563),
+        ("light_0.35M", (640, 1280), 381_639),
+        ("light_0.75M", (640, 1280), 756_768),
+        ("light_1.5M", (640, 1280), 1_507_868),
+        ("light_3M", (640, 1280), 2_986_591),
+    ],
+)
+def test_published_sizes_have_the_published_numbers(preset, size, count):
+    with torch.device("meta"):
+        network = build(NervConfig(**NervConfig.presets[preset]), size, 1)
+    assert sum(numbers_of(network)) == count
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"biases": True, "activation": "gelu"},
+        {"biases": True, "head_kernel": 3, "stem_width": 0, "stem_activation": "none"},
+        {"activation": "relu", "session_embedding": "none", "time": "both_ends"},
+        {"activation": "none", "operator_block": 2, "biases": True, "time": "to_one"},
+    ],
+)
+def test_every_form_of_it_trains_all_of_its_numbers_and_gives_frames_in_the_unit_range(knobs):
+    network = build(replace(TINY, **knobs), (16, 24), 1)
+    network.reset_parameters(0)
+    network.add_session(0)
+    frames = network.ask(Query.of_video(0, range(3), 3)).frames
+    assert 0 <= float(frames.detach().min()) <= float(frames.detach().max()) <= 1
+    frames.square().sum().backward()
+    assert all(bool(parameter.grad.abs().sum()) for parameter in network.parameters())
+
+
+def test_without_a_session_embedding_the_same_frame_of_two_videos_differs_by_what_is_their_own():
+    network = build(replace(TINY, session_embedding="none"), (16, 24), 1)
+    network.reset_parameters(0)
+    for _ in range(2):
+        network.add_session(0)
+    first, second = (network.ask(Query.of_video(session, range(2), 2)).frames for session in (0, 1))
+    assert not torch.equal(first, second)
+    network.session_parameters[1].load_state_dict(network.session_parameters[0].state_dict())
+    assert torch.equal(first, network.ask(Query.of_video(1, range(2), 2)).frames)
 
 
 def test_every_backbone_has_knobs_of_the_same_name():
@@ -118,8 +168,8 @@ def test_an_operator_on_a_line_is_refused():
 
 
 def test_more_bytes_than_any_network_has_end_at_the_widest(monkeypatch):
-    monkeypatch.setattr("vcl.config.backbones._WIDEST", 64)
-    matched = match_size(TINY, 10**17, lambda config: build(config, (16, 24), 1))
+    monkeypatch.setattr("vcl.config.backbones.base.WIDEST", 64)
+    matched = match_bytes(TINY, 10**17, lambda config: build(config, (16, 24), 1))
     assert max(matched.stem_width, matched.channels, matched.lower_width) <= 64
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from vcl import backbones
 from vcl import config as configs
+from vcl.backbones.size_matching import numbers_of
 from vcl.errors import ConfigError
 
 
@@ -25,3 +26,35 @@ def test_a_matched_network_whose_first_block_narrows_is_found(tiny_config):
     config = tiny_config("single_matched", method={"session_bytes": 30_000}, backbone={"expansion": 0.4})
     network = backbones.of_run(config, 1)
     assert 20_000 < 4 * sum(shape.numel() for shape in network.shapes().values()) <= 30_000
+
+
+def test_a_layer_that_the_family_does_without_stays_away():
+    words = ["stream.size=[160,320]", "backbone.preset=light_0.35M", "backbone.strides=[5,2,2]", "backbone.size=0.35M"]
+    network = backbones.of_run(configs.load(None, words), 1)
+    assert network.config.stem_width == 0
+    assert 0.99 * 350_000 < sum(numbers_of(network)) <= 350_000
+
+
+@pytest.mark.parametrize("backbone", ["nerv", "hnerv", "siren"])
+@pytest.mark.parametrize("size", ["0.35M", "1M", "3000k"])
+def test_a_network_of_a_size_has_that_many_numbers_within_a_percent(backbone, size):
+    strides = {"nerv": ["backbone.strides=[5,2,2]"], "hnerv": ["backbone.strides=[5,4,2,2]"]}.get(backbone, [])
+    words = ["stream.size=[160,320]", f"backbone.name={backbone}", f"backbone.size={size}", *strides]
+    config = backbones.resolved(configs.load(None, words), frames=132)
+    shared, own, of_frame = numbers_of(backbones.of_run(config, 1))
+    target = {"0.35M": 350_000, "1M": 1_000_000, "3000k": 3_000_000}[size]
+    assert 0.99 < (shared + own + 132 * of_frame) / target <= 1
+    assert config.backbone.size is None
+    assert of_frame == (128 if backbone == "hnerv" else 0)
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("3MB", "backbone.size must be a number such as 3M, 350k or 1500000, got 3MB"),
+        ("10", "backbone.size must be met within 1% by the network's widths, got 10; the nearest is a smaller one"),
+    ],
+)
+def test_sizes_that_are_none_and_sizes_that_no_network_has_are_refused(word, line):
+    with pytest.raises(ConfigError, match=line):
+        backbones.of_run(configs.load(None, ["backbone.name=siren", f"backbone.size={word}"]), 1)

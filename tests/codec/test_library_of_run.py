@@ -12,7 +12,7 @@ from every_role import Everything, EverythingConfig
 
 from vcl.codec.container import Container
 from vcl.codec.library import Library
-from vcl.config.backbones import register_backbone
+from vcl.config.backbones import BACKBONES, register_backbone
 from vcl.decode import Decoder, SealedSessions
 from vcl.errors import BitstreamError, ConfigError, LibraryInUseError
 from vcl.export import export
@@ -138,3 +138,17 @@ def test_a_run_whose_network_nobody_could_read_is_not_exported(exported, tmp_pat
 def test_a_library_of_a_run_has_a_commit_for_each_session(exported):
     container = Container.open(exported("pfnr", {"bits": 6})[1])
     assert container.commits == 3
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.known)
+def test_a_library_holds_a_run_of_any_network(backbone, tiny_config, clips, tmp_path):
+    config = tiny_config("wsn", method={"bits": 5}, backbone={"name": backbone}, train={"epochs": 2})
+    folder = run_clips(config, clips[:2], tmp_path / "run")
+    export(folder, tmp_path / "a.vcl")
+    library, decoder = Library.open(tmp_path / "a.vcl"), Decoder.of_run(folder)
+    assert library.is_strict == (backbone == "nerv")
+    for session in range(2):
+        expected = torch.cat([to_uint8(batch) for batch in decoder.frames(session)])
+        assert torch.equal(torch.cat(list(library.frames(session))), expected)
+    library.verify()
+    assert library.footprint().total == library.path.stat().st_size

@@ -248,5 +248,9 @@ def test_other_networks_are_refused_in_one_line():
     config, subnetwork = network_of()
     with pytest.raises(ConfigError, match=r"covers at most 1024 backbone\.levels, got 1025$"):
         StrictNetwork(replace(config, levels=1025, base=1.01), SIZE, SESSIONS, subnetwork, exponents)
+    with pytest.raises(ConfigError, match=r"covers nerv with backbone\.biases=False, got True$"):
+        StrictNetwork(replace(config, biases=True), SIZE, SESSIONS, subnetwork, exponents)
+    with pytest.raises(ConfigError, match=r"covers nerv with two layers in its stem, got backbone\.stem_width=0$"):
+        StrictNetwork(replace(config, stem_width=0), SIZE, SESSIONS, subnetwork, exponents)
     with pytest.raises(ConfigError, match=r"covers at most 64 layers, got 65$"):
         calibrate(replace(config, strides=(1,) * 63), SIZE, SESSIONS, subnetwork, SESSION, LENGTH)

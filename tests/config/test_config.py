@@ -2,6 +2,7 @@ import pytest
 
 from vcl import config as configs
 from vcl.config import PfnrConfig, TrainConfig
+from vcl.config.backbones import BACKBONES
 from vcl.config.listing import Knob, knobs_of, summary_of
 from vcl.config.methods import METHODS
 from vcl.config.store import every_kind
@@ -106,8 +107,8 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("stream.size=[8,160]", "stream.size must be at least 16 pixels on each side, got [8, 160]"),
         ("stream.frames=0", "stream.frames must be 1 or more, or null, got 0"),
         (
-            "backbone.name=hnerv",
-            "backbone.name must be one of nerv (or one that --plugin FILE.py or an installed package",
+            "backbone.name=resnet",
+            f"backbone.name must be one of {', '.join(BACKBONES)} (or one that --plugin FILE.py or an installed",
         ),
         ("backbone.operator_block=6", "backbone.operator_block must lie in 0..5, got 6"),
         ("backbone.strides=[]", "backbone.strides must hold one whole number from 1 up for each block, got []"),

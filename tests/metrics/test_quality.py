@@ -211,7 +211,7 @@ def test_frames_of_different_shapes_are_refused(measure):
     with pytest.raises(ValueError, match=r"one shape \(B, 3, H, W\), got \(1, 3, 16, 16\) and \(2, 3, 16, 16\)"):
         measure(flat(0.1), flat(0.1, batch=2))
     with pytest.raises(ValueError, match="one shape"):
-        measure(flat(0.1)[0], flat(0.1)[0])
+        measure(flat(0.1)[0, 0], flat(0.1)[0, 0])
 
 
 def test_metrics_are_the_same_bits_for_any_number_of_threads_and_leave_it_as_it_was():

@@ -46,6 +46,14 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
     assert (config.method.name, config.train.seed, config.train.epochs) == ("wsn", 1, 2)
 
 
+def test_a_choice_may_have_a_config_of_its_own(grid, tmp_path):
+    path = grid({"network": {"usual": [], "other": {"config": "other.yaml"}}, "seed": SEEDS})
+    (path.parent / "other.yaml").write_text("train: {epochs: 3}\nbackbone: {name: siren}\n")
+    usual, _, other, _ = read_grid(path)
+    assert usual.config(None).backbone.name == "nerv"
+    assert (other.config(None).backbone.name, other.config(None).train.epochs) == ("siren", 3)
+
+
 @pytest.mark.parametrize(
     ("axes", "line"),
     [
@@ -67,6 +75,11 @@ def test_every_choice_of_one_axis_meets_every_choice_of_the_others(grid):
         (
             {"method": METHODS, "seed": {"x": ["train.sed=0"]}},
             r"wsn/x: train.sed is not a setting; did you mean train.seed",
+        ),
+        ({"method": {"wsn": {"config": None}}}, "axes.method.wsn: config must be the path of a YAML file, got null"),
+        (
+            {"method": {"wsn": {"config": "a.yaml"}}, "seed": {"x": {"config": "b.yaml"}}},
+            "a run has one config, got a.yaml and b.yaml of wsn/x",
         ),
         (
             {"method": {"wsn": {"settings": [], "bytes_of": "what"}}},

@@ -207,14 +207,14 @@ def test_a_path_that_is_no_run_folder_is_refused_by_the_decoder(tmp_path):
 
 def test_the_widths_of_a_matched_network_are_searched_for_once_and_kept(tmp_path, tiny_config, clips, monkeypatch):
     searches = []
-    search = backbones.match_size
-    monkeypatch.setattr(backbones, "match_size", lambda *given: searches.append(given) or search(*given))
+    search = backbones.match_bytes
+    monkeypatch.setattr(backbones, "match_bytes", lambda *given: searches.append(given) or search(*given))
     backbones._matched.cache_clear()
     config = tiny_config("single_matched", method={"session_bytes": 9_000}, train={"epochs": 1})
     folder = run_clips(config, clips, tmp_path / "run")
     assert len(searches) == 1
     backbones._matched.cache_clear()
-    monkeypatch.setattr(backbones, "match_size", lambda *given: pytest.fail("the run folder knows its network"))
+    monkeypatch.setattr(backbones, "match_bytes", lambda *given: pytest.fail("the run folder knows its network"))
     assert decoder_of(folder).frame(2, 0).shape == (3, 32, 48)
     run_clips(config, clips, folder.path)
     assert summarise(folder).method == "single_matched"

@@ -52,6 +52,44 @@ def test_a_network_with_numbers_of_every_kind_is_decoded_from_disk_as_it_was_tra
     assert not any("encoder" in path for path in strategy.record.tensors() if not path.startswith("buffer/"))
 
 
+class KeyFramed(Everything):
+    """With small pictures of every third frame and the last, of which each frame sees the two around it."""
+
+    @property
+    def frame_tensors(self):
+        return {**super().frame_tensors, "key": (3, 2, 3)}
+
+    @property
+    def key_frames(self):
+        return {"key": 3}
+
+    def frames_seen(self, t, frames):
+        rows = Query.of_video(0, t, frames).key_rows(3)
+        return torch.cat((t[:, None], (3 * rows).clamp(max=frames - 1)), dim=1)
+
+    def encode(self, query, frames):
+        keys = F.adaptive_avg_pool2d(frames[:, 1:].flatten(0, 1), (2, 3)).unflatten(0, (-1, 2))
+        return {**super().encode(query, frames[:, 0]), "key": keys}
+
+    def decode(self, query, session, frame):
+        before, after = F.interpolate(frame["key"].flatten(1, 2), self.size).split(3, dim=1)
+        share = (query.t / 3 - query.key_rows(3)[:, 0]).float()[:, None, None, None]
+        plain = super().decode(query, session, frame)
+        return Output((plain.frames + before.lerp(after, share)) / 2, plain.extras)
+
+
+@pytest.mark.parametrize("method", ["wsn", "single", "finetune", "residual"])
+def test_numbers_of_key_frames_alone_are_stored_once_each(method, everything, clips, tmp_path, monkeypatch):
+    monkeypatch.setitem(BACKBONES.implementations.data, "everything", KeyFramed)
+    config = everything(method, train={"epochs": 2})
+    strategy = build(config, clips[:2], lambda event: None, DEVICE)
+    assert_decoded_as_trained(strategy, config, clips[:2], tmp_path / "run")
+    assert [len(frame["key"]) for frame in strategy.ledger.frames().values()] == [3, 2]  # Of 5 and of 4 frames.
+    pictures = F.adaptive_avg_pool2d(torch.from_numpy(clips[0].frames[[0, 3, 4]]).float() / 255, (2, 3))
+    closeness = 0.01 if method == "residual" else 1e-6  # It stores integers.
+    torch.testing.assert_close(strategy.ledger.frames()[0]["key"], pictures, atol=closeness, rtol=0)
+
+
 class Stopped(Exception):
     """In the place of a power cut."""
 

@@ -6,13 +6,14 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from inspect import isabstract
 
-from vcl.backbones.base import Backbone, SessionTensor
-from vcl.backbones.size_matching import match_size
+from vcl.backbones.base import Backbone
+from vcl.backbones.size_matching import match_bytes, match_numbers
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
 from vcl.config.backbones import BACKBONES as _REGISTRY
 from vcl.errors import ConfigError
 from vcl.layers.init import LeaveUndrawn
 from vcl.layers.masked import WeightRule
+from vcl.layers.own import SessionTensor
 
 BACKBONES: MutableMapping[str, type[Backbone]] = _REGISTRY.implementations
 """Name to network, imported once it is looked up."""
@@ -41,7 +42,7 @@ def build(
     """
     kind = BACKBONES[config.name]
     if not (isinstance(kind, type) and issubclass(kind, Backbone)) or isabstract(kind):
-        raise ConfigError(f"the backbone {config.name} must extend Backbone and have decode and session_tensors")
+        raise ConfigError(f"the backbone {config.name} must extend Backbone and have decode")
     with LeaveUndrawn():
         network = kind(config, size, sessions)
     patterns = dict(exceptions or {})
@@ -59,12 +60,25 @@ def of_run(config: RunConfig, sessions: int) -> Backbone:
     return build(resolved(config).backbone, config.stream.size, sessions)
 
 
-def resolved(config: RunConfig) -> RunConfig:
+def sized(config: RunConfig, frames: int | None = None) -> RunConfig:
+    """The config with the widths that ``backbone.size`` asks for; arguments and errors as of ``resolved``."""
+    if config.backbone.size is None:
+        return config
+    frames = frames or config.stream.frames or 1
+    return replace(config, backbone=_sized(config.backbone, config.stream.size, frames))
+
+
+def resolved(config: RunConfig, frames: int | None = None) -> RunConfig:
     """The config with every width known: ``single_matched`` becomes ``single`` with the widths that fit.
 
+    Args:
+        config: of the run.
+        frames: of its longest video, which ``backbone.size`` counts; by default ``stream.frames``.
+
     Raises:
-        ConfigError: no network is as small as the method needs.
+        ConfigError: no network is as small as the method needs, or as large as ``backbone.size`` says.
     """
+    config = sized(config, frames)
     if not isinstance(config.method, SingleMatchedConfig):
         return config
     method = config.method
@@ -77,7 +91,13 @@ def resolved(config: RunConfig) -> RunConfig:
 @lru_cache
 def _matched(backbone: BackboneConfig, size: tuple[int, int], session_bytes: int, bits: float | None) -> BackboneConfig:
     """The backbone with the widths that fit; the search takes seconds at the size of the paper."""
-    return match_size(backbone, session_bytes, lambda candidate: build(candidate, size, 1), bits)
+    return match_bytes(backbone, session_bytes, lambda candidate: build(candidate, size, 1), bits)
 
 
-__all__ = ["BACKBONES", "Backbone", "SessionTensor", "build", "of_run", "resolved"]
+@lru_cache
+def _sized(backbone: BackboneConfig, size: tuple[int, int], frames: int) -> BackboneConfig:
+    """The backbone with the widths that ``backbone.size`` asks for."""
+    return match_numbers(backbone, frames, lambda candidate: build(candidate, size, 1))
+
+
+__all__ = ["BACKBONES", "Backbone", "SessionTensor", "build", "of_run", "resolved", "sized"]

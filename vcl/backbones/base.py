@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -15,21 +15,9 @@ from vcl.config import BackboneConfig
 from vcl.errors import ConfigError
 from vcl.layers import init
 from vcl.layers.masked import MaskedWeight, WeightRule, mask_weights, weights_of
+from vcl.layers.own import OwnTensors, SessionTensor
 from vcl.query import Batch, Output, Query
 from vcl.subnet.record import Layout
-
-
-@dataclass(frozen=True)
-class SessionTensor:
-    """Numbers that every session has for itself, such as a head or the biases of a layer.
-
-    Args:
-        shape: of one session's.
-        initial: ``uniform`` within ±1/√(numbers that feed one output), ``zeros`` or ``ones``.
-    """
-
-    shape: tuple[int, ...]
-    initial: Literal["uniform", "zeros", "ones"] = "uniform"
 
 
 class Backbone(nn.Module, ABC):
@@ -39,8 +27,9 @@ class Backbone(nn.Module, ABC):
 
     - **shared**: every parameter of two dimensions or more. ``apply_rule`` turns each into a ``MaskedWeight``; a
       session's mask chooses among them, and what it chose is sealed.
-    - **session**: declared by ``session_tensors``, dense, one set per session: heads, biases, scales of norms,
-      modulations. ``decode`` gets those of each frame's session.
+    - **session**: dense, one set per session. Biases and scales of stock layers and norms are of this kind, and the
+      layers use those of each frame's session; heads and whatever else ``decode`` gets are declared by
+      ``session_tensors``.
     - **frame**: declared by ``frame_tensors`` and made by ``encode``: a few numbers per frame, stored with the session.
     - **training-only**: of the children named in ``training_only``, such as an encoder; decoding does without them.
       Each module of theirs that has parameters has ``reset_parameters``, as those of PyTorch do, which draws them.
@@ -58,6 +47,12 @@ class Backbone(nn.Module, ABC):
     """
 
     training_only: ClassVar[tuple[str, ...]] = ()
+    sampling: ClassVar[Literal["frame", "patch", "pixel"]] = "frame"
+    """What it trains on: whole frames, patches of ``patch``, or ``points`` pixels of each frame of a step."""
+    patch: tuple[int, int] = (0, 0)
+    """Height and width of a patch, which divide those of a frame; of a network that trains on patches."""
+    points: int = 0
+    """Pixels of each frame in a step, of a network that trains on pixels."""
     session_parameters: nn.ModuleList
 
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
@@ -65,16 +60,26 @@ class Backbone(nn.Module, ABC):
         self.size = size
         self.scaled = config.initial == "scaled"
         self._frame_table: dict[str, Tensor] = {}
-        self._first_frame = torch.zeros(0, dtype=torch.int64)
+        self._first_rows: dict[str, Tensor] = {}
+        self._own: OwnTensors | None = None
 
     @property
-    @abstractmethod
     def session_tensors(self) -> Mapping[str, SessionTensor]:
-        """What each session has for itself, by name; names without dots."""
+        """What each session has for itself, by name; a network that has more than stock layers have adds it."""
+        return self._own.tensors if self._own else {}
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
         """Shapes of the numbers that each frame has for itself, by name."""
+        return {}
+
+    @property
+    def key_frames(self) -> Mapping[str, int]:
+        """Those of ``frame_tensors`` that only key frames have, and from how many frames to how many there is one.
+
+        ``decode`` gets, and ``encode`` gives, ``(B, 2, *shape)`` of these: the key frames around each frame, as in
+        ``Query.key_rows``.
+        """
         return {}
 
     @property
@@ -84,7 +89,9 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
-        """Make frames.
+        """Make frames, or the patches or pixels that the query asks for.
+
+        A network that makes a frame in pieces does so here, in bounded memory, where the query is of whole frames.
 
         Args:
             query: B frames, of any sessions.
@@ -93,8 +100,25 @@ class Backbone(nn.Module, ABC):
         """
 
     def encode(self, query: Query, frames: Tensor) -> Mapping[str, Tensor]:
-        """Frame tensors ``(B, *shape)`` of true frames ``(B, 3, H, W)`` in [0, 1]; for networks that have some."""
+        """Frame tensors ``(B, *shape)``; for networks that have some.
+
+        Args:
+            query: B frames.
+            frames: true frames in [0, 1], ``(B, 3, H, W)``; or ``(B, C, 3, H, W)``, the C that ``frames_seen`` names.
+        """
         return {}
+
+    def frames_seen(self, t: Tensor, frames: int) -> Tensor:
+        """Which frames ``encode`` sees of each frame of a video; by default that frame alone.
+
+        Args:
+            t: ``(n,)``, indices of frames.
+            frames: length of the video.
+
+        Returns:
+            ``(n, C)``, indices of frames.
+        """
+        return t[:, None]
 
     def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
         """What the network adds to the loss of a step, one number; None for nothing."""
@@ -104,10 +128,11 @@ class Backbone(nn.Module, ABC):
         """Refuse a query that the network cannot answer; called before each ``decode``.
 
         Raises:
-            ConfigError: it has a window or another size, unless a subclass allows that.
+            ConfigError: it has a window, points or another size, unless a subclass allows that.
         """
-        if query.window is not None or query.size not in (None, self.size):
-            wanted = "a window" if query.window is not None else query.size
+        parts = {"a window": query.window, "points": query.points}
+        wanted = next((what for what, part in parts.items() if part is not None), query.size)
+        if wanted not in (None, self.size):
             raise ConfigError(f"{type(self).__name__} makes whole frames of {self.size}, got {wanted}")
 
     def ask(self, query: Query, frames: Tensor | None = None) -> Output:
@@ -115,7 +140,7 @@ class Backbone(nn.Module, ABC):
 
         Args:
             query: B frames, of any sessions.
-            frames: true frames ``(B, 3, H, W)`` to encode; by default frame tensors are those of ``load_frames``.
+            frames: true frames for ``encode``; by default frame tensors are those of ``load_frames``.
 
         Raises:
             ConfigError: the network cannot answer the query.
@@ -128,11 +153,19 @@ class Backbone(nn.Module, ABC):
         if not self.frame_tensors:
             return self.answer(query, session, {})
         if frames is not None:
-            return self.answer(query, session, self.encode(query, frames))
+            return self.answer(query, session, self.encoded(query, frames))
         if not self._frame_table:
             raise ConfigError(f"{type(self).__name__} needs frame tensors: encode true frames, or load_frames before")
-        rows = self._first_frame[of_row] + query.t.long()
-        return self.answer(query, session, {name: table[rows] for name, table in self._frame_table.items()})
+        frame = {}
+        for name, table in self._frame_table.items():
+            first = self._first_rows[name][of_row]
+            every = self.key_frames.get(name)
+            frame[name] = table[first + query.t.long() if every is None else first[:, None] + query.key_rows(every)]
+        return self.answer(query, session, frame)
+
+    def encoded(self, query: Query, frames: Tensor) -> dict[str, Tensor]:
+        """What ``encode`` gives, in the memory order in which it is stored: last bits may depend on it."""
+        return {name: tensor.contiguous() for name, tensor in self.encode(query, frames).items()}
 
     def answer(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """What ``decode`` gives, held to what it must give.
@@ -141,11 +174,15 @@ class Backbone(nn.Module, ABC):
             ConfigError: the network cannot answer the query, or gives something else than frames of its size.
         """
         self.check_query(query)
+        if self._own:
+            self._own.load(session)
         output: object = self.decode(query, session, frame)
+        if self._own:
+            self._own.forget()
         if not isinstance(output, Output):
             raise ConfigError(f"{type(self).__name__}.decode must give an Output, got {type(output).__name__}")
         shape = (len(query), 3, *(query.size or self.size))
-        if query.window is None and output.frames.shape != shape:
+        if query.window is None and query.points is None and output.frames.shape != shape:
             raise ConfigError(f"{type(self).__name__} must give frames {shape}, got {tuple(output.frames.shape)}")
         return output
 
@@ -154,12 +191,13 @@ class Backbone(nn.Module, ABC):
         return self.ask(Query.of_tensor(x)).frames
 
     def load_frames(self, stored: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Hold the frame tensors ``(T, *shape)`` of closed sessions, for ``ask``."""
+        """Hold the frame tensors of closed sessions, as ``SessionRecord`` has them, for ``ask``."""
         if not self.frame_tensors or not stored:
             return
         device = next(self.parameters()).device
-        lengths = [len(next(iter(stored[session].values()))) for session in range(len(stored))]
-        self._first_frame = torch.tensor([sum(lengths[:session]) for session in range(len(stored))], device=device)
+        for name in self.frame_tensors:
+            lengths = [len(stored[session][name]) for session in range(len(stored))]
+            self._first_rows[name] = torch.tensor([0, *accumulate(lengths)][:-1], device=device)
         self._frame_table = {
             name: torch.cat([stored[session][name] for session in range(len(stored))]).to(device)
             for name in self.frame_tensors
@@ -171,6 +209,7 @@ class Backbone(nn.Module, ABC):
         Args:
             rule: the name of a weight to its rule.
         """
+        self._own = OwnTensors(self, self.training_only)
         mask_weights(self, rule, self.training_only)
         # Last: stock plugins expect parameters that are new to be the last ones.
         self.session_parameters = nn.ModuleList()
@@ -187,7 +226,7 @@ class Backbone(nn.Module, ABC):
         """Shapes of everything that a session stores."""
         session = {name: tensor.shape for name, tensor in self.session_tensors.items()}
         rows = {name: weight.channels[0] for name, weight in self.weights().items()}
-        return Layout(self.shapes(), session, self.frame_tensors, rows)
+        return Layout(self.shapes(), session, self.frame_tensors, rows, self.key_frames)
 
     def learned(self, session: int, masks: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
         """What ``Ledger.seal`` takes: ``values`` and ``masks`` of all weights and the session's tensors, by name.
@@ -243,6 +282,10 @@ class Backbone(nn.Module, ABC):
                     raise ConfigError(f"{name} of {type(self).__name__} must {rule}, got none")
 
     def _check_session_tensors(self) -> None:
+        for name in self._own.tensors if self._own else ():
+            if name not in self.session_tensors:
+                rule = f"{type(self).__name__}.session_tensors must have those of super().session_tensors"
+                raise ConfigError(f"{rule}, got none called {name}")
         for name, tensor in self.session_tensors.items():
             if not isinstance(tensor, SessionTensor) or tensor.initial not in ("uniform", "zeros", "ones"):
                 rule = "be SessionTensor(shape, 'uniform', 'zeros' or 'ones')"
@@ -271,7 +314,7 @@ class Backbone(nn.Module, ABC):
         for name, tensor in self.session_tensors.items():
             content = torch.full(tensor.shape, float(tensor.initial == "ones"))
             if tensor.initial == "uniform":
-                init.fill_uniform(content, content[0].numel(), init.generator(seed, name, number))
+                init.fill_uniform(content, tensor.fan_in or content[0].numel(), init.generator(seed, name, number))
             own[name] = nn.Parameter(content.to(device))
         self.session_parameters.append(own)
 

@@ -6,19 +6,25 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vcl.backbones.base import Backbone, SessionTensor
+from vcl.backbones.base import Backbone
+from vcl.backbones.upsampling import grid_of, largest_of, up_blocks
 from vcl.config import BackboneConfig, NervConfig
-from vcl.errors import ConfigError
-from vcl.layers.encoding import PositionalEncoding, session_position_fraction, session_position_open
-from vcl.layers.fourier import FourierOperator
+from vcl.layers.activation import ACTIVATIONS
+from vcl.layers.encoding import (
+    PositionalEncoding,
+    session_position_fraction,
+    session_position_open,
+    time_position,
+)
+from vcl.layers.head import session_conv
+from vcl.layers.own import SessionTensor
 from vcl.layers.upsample import UpsampleBlock, activated_head
 from vcl.query import Output, Query
 
 
 class Nerv(Backbone):
-    """Two linear layers, one up-sampling block per stride, and a 1×1 head per session. No layer has a bias.
+    """Two linear layers, one up-sampling block per stride, and a head per session.
 
     Args:
         config: a ``NervConfig``.
@@ -38,30 +44,20 @@ class Nerv(Backbone):
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
         super().__init__(config, size, sessions)
         assert isinstance(config, NervConfig)
-        self.grid = _grid(size, config.strides)
+        self.grid = grid_of(size, config.strides)
         self.sessions = sessions if config.session_embedding == "fraction" else None
         self.encoding = PositionalEncoding(config.levels, config.base)
-        self.fc1 = nn.Linear(4 * config.levels, config.stem_width, bias=False)
-        self.fc2 = nn.Linear(config.stem_width, config.channels * math.prod(self.grid), bias=False)
-        self.blocks = nn.ModuleList()
-        width, size_here = config.channels, self.grid
-        activations = [width * math.prod(size_here)]
-        for number, stride in enumerate(config.strides, start=1):
-            first = number == 1
-            outputs = int(width * config.expansion) if first else max(width // config.reduction, config.lower_width)
-            operator = None
-            if number == config.operator_block:
-                if min(size_here) < 2:
-                    rule = "have an input of 2 px or more a side"
-                    raise ConfigError(f"backbone.operator_block must {rule}, got {size_here}")
-                operator = FourierOperator(width, outputs, size_here, config.operator_spectrum)
-            alone = operator is not None and config.operator_path == "only"
-            conv = None if alone else nn.Conv2d(width, outputs * stride**2, 3, padding=1, bias=False)
-            self.blocks.append(block := UpsampleBlock(conv, operator, stride))
-            width, size_here = outputs, (size_here[0] * stride, size_here[1] * stride)
-            activations.append(width * math.prod(size_here))
-        self._largest_activation = max(activations)
-        self.width, self.pending = width, block.pending
+        inputs = 2 * config.levels * (1 if config.session_embedding == "none" else 2)
+        if config.stem_width:
+            self.fc1 = nn.Linear(inputs, config.stem_width, bias=config.biases)
+        self.fc2 = nn.Linear(config.stem_width or inputs, config.channels * math.prod(self.grid), bias=config.biases)
+        widths = [config.channels]
+        for number in range(len(config.strides)):
+            widths.append(_width(config, widths[-1], first=number == 0))
+        self.blocks = up_blocks(config, self.grid, widths, [3] * len(config.strides), config.biases)
+        self._largest_activation = largest_of(self.grid, widths, config.strides)
+        self.config, self.width = config, widths[-1]
+        self.pending = cast("UpsampleBlock", self.blocks[-1]).pending
 
     @property
     def largest_activation(self) -> int:
@@ -70,28 +66,46 @@ class Nerv(Backbone):
 
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
-        """A head: RGB from the last block's channels."""
-        return {"head": SessionTensor((3, self.width))}
+        """A head, RGB from the last block's channels; and with ``biases`` those of all layers."""
+        kernel = self.config.head_kernel
+        head = SessionTensor((3, self.width) if kernel == 1 else (3, self.width, kernel, kernel))
+        bias = {"head_bias": SessionTensor((3,), "uniform", self.width * kernel**2)} if self.config.biases else {}
+        return {**super().session_tensors, "head": head, **bias}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks, head and (tanh + 1) / 2."""
-        if self.sessions is None:
-            position = session_position_open(query.session)
-        else:
-            position = session_position_fraction(query.session, self.sessions)
-        embedding = torch.cat((self.encoding(query.fraction), self.encoding(position)), dim=1)
-        stem = F.relu(self.fc2(F.relu(self.fc1(embedding))))
+        stem, activate = self._embedded(query), ACTIVATIONS[self.config.stem_activation]
+        if self.config.stem_width:
+            stem = activate(self.fc1(stem))
+        stem = activate(self.fc2(stem))
         features = stem.view(len(query), -1, *self.grid).contiguous(memory_format=torch.channels_last)
         *blocks, last = cast("list[UpsampleBlock]", list(self.blocks))
         for block in blocks:
             features = block(features)
-        return Output((activated_head(last.raw(features), session["head"], self.pending).tanh() + 1) / 2)
+        return Output((self._colours(last, features, session).tanh() + 1) / 2)
+
+    def _embedded(self, query: Query) -> Tensor:
+        time: Tensor = self.encoding(time_position(query.t, query.frames, self.config.time))
+        if self.config.session_embedding == "none":
+            return time
+        if self.sessions is None:
+            position = session_position_open(query.session)
+        else:
+            position = session_position_fraction(query.session, self.sessions)
+        return torch.cat((time, self.encoding(position)), dim=1)
+
+    def _colours(self, last: UpsampleBlock, features: Tensor, session: Mapping[str, Tensor]) -> Tensor:
+        """The last block and the head, unbounded."""
+        head = session["head"]
+        if last.activation == "silu" and self.config.head_kernel == 1:
+            colours = activated_head(last.raw(features), head, self.pending)
+            return colours + session["head_bias"][..., None, None] if self.config.biases else colours
+        weight = head if head.dim() == 5 else head[..., None, None]
+        return session_conv(last(features), weight, session.get("head_bias"))
 
 
-def _grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[int, int]:
-    scale = math.prod(strides)
-    if size[0] % scale or size[1] % scale:
-        raise ConfigError(
-            f"stream.size must be multiples of {scale}, the product of backbone.strides, got {list(size)}"
-        )
-    return size[0] // scale, size[1] // scale
+def _width(config: NervConfig, before: int, first: bool) -> int:
+    """Channels of a block, from those before it."""
+    if config.reduce_first:
+        return max(round(before / config.reduction), config.lower_width)
+    return int(before * config.expansion) if first else max(before // config.reduction, config.lower_width)

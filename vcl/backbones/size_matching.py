@@ -1,4 +1,4 @@
-"""The widest network of a family that fits into a number of bytes."""
+"""The widest network of a family that stays within a size."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from vcl.config import BackboneConfig
 from vcl.errors import ConfigError
 from vcl.layers.quantise import OWN_BITS
 
+_TOLERANCE = 0.01
+"""Share of a number of parameters by which it may be missed."""
 
-def match_size(
-    config: BackboneConfig, most_bytes: int, build: Callable[[BackboneConfig], Backbone], bits: float | None = None
-) -> BackboneConfig:
-    """Scale all widths of a network by one factor so that it fits; then widen the stem alone.
+Build = Callable[[BackboneConfig], Backbone]
 
-    Nothing is allocated: networks are built on the meta device.
+
+def match_bytes(config: BackboneConfig, most_bytes: int, build: Build, bits: float | None = None) -> BackboneConfig:
+    """The widest network whose weights and one session's tensors take no more bytes.
 
     Args:
-        config: the family; its ``widths`` are scaled, up or down.
+        config: the family, as of ``widest``.
         most_bytes: of the weights and one session's tensors.
         build: a config to a network.
         bits: of a weight, as in ``MethodConfig.bits``; what entropy coding saves of them is not counted.
@@ -32,19 +33,73 @@ def match_size(
         ConfigError: not even widths of 1 fit.
     """
 
-    def fits(candidate: BackboneConfig | None) -> bool:
-        if candidate is None:
-            return False
-        with torch.device("meta"):
-            network = build(candidate)
-        weights = sum(shape.numel() for shape in network.shapes().values())
-        own = sum(math.prod(tensor.shape) for tensor in network.session_tensors.values())
+    def fits(network: Backbone) -> bool:
+        weights, own, _ = numbers_of(network)
         return weights * (bits or 32) + own * (OWN_BITS if bits else 32) <= 8 * most_bytes
+
+    matched = widest(config, fits, build)
+    if matched is None:
+        raise ConfigError(f"method.session_bytes must hold the smallest network of this kind, got {most_bytes}")
+    return matched
+
+
+def match_numbers(config: BackboneConfig, frames: int, build: Build) -> BackboneConfig:
+    """The network that has as many numbers as ``config.size`` says: weights, a session's own, and those of its frames.
+
+    Args:
+        config: the family, as of ``widest``.
+        frames: of a video.
+        build: a config to a network.
+
+    Returns:
+        The same without ``size``.
+
+    Raises:
+        ConfigError: no network comes within 1 %.
+    """
+
+    def count(network: Backbone) -> int:
+        return sum(numbers_of(network, frames))
+
+    target = config.numbers or 0
+    matched = widest(replace(config, size=None), lambda network: count(network) <= target, build)
+    nearest = "a smaller one than there is" if matched is None else f"{count(_on_meta(matched, build)):,}"
+    if matched is None or count(_on_meta(matched, build)) < (1 - _TOLERANCE) * target:
+        rule = f"be met within {_TOLERANCE:.0%} by the network's widths"
+        raise ConfigError(f"backbone.size must {rule}, got {config.size}; the nearest is {nearest}")
+    return matched
+
+
+def numbers_of(network: Backbone, frames: int = 1) -> tuple[int, int, int]:
+    """Numbers of a network's shared weights, of one session's own tensors, and of the frames of its video."""
+    layout = network.layout()
+    shared, own = (sum(math.prod(shape) for shape in shapes.values()) for shapes in (layout.weights, layout.session))
+    return shared, own, layout.frame_numbers(frames)
+
+
+def widest(config: BackboneConfig, fits: Callable[[Backbone], bool], build: Build) -> BackboneConfig | None:
+    """Scale all widths of a network by one factor as far as it fits; then turn its fine knob.
+
+    Nothing is allocated: networks are built on the meta device.
+
+    Args:
+        config: the family; its ``widths`` are scaled, up or down.
+        fits: whether a network is small enough.
+        build: a config to a network.
+
+    Returns:
+        The config with other widths; None where not even widths of 1 fit.
+    """
+
+    def holds(candidate: BackboneConfig | None) -> bool:
+        return candidate is not None and fits(_on_meta(candidate, build))
 
     def scaled(thousandths: int) -> BackboneConfig | None:
         """None where the widths are more than any network has."""
         while True:
-            widths: dict[str, Any] = {key: max(1, getattr(config, key) * thousandths // 1000) for key in config.widths}
+            widths: dict[str, Any] = {
+                key: max(1, width * thousandths // 1000) for key in config.widths if (width := getattr(config, key))
+            }
             try:
                 return replace(config, **widths)
             except ConfigError:  # Too narrow for the rest of the config, such as ``expansion``, or too wide.
@@ -52,19 +107,27 @@ def match_size(
                     return None
                 thousandths += 1
 
-    def widened(stem: int) -> BackboneConfig | None:
-        first: dict[str, Any] = {config.widths[0]: stem}
+    smallest = scaled(0)
+    if smallest is None or not holds(smallest):
+        return None
+    coarse = scaled(_largest(lambda share: holds(scaled(share)), 1000)) or smallest
+    knob, step = config.fine_knob
+    if not getattr(coarse, knob):  # Of a layer that the network does without.
+        knob, step = config.widths[-1], 1
+
+    def finer(steps: int) -> BackboneConfig | None:
+        turned: dict[str, Any] = {knob: getattr(coarse, knob) + step * steps}
         try:
-            return replace(scaled_config or config, **first)
+            return replace(coarse, **turned)
         except ConfigError:
             return None
 
-    smallest = scaled(0)
-    if smallest is None or not fits(smallest):
-        raise ConfigError(f"method.session_bytes must hold the smallest network of this kind, got {most_bytes}")
-    scaled_config = scaled(_largest(lambda share: fits(scaled(share)), 1000))
-    stem = getattr(scaled_config, config.widths[0])
-    return widened(_largest(lambda width: fits(widened(width)), stem)) or scaled_config or smallest
+    return finer(_largest(lambda steps: holds(finer(steps)), 16)) or coarse
+
+
+def _on_meta(config: BackboneConfig, build: Build) -> Backbone:
+    with torch.device("meta"):
+        return build(config)
 
 
 def _largest(holds: Callable[[int], bool], guess: int) -> int:

@@ -259,10 +259,28 @@ def calibrate(
     return measured.exponents
 
 
+_COVERED: dict[str, tuple[object, ...]] = {
+    "biases": (False,),
+    "head_kernel": (1,),
+    "activation": ("silu",),
+    "stem_activation": ("relu",),
+    "time": ("from_zero",),
+    "session_embedding": ("open", "fraction"),
+}
+"""Knobs and the values for which its layers are known."""
+
+
 def _covered(config: BackboneConfig, size: tuple[int, int], sessions: int) -> tuple[Nerv, float]:
     """The network without numbers, and the base of its embeddings."""
     if type(config) is not NervConfig:
         raise ConfigError(f"the strict profile covers the backbone nerv alone, got {config.name}")
+    if config.stem_width == 0:
+        raise ConfigError("the strict profile covers nerv with two layers in its stem, got backbone.stem_width=0")
+    for key, covered in _COVERED.items():
+        if (value := getattr(config, key)) not in covered:
+            raise ConfigError(f"the strict profile covers nerv with backbone.{key}={covered[0]}, got {value}")
+    if config.stem_width == 0:
+        raise ConfigError("the strict profile covers nerv with two layers in its stem, got backbone.stem_width=0")
     if config.levels > _MOST_LEVELS:
         raise ConfigError(f"the strict profile covers at most {_MOST_LEVELS} backbone.levels, got {config.levels}")
     with torch.device("meta"):

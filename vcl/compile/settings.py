@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from vcl import config as configs
 from vcl.codec.library import Library
 from vcl.codec.payloads import Architecture
 from vcl.compile.targets import NO_TARGET, Target, fitted_widths
-from vcl.config import NervConfig, RunConfig, StreamConfig
+from vcl.config import RunConfig, StreamConfig
 from vcl.config.rules import require, require_one_of
 from vcl.datasets.fitted import fitted_videos, largest_size, sources_of
 from vcl.errors import BitstreamError, ConfigError
@@ -47,9 +46,8 @@ def config_for(
     size = configs.from_dict(given).stream.size if sized else largest_size(sources_of(videos))
     config = configs.from_dict(library_settings(given, quality, size))
     if not sized:
-        strides = config.backbone.strides if isinstance(config.backbone, NervConfig) else (1,)
-        config = replace(config, stream=replace(config.stream, size=padded_size(size, strides)))
-    config = backbones.resolved(config)
+        config = replace(config, stream=replace(config.stream, size=padded_size(size, config.backbone.unit)))
+    config = backbones.resolved(config, _longest(videos, config) if config.backbone.size else None)
     check_config(config)
     config = _without_videos(config)
     if target.bpp is not None and not given.get("backbone", {}).keys() & set(config.backbone.widths):
@@ -58,6 +56,11 @@ def config_for(
         lengths = [len(video.clip.frames) for video in fitted]
         config = replace(config, backbone=fitted_widths(config, lengths, total))
     return config
+
+
+def _longest(videos: Sequence[Path], config: RunConfig) -> int:
+    """Frames of the longest video."""
+    return max(len(video.clip.frames) for video in fitted_videos(sources_of(videos), config.stream))
 
 
 def config_of_library(library: Library, settings: Sequence[str] = ()) -> RunConfig:
@@ -117,8 +120,7 @@ def check_config(config: RunConfig) -> None:
     require(getattr(method, "reinit", True), "method.reinit", rule, False)
     rule = "not depend on the number of videos, which grows in a library"
     require(not config.backbone.needs_session_count, "backbone.session_embedding", rule, "fraction")
-    strides = config.backbone.strides if isinstance(config.backbone, NervConfig) else ()
-    unit = math.prod(strides)
+    unit = config.backbone.unit
     fits = not any(side % unit for side in config.stream.size)
     require(fits, "stream.size", f"be multiples of {unit}, the product of backbone.strides", list(config.stream.size))
     Architecture("shared_masked", config.backbone, config.stream.size).check_readable()  # Of any kind of state.

@@ -38,10 +38,16 @@ def knobs_of(kind: type[Any]) -> list[Knob]:
             name=knob.name,
             kind=type_in_words(hints[knob.name]),
             default="" if knob.default is MISSING else shown(knob.default),
-            meaning=meanings.get(knob.name, ""),
+            meaning=meanings.get(knob.name, "") + _choices(kind, knob.name),
         )
         for knob in fields(kind)
     ]
+
+
+def _choices(kind: type[Any], knob: str) -> str:
+    """The published sizes of a backbone, for the knob that chooses one."""
+    presets = getattr(kind, "presets", {}) if knob == "preset" else {}
+    return f" There are {', '.join(presets)}." if presets else ""
 
 
 def summary_of(kind: type[Any]) -> str:

@@ -11,7 +11,7 @@ from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import FinetuneConfig
 from vcl.config.rules import require
 from vcl.config.stream import StreamConfig
-from vcl.config.train import TrainConfig
+from vcl.config.train import POINTWISE, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,14 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self.method.check(self)
+        numbers = self.backbone.numbers
+        require(numbers is None or bool(self.backbone.widths), "backbone.size", "be null for this network", numbers)
         k, epochs = self.matrix.transfer_epochs, self.train.epochs
         require(k <= epochs, "matrix.transfer_epochs", f"be at most train.epochs = {epochs}", k)
         proves = self.matrix.verify == "decode" or not self.method.forgets
         require(proves, "matrix.verify", f"be decode for {self.method.name}, which forgets", self.matrix.verify)
+        compares = self.backbone.pixelwise and self.train.loss not in POINTWISE
+        rule = f"be {' or '.join(POINTWISE)} for {self.backbone.name}, which trains on single pixels"
+        require(not compares, "train.loss", rule, self.train.loss)
         fits = self.train.loss != "l1_ms_ssim" or min(self.stream.size) > 160
         require(fits, "train.loss", "not be l1_ms_ssim where a side is 160 px or less", list(self.stream.size))

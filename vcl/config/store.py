@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from vcl.config.backbones import BACKBONES, NervConfig
+from vcl.config.backbones import BACKBONES, BackboneConfig, NervConfig
 from vcl.config.methods import METHODS, REFUSED
 from vcl.config.methods.dense import FinetuneConfig
 from vcl.config.recipes import FAST, chosen
@@ -72,6 +72,11 @@ def settings_of(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool
     _check_overrides(overrides)
     for override in overrides:
         on_line = _merged(on_line, _setting(override))
+    if "preset" in (chosen_here := _values("backbone", on_line)) and isinstance(in_file.get("backbone"), dict):
+        # A size that is asked for on the command line wins over the knobs in a file.
+        kind = _kind("backbone", chosen_here.get("name", in_file["backbone"].get("name", NervConfig.name)))
+        of_preset = kind.presets.get(read_value("backbone.preset", chosen_here["preset"], str | None), {})
+        in_file["backbone"] = {key: value for key, value in in_file["backbone"].items() if key not in of_preset}
     for section, default in _DEFAULT_NAMES.items():
         left_out = _leave_out(section, default, in_file, on_line)
         if left_out and not quiet:
@@ -216,8 +221,20 @@ def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
     train = {"recipe": recipe, **_values("train", settings)}
     settings = {**settings, "train": train}
     recipe = read_value("train.recipe", train["recipe"], get_type_hints(TrainConfig)["recipe"])
-    sections = {section: _section(section, kind, settings, chosen(recipe, section)) for section, kind in kinds.items()}
+    settings = {**settings, "backbone": _with_preset(named["backbone"], _values("backbone", settings))}
+    suggested = named["backbone"].suggests
+    choices = {section: {**chosen(recipe, section), **suggested.get(section, {})} for section in kinds}
+    sections = {section: _section(section, kind, settings, choices[section]) for section, kind in kinds.items()}
     return RunConfig(**sections)
+
+
+def _with_preset(kind: type[BackboneConfig], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Knobs of a published size, under those that are set."""
+    preset = read_value("backbone.preset", values.get("preset"), str | None)
+    if preset is None:
+        return values
+    require_one_of("backbone.preset", preset, kind.presets)
+    return {**_untupled(kind.presets[preset]), **values}
 
 
 def every_kind() -> list[tuple[str, str, type[Any]]]:

@@ -16,6 +16,9 @@ LOSSES = {
 }
 """Losses by name; their functions stand in ``vcl.sessions.loss``."""
 
+POINTWISE = ("l1", "l2")
+"""Losses that compare pixel by pixel."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:

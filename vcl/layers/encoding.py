@@ -27,6 +27,23 @@ def session_position_fraction(session: Tensor, sessions: int) -> Tensor:
     return (session.double() + 1) / (sessions + 1)
 
 
+def time_position(t: Tensor, frames: Tensor, kind: str) -> Tensor:
+    """A position for a frame of a video.
+
+    Args:
+        t: any shape, index of the frame, from 0.
+        frames: of the same shape, length T of its video.
+        kind: as in ``vcl.config.backbones.base.Time``; with ``both_ends`` the only frame of a video lies at 0.
+
+    Returns:
+        The same shape, float64, in [0, 1].
+    """
+    t, frames = t.double(), frames.double()
+    if kind == "both_ends":
+        return t / (frames - 1).clamp(min=1)
+    return (t + (kind == "to_one")) / frames
+
+
 class PositionalEncoding(nn.Module):
     """A position in [0, 1) as sines and cosines: ``(B,)`` to ``(B, 2 * levels)``, sine and cosine in turn.
 
@@ -45,12 +62,76 @@ class PositionalEncoding(nn.Module):
 
     def __init__(self, levels: int, base: float) -> None:
         super().__init__()
-        # Computed on the CPU: a power on the meta device would import torch's compiler, which takes seconds.
-        level = torch.arange(levels, dtype=torch.float64, device="cpu")
-        frequency = math.pi * torch.tensor(base, dtype=torch.float64, device="cpu") ** level
-        self.register_buffer("frequency", frequency.to(torch.get_default_device()), persistent=False)
+        self.register_buffer("frequency", math.pi * _powers(levels, base), persistent=False)
 
     def forward(self, position: Tensor) -> Tensor:
         """Sines and cosines, float32."""
         angle = position.double()[:, None] * self.frequency
         return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(1).float()
+
+
+class FrameEncoding(PositionalEncoding):
+    """A frame as sines and cosines: of its time and, where a network learns several videos by it, of its session.
+
+    Args:
+        levels: number of frequencies.
+        base: ratio of one frequency to the one before.
+        time: as of ``time_position``.
+        sessions: whether to encode the session, at ``session_position_open``.
+    """
+
+    def __init__(self, levels: int, base: float, time: str, sessions: bool) -> None:
+        super().__init__(levels, base)
+        self.time, self.sessions = time, sessions
+
+    @property
+    def width(self) -> int:
+        """Numbers of a frame."""
+        return 2 * len(self.frequency) * (1 + self.sessions)
+
+    def of_frames(self, session: Tensor, t: Tensor, frames: Tensor) -> Tensor:
+        """``(B, width)``, float32, of the frames of a query."""
+        time: Tensor = self(time_position(t, frames, self.time))
+        return torch.cat((time, self(session_position_open(session))), dim=1) if self.sessions else time
+
+
+class PlaceTimeEncoding(nn.Module):
+    """Waves in time whose frequencies depend on the place, so that places next to each other differ a little.
+
+    Level i has the angle ``(2 pi b + sin(2 pi y b) / b + sin(2 pi x b) / b) * t`` with ``b = base ** i``, in float64.
+
+    Args:
+        levels: number of frequencies.
+        base: ratio of one frequency to the one before.
+
+    Source:
+        Gupta et al., TMLR 2024, arXiv:2406.19299.
+    """
+
+    power: Tensor
+
+    def __init__(self, levels: int, base: float) -> None:
+        super().__init__()
+        self.register_buffer("power", _powers(levels, base), persistent=False)
+
+    def forward(self, time: Tensor, place: Tensor) -> Tensor:
+        """Cosine and sine in turn.
+
+        Args:
+            time: ``(B,)``.
+            place: ``(B, 2)``, row and column, each in [0, 1].
+
+        Returns:
+            ``(B, 2 * levels)``, float32.
+        """
+        turns = 2 * math.pi * self.power
+        of_place = (place.double()[..., None] * turns).sin().sum(1) / self.power
+        angle = (turns + of_place) * time.double()[:, None]
+        return torch.stack((angle.cos(), angle.sin()), dim=-1).flatten(1).float()
+
+
+def _powers(levels: int, base: float) -> Tensor:
+    """``base ** i``, float64."""
+    # Computed on the CPU: a power on the meta device would import torch's compiler, which takes seconds.
+    powers = torch.tensor(base, dtype=torch.float64, device="cpu") ** torch.arange(levels, device="cpu").double()
+    return powers.to(torch.get_default_device())

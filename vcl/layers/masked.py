@@ -56,6 +56,7 @@ class MaskedWeight(nn.Module):
         fan_in: inputs that feed one output; sets the range of first values. Default as PyTorch computes it.
         terms: products that are summed into one output, where that is not ``fan_in``.
         channels: dimensions of output and of input channels.
+        gain: of first values whose range neither rule below gives: within ±``gain`` · √(6 / products in use).
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class MaskedWeight(nn.Module):
         fan_in: int | None = None,
         terms: int | None = None,
         channels: tuple[int, int] = (0, 1),
+        gain: float | None = None,
     ) -> None:
         super().__init__()
+        self.gain = gain
         self.fan_in = fan_in or math.prod(value.shape[1:])
         self.terms = terms or self.fan_in
         self.rule = rule
@@ -109,6 +112,8 @@ class MaskedWeight(nn.Module):
                 activation (He et al., ICCV 2015) although the mask lets only a share of the products through; by
                 default the published rule, under which it shrinks.
         """
+        if self.gain is not None:
+            return self.gain * math.sqrt(6 / (self.terms * self._share))
         return math.sqrt(6 / (self.terms * self._share)) if scaled else 1 / math.sqrt(self.fan_in)
 
     def reset_values(self, *purpose: int | str, scaled: bool = False) -> None:
@@ -154,9 +159,8 @@ def mask_weights(network: nn.Module, rule: Callable[[str], WeightRule], but: tup
             if parameter.dim() >= 2:
                 weight_path = f"{path}.{name}" if path else name
                 del module._parameters[name]
-                module.add_module(
-                    name, MaskedWeight(parameter, rule(weight_path), *_fans(module, parameter), _channels(module))
-                )
+                gain, fans, channels = getattr(module, "gain", None), _fans(module, parameter), _channels(module)
+                module.add_module(name, MaskedWeight(parameter, rule(weight_path), *fans, channels, gain))
                 module.__class__ = _reading_masked(type(module), name)  # type: ignore[arg-type]
 
 

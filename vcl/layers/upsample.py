@@ -8,6 +8,7 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from vcl import kernels
+from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.fourier import FourierOperator
 
 _ROWS = 8192
@@ -21,10 +22,14 @@ class UpsampleBlock(nn.Module):
         conv: to ``out_channels * stride ** 2`` channels; None leaves the operator alone.
         operator: to ``out_channels`` channels; None leaves the convolution alone. With both, their sum is activated.
         stride: up-scaling of each side.
+        activation: one of ``ACTIVATIONS``.
     """
 
-    def __init__(self, conv: nn.Conv2d | None, operator: FourierOperator | None, stride: int) -> None:
+    def __init__(
+        self, conv: nn.Conv2d | None, operator: FourierOperator | None, stride: int, activation: str = "silu"
+    ) -> None:
         super().__init__()
+        self.activation = activation
         if conv is None and operator is None:
             raise ValueError("a block needs a convolution or an operator")
         self.conv = conv
@@ -51,7 +56,10 @@ class UpsampleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``raw``, activated and with what is pending of the up-scaling done."""
         raw = self.raw(x)
-        return F.silu(raw) if self.pending == 1 else activated_shuffle(raw, self.pending)
+        if self.activation == "silu":
+            return F.silu(raw) if self.pending == 1 else activated_shuffle(raw, self.pending)
+        activated = ACTIVATIONS[self.activation](raw)
+        return activated if self.pending == 1 else pixel_shuffle(activated, self.pending)
 
 
 def activated_shuffle(raw: Tensor, stride: int) -> Tensor:

@@ -78,16 +78,16 @@ def measure(decoded: Tensor, truth: Tensor) -> dict[str, Tensor | None]:
 
 
 def psnr(decoded: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio over all three channels of a frame.
+    """Peak signal-to-noise ratio over all three channels of a frame, or of some of its pixels.
 
     Args:
-        decoded: ``(B, 3, H, W)`` in [0, 1].
+        decoded: ``(B, 3, H, W)`` in [0, 1]; or ``(B, 3, N)``, pixels.
         truth: of the same shape.
 
     Returns:
         ``(B,)`` in dB, at most ``PSNR_CAP``.
     """
-    _check(decoded, truth)
+    _check(decoded, truth, dims=(3, 4))
     error = (decoded - truth).square().flatten(1).mean(1)
     return error.clamp(min=10 ** (-PSNR_CAP / 10)).log10().mul(-10)
 
@@ -287,7 +287,7 @@ def _band(window: Tensor, outputs: int) -> Tensor:
     return F.pad(window, (0, outputs)).repeat(outputs)[: outputs * (outputs + _TAPS - 1)].view(outputs, -1)
 
 
-def _check(decoded: Tensor, truth: Tensor) -> None:
-    if decoded.shape != truth.shape or decoded.ndim != 4:
+def _check(decoded: Tensor, truth: Tensor, dims: tuple[int, ...] = (4,)) -> None:
+    if decoded.shape != truth.shape or decoded.ndim not in dims:
         shapes = f"{tuple(decoded.shape)} and {tuple(truth.shape)}"
         raise ValueError(f"decoded and true frames must have one shape (B, 3, H, W), got {shapes}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vcl import backbones
 from vcl.config import RunConfig
 from vcl.datasets.stream import ordered
 from vcl.plan.calibrate import calibration_of
@@ -36,6 +37,7 @@ def plan(config: RunConfig, out: Path) -> Plan:
     """
     frames = _by_session(config, frame_counts(config.stream))
     lengths, kind = list(frames.values()), state_kind_of(config)
+    config = backbones.sized(config, max(lengths))
     network, work = _network_size(config, lengths), work_of(config, lengths)
     calibration, warnings = _calibrated(config, network.macs_a_frame)
     if calibration is not None and calibration.undescribed:
@@ -72,14 +74,14 @@ def plan(config: RunConfig, out: Path) -> Plan:
 
 def _network_size(config: RunConfig, lengths: Sequence[int]) -> NetworkSize:
     sessions, layout = len(lengths), network_of(config, len(lengths)).layout()
-    shared, per_session, per_frame = (
-        sum(math.prod(shape) for shape in shapes.values()) for shapes in (layout.weights, layout.session, layout.frame)
+    shared, per_session = (
+        sum(math.prod(shape) for shape in shapes.values()) for shapes in (layout.weights, layout.session)
     )
     return NetworkSize(
         shared_parameters=shared,
         networks=sessions if state_kind_of(config) in ("per_session", "differences") else 1,
         head_parameters=sessions * per_session,
-        frame_parameters=sum(lengths) * per_frame,
+        frame_parameters=sum(map(layout.frame_numbers, lengths)),
         macs_a_frame=macs_of(config),
     )
 

@@ -44,10 +44,9 @@ def macs_of(config: RunConfig) -> int:
     with FakeTensorMode(), torch.no_grad():
         network = backbones.of_run(config, 1)
         layout = network.layout()
-        session, frame = (
-            {name: torch.zeros(1, *shape) for name, shape in shapes.items()}
-            for shapes in (layout.session, layout.frame)
-        )
+        session = {name: torch.zeros(1, *shape) for name, shape in layout.session.items()}
+        # Of what key frames alone have, a frame is decoded with that of two.
+        frame = {name: torch.zeros(1, *[2] * (name in layout.every), *shape) for name, shape in layout.frame.items()}
         with FlopCounterMode(display=False) as counter:
-            network.decode(Query.of_video(0, range(1), 1), session, frame)
+            network.answer(Query.of_video(0, range(1), 1), session, frame)
     return int(counter.get_total_flops()) // 2

@@ -1,4 +1,4 @@
-"""Batches of frames that are resident on the device."""
+"""Batches of frames, or of parts of them, that are resident on the device."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -8,13 +8,15 @@ from avalanche.benchmarks.utils.data import AvalancheDataset
 from torch import Tensor
 
 from vcl.query import Query
+from vcl.sessions.sampling import Sampler
 from vcl.video.cache import Clip
 
 
 class ResidentFrames:
-    """Iterates batches ``[x, y]``: ``Query.tensor`` and frames ``(B, 3, H, W)`` float32 in [0, 1].
+    """Iterates batches ``[x, y]``: ``Query.tensor`` and what it asks for, float32 in [0, 1].
 
-    The device has all frames once, as uint8; a batch is a gather and a division there.
+    For networks that encode something else than the target, ``[x, y, seen]`` with frames ``(B, C, 3, H, W)``, or
+    ``(B, 3, H, W)`` of one each. The device has all frames once, as uint8; a batch is a gather and a division there.
 
     Args:
         dataset: of ``video_stream``, or several of those joined, or a part of one.
@@ -23,6 +25,7 @@ class ResidentFrames:
         order: called at the start of each pass with the number of frames; gives their order.
         device: where the frames are.
         frames: of a whole pass; default all.
+        sampler: takes from the frames what a network trains on; default whole frames.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class ResidentFrames:
         order: Callable[[int], Tensor],
         device: torch.device,
         frames: int | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         sessions, times = list(dataset.session), list(dataset.t)
         lengths = [len(clips[session].frames) for session in sessions]
@@ -41,6 +45,9 @@ class ResidentFrames:
         self._frames = frames or len(times)
         self._batch = batch
         self._order = order
+        self._sampler = sampler
+        seen = sampler.frames_seen(times, lengths) if sampler else None
+        self._seen = None if seen is None else _rows_of(seen, sessions, times).to(device)
 
     def __len__(self) -> int:
         """Batches in a whole pass."""
@@ -51,7 +58,17 @@ class ResidentFrames:
         order = self._order(len(self._x)).to(self._x.device)
         for first in range(0, len(order), self._batch):
             chosen = order[first : first + self._batch]
-            yield [self._x[chosen], self._y[chosen].float().div_(255)]
+            x = self._x[chosen]
+            x, y = self._sampler.parts(x, self._y, chosen) if self._sampler else (x, self._y[chosen])
+            seen = [] if self._seen is None else [self._y[self._seen[chosen]]]
+            yield [x, *(pixels.float().div_(255) for pixels in (y, *seen))]
+
+
+def _rows_of(seen: Sequence[Sequence[int]], sessions: Sequence[int], times: Sequence[int]) -> Tensor:
+    """Where in a data set the frames are that are seen of each of its frames, ``(n, C)``, or ``(n,)`` of one each."""
+    rows = {frame: row for row, frame in enumerate(zip(sessions, times, strict=True))}
+    found = torch.tensor([[rows[s, t] for t in of_frame] for s, of_frame in zip(sessions, seen, strict=True)])
+    return found[:, 0] if found.shape[1] == 1 else found
 
 
 def _gather(clips: Sequence[Clip], sessions: list[int], times: list[int]) -> np.ndarray:

@@ -18,6 +18,7 @@ from vcl.layers.quantise import Quantised, bits_by_layer, quantised_rows, row_st
 from vcl.metrics.quality import psnr, to_unit
 from vcl.query import Query
 from vcl.render import BATCH
+from vcl.sessions.sealed import seen_frames
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger
 from vcl.video.pixels import stored_frames
@@ -257,4 +258,5 @@ def _decoded(strategy: Any, network: Backbone, times: Sequence[int], encode: boo
         batch = list(times[first : first + BATCH])
         truth = to_unit(stored_frames(clip, np.array(batch), strategy.device))
         query = Query.of_video(strategy.session, torch.tensor(batch), len(clip), strategy.device)
-        yield truth, network.ask(query, truth if encode else None).frames
+        seen = seen_frames(network, clip, torch.tensor(batch), strategy.device) if encode else None
+        yield truth, network.ask(query, seen).frames

@@ -37,7 +37,7 @@ STEP_METHODS = (
 )
 """Methods of a strategy whose work is part of a recording."""
 
-MODEL_METHODS = ("forward", "ask", "answer", "decode", "encode", "loss_terms")
+MODEL_METHODS = ("forward", "ask", "answer", "decode", "encode", "encoded", "loss_terms")
 """Methods of a network whose work is part of a recording."""
 
 

@@ -2,7 +2,9 @@
 
 import copy
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vcl.backbones import Backbone
@@ -11,6 +13,7 @@ from vcl.metrics.quality import to_unit
 from vcl.query import Query
 from vcl.render import BATCH
 from vcl.subnet.ledger import Ledger
+from vcl.subnet.record import key_frames
 from vcl.video.cache import Clip
 from vcl.video.pixels import stored_frames
 
@@ -47,9 +50,16 @@ def teacher_snapshot(model: Backbone, ledger: Ledger) -> Backbone:
     return network
 
 
+def seen_frames(network: Backbone, frames: NDArray[np.uint8], times: Tensor, device: torch.device) -> Tensor:
+    """What ``encode`` takes of some frames of a clip, in [0, 1]: ``(n, 3, H, W)``, or ``(n, C, 3, H, W)``."""
+    seen = network.frames_seen(times, len(frames))
+    index = seen[:, 0] if seen.shape[1] == 1 else seen
+    return to_unit(stored_frames(frames, index.numpy(), device))
+
+
 @torch.no_grad()
 def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.device, precision: str) -> dict[str, Tensor]:
-    """Frame tensors of a whole video, ``(T, *shape)`` float32; none for networks that have none.
+    """Frame tensors of a whole video, float32, as ``SessionRecord`` has them; none for networks that have none.
 
     Args:
         network: encodes, in evaluation mode.
@@ -64,8 +74,13 @@ def encode_clip(network: Backbone, clip: Clip, session: int, device: torch.devic
     network.eval()
     for first in range(0, length, BATCH):
         times = range(first, min(first + BATCH, length))
-        frames = to_unit(stored_frames(clip.frames, slice(first, times.stop)).to(device))
+        frames = seen_frames(network, clip.frames, torch.tensor(times), device)
         with at_precision(device, precision):
-            batches.append(network.encode(Query.of_video(session, times, length, device), frames))
+            batches.append(network.encoded(Query.of_video(session, times, length, device), frames))
     network.train(was_training)
-    return {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
+    frame = {name: torch.cat([batch[name].float() for batch in batches]) for name in network.frame_tensors}
+    for name, every in network.key_frames.items():
+        keys = key_frames(length, every)
+        # Of the two around a key frame it is the first, but for a last one that follows the others too closely.
+        frame[name] = torch.stack([frame[name][t, int(t % every > 0)] for t in keys])
+    return frame

@@ -28,6 +28,7 @@ from vcl.sessions.loss import LOSSES, Loss
 from vcl.sessions.method import Method
 from vcl.sessions.quantising import QuantisedTraining
 from vcl.sessions.recording import CudaGraph, Recording, obstacle
+from vcl.sessions.sampling import Sampler
 from vcl.sessions.sealed import encode_clip, load_sealed
 from vcl.sessions.stateful import StatefulPlugin
 from vcl.subnet.ledger import Ledger, Subnetwork
@@ -191,8 +192,9 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self._only_own = self._rehearsed == 0 and set(frames.session) == {self.session}
         self._frames = self.frames_per_pass(self.session, self.lengths)
         self.passes = passes(self.epochs, self.train_mb_size, self._frames, self._rehearsed)
+        self._sampler = Sampler(self.model, partial(self._generator, "pixels"))
         self.dataloader = ResidentFrames(
-            frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames
+            frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames, self._sampler
         )
 
     def frames_to_train_on(self) -> AvalancheDataset:
@@ -219,7 +221,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     @property
     def batch(self) -> Batch:
         """What the current step trains on."""
-        return Batch(Query.of_tensor(self.mb_x), self.mb_y)
+        return Batch(Query.of_tensor(self.mb_x), self.mb_y, seen=self.mbatch[2] if len(self.mbatch) > 2 else None)
 
     def training_epoch(self, **kwargs: Any) -> None:
         """A pass, or the rest of one."""
@@ -239,7 +241,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             if isinstance(rate, Tensor) and group["lr"] is not rate:  # A plugin has put a number in its place.
                 group["lr"] = rate.fill_(group["lr"])
-        full = min(self.train_mb_size, self._frames)
+        full = min(self.train_mb_size, self._frames) * self._sampler.parts_per_frame
         if self._recording is None or len(self.mb_x) < full:
             self.training_step(**kwargs)
             return
@@ -272,7 +274,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
 
     def forward(self) -> Tensor:
         """Frames of the current batch, float32; ``output`` has what else the network gave."""
-        self.output = self.ask(self.model, self.batch.query, self.mb_y)
+        batch = self.batch
+        self.output = self.ask(self.model, batch.query, batch.to_encode)
         return self.output.frames
 
     def criterion(self) -> Tensor:
@@ -286,8 +289,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         Args:
             network: any that is like the one in training.
             query: of sessions so far.
-            frames: true frames to encode, for networks with frame tensors; by default those of closed sessions are
-                used.
+            frames: true frames to encode, for networks with frame tensors; by default the tensors of closed sessions
+                are used.
         """
         with autocast(self.device, self.precision):
             return network.ask(query, frames).float()
@@ -392,6 +395,10 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
 
     def _encoded(self, network: Backbone) -> dict[str, Tensor]:
         return encode_clip(network, self.clips[self.session], self.session, self.device, self.precision)
+
+    def _generator(self, purpose: str) -> torch.Generator:
+        """For what the next step draws."""
+        return init.generator(self.seed, purpose, self.session, self.step)
 
     def _rest_of_epoch(self, frames: int) -> Tensor:
         """The order of the current pass, less what a stopped run has done of it."""

@@ -35,12 +35,27 @@ class Layout:
         session: of one session's own tensors, by name.
         frame: of the numbers of one frame, by name.
         rows: of a shared weight, by name, the dimension of its rows, which are the output channels; 0 without it.
+        every: of those of ``frame`` that only key frames have, by name, from how many frames to how many there is one.
     """
 
     weights: Mapping[str, Sequence[int]]
     session: Mapping[str, Sequence[int]] = field(default_factory=dict)
     frame: Mapping[str, Sequence[int]] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
+    every: Mapping[str, int] = field(default_factory=dict)
+
+    def frame_rows(self, name: str, frames: int) -> int:
+        """How many of a video's frames have numbers of a name."""
+        return len(key_frames(frames, self.every.get(name, 1)))
+
+    def frame_numbers(self, frames: int) -> int:
+        """Numbers of all frames of a video together."""
+        return sum(self.frame_rows(name, frames) * math.prod(shape) for name, shape in self.frame.items())
+
+
+def key_frames(frames: int, every: int) -> list[int]:
+    """Indices of the frames ``0, every, 2 · every`` and so on of a video, and of its last."""
+    return [*range(0, frames - 1, every), frames - 1]
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,7 @@ class SessionRecord:
         values: by weight name, in order of position: the weights that no earlier session uses, or all of a dense one.
         session: the session's own tensors; of a method that keeps only its latest network, those of all sessions so
             far, stacked.
-        frame: by name, ``(T, *shape)``: numbers of each frame of the session's video.
+        frame: by name, ``(T, *shape)``: numbers of each frame of the session's video, or of each of its key frames.
         steps: by kind and name, such as ``weight/fc.weight``: where numbers are integers times a step, the steps of
             their rows, ``(rows,)``; of session tensors that are stacked, ``(S, rows)``. Numbers without steps are any.
         buffer: by name, what the method keeps to learn the next video: frames, outputs, importances. Decoding does
@@ -152,7 +167,7 @@ def record_shapes(
     return {
         "mask": {name: (math.ceil(math.prod(shape) / 8),) for name, shape in masks.items()},
         "session": {name: (*stacked, *shape) for name, shape in layout.session.items()},
-        "frame": {name: (frames, *shape) for name, shape in layout.frame.items()},
+        "frame": {name: (layout.frame_rows(name, frames), *shape) for name, shape in layout.frame.items()},
     }
 
 

@@ -15,9 +15,9 @@ from vcl.backbones import Backbone
 from vcl.config import EsmerConfig, MethodConfig
 from vcl.layers import init
 from vcl.metrics.quality import to_unit
-from vcl.query import Query
+from vcl.query import Batch, Query
 from vcl.sessions.rehearsal import Reservoir
-from vcl.sessions.sealed import teacher_snapshot
+from vcl.sessions.sealed import seen_frames, teacher_snapshot
 from vcl.sessions.strategy import VideoStrategy
 from vcl.subnet.ledger import Ledger
 from vcl.video.pixels import stored_frames
@@ -105,7 +105,7 @@ class EsmerPlugin(Reservoir):
 
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Weigh the session's own frames, then add the buffer's."""
-        surprise = self._surprise(strategy, strategy.batch.query, strategy.mb_y)
+        surprise = self._surprise(strategy, strategy.batch)
         mean = surprise.mean()
         self.mean = mean if self.mean is None else self.mean.lerp(mean, 1 - self.config.loss_decay)
         weight = error_weights(surprise, self.mean, self.config.margin)
@@ -149,7 +149,8 @@ class EsmerPlugin(Reservoir):
         for t in range(len(clip)):
             query = Query.of_video(strategy.session, range(t, t + 1), len(clip), strategy.device)
             truth = to_unit(stored_frames(clip, slice(t, t + 1)).to(strategy.device))
-            surprise.append(self._surprise(strategy, query, truth))
+            seen = seen_frames(self.stable, clip, torch.tensor([t]), strategy.device)
+            surprise.append(self._surprise(strategy, Batch(query, truth, seen=seen)))
         self.stable.train()
         assert self.mean is not None
         order = super().offered(strategy)
@@ -165,9 +166,9 @@ class EsmerPlugin(Reservoir):
         }
 
     @torch.no_grad()
-    def _surprise(self, strategy: Any, query: Query, truth: Tensor) -> Tensor:
+    def _surprise(self, strategy: Any, batch: Batch) -> Tensor:
         """The teacher's loss on each frame, ``(B,)``."""
-        losses: Tensor = strategy.frame_losses(strategy.ask(self.stable, query, truth), truth)
+        losses: Tensor = strategy.frame_losses(strategy.ask(self.stable, batch.query, batch.to_encode), batch.target)
         return losses
 
 

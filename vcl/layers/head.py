@@ -1,0 +1,24 @@
+"""A convolution whose weights are those of each row's session: the head of a network."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def session_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolve each row with weights of its own, at stride 1, padded to keep its size.
+
+    Args:
+        x: ``(B, C, H, W)``.
+        weight: ``(B, O, C, k, k)``, k odd.
+        bias: ``(B, O)``; none by default.
+
+    Returns:
+        ``(B, O, H, W)``.
+    """
+    batch, outputs = weight.shape[:2]
+    rows = x.reshape(1, -1, *x.shape[2:])
+    flat_bias = None if bias is None else bias.flatten()
+    convolved = F.conv2d(rows, weight.flatten(0, 1), flat_bias, padding=weight.shape[-1] // 2, groups=batch)
+    return convolved.view(batch, outputs, *x.shape[2:])

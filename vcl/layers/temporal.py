@@ -1,0 +1,119 @@
+"""Up-sampling blocks of the features of a frame, and of the frame with its motion before and after it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vcl.layers.fourier import FourierOperator
+from vcl.layers.fusion import leaky, linear
+
+RESIDUAL_GAIN = 0.5
+"""Of the last convolution of a block with scaled first weights, so that features grow little from block to block."""
+
+
+class ScaleUp(nn.Module):
+    """``(B, in_channels, H, W)`` to ``(B, out_channels, stride·H, stride·W)``, without an activation.
+
+    Args:
+        conv: a transposed convolution whose kernel is its stride; None leaves the operator alone.
+        operator: to as many channels; None leaves the convolution alone. With both, they are added.
+        stride: up-scaling of each side.
+    """
+
+    def __init__(self, conv: nn.ConvTranspose2d | None, operator: FourierOperator | None, stride: int) -> None:
+        super().__init__()
+        if conv is None and operator is None:
+            raise ValueError("an up-scaling needs a convolution or an operator")
+        self.conv, self.operator, self.stride = conv, operator, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The finer map."""
+        if self.operator is None:
+            assert self.conv is not None
+            coarse: Tensor = self.conv(x)
+            return coarse
+        finer: Tensor = self.operator(x, (x.shape[-2] * self.stride, x.shape[-1] * self.stride))
+        return finer if self.conv is None else finer + self.conv(x)
+
+
+class SpatialBlock(nn.Module):
+    """Up-scaling, then two 3×3 convolutions with leaky ReLUs, added to what they take.
+
+    Args:
+        scale_up: to ``channels``.
+        channels: of the output.
+        expansion: channels between the convolutions, relative to those.
+        scaled: as in ``MaskedWeight.bound``.
+
+    Source:
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681.
+    """
+
+    def __init__(self, scale_up: ScaleUp, channels: int, expansion: int, scaled: bool) -> None:
+        super().__init__()
+        self.scale_up = scale_up
+        self.first = nn.Conv2d(channels, expansion * channels, 3, padding=1)
+        self.second = _last(nn.Conv2d(expansion * channels, channels, 3, padding=1), scaled)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, channels, stride·H, stride·W)``."""
+        finer: Tensor = self.scale_up(x)
+        return leaky(self.second(leaky(self.first(finer)))) + finer
+
+
+class TemporalBlock(nn.Module):
+    """The same of three maps, before, now and after, whose convolutions see all three.
+
+    Args:
+        scale_up: of the map of now, to ``channels``.
+        scale_before: of the map before, likewise.
+        scale_after: of the map after, likewise.
+        channels: of each map that it gives.
+        wide: channels between the convolutions.
+        convolution: in time and space, ``3d``; or, ``2d``, in space with the three times as channels.
+        last: whether to give the map of now alone.
+        scaled: as in ``MaskedWeight.bound``.
+
+    Source:
+        Kim, Lee and Kang, ECCV 2024, arXiv:2501.01681: the temporally extended up-sampling block.
+    """
+
+    def __init__(
+        self,
+        scale_up: ScaleUp,
+        scale_before: nn.Module,
+        scale_after: nn.Module,
+        channels: int,
+        wide: int,
+        convolution: Literal["3d", "2d"],
+        last: bool,
+        scaled: bool,
+    ) -> None:
+        super().__init__()
+        self.scale_before, self.scale_up, self.scale_after = scale_before, scale_up, scale_after
+        self.channels, self.last, self.in_time = channels, last, convolution == "3d"
+        if self.in_time:
+            self.first: nn.Module = nn.Conv3d(channels, wide, 3, padding=1)
+            self.second = _last(nn.Conv3d(wide, channels, 3, padding=(0, 1, 1) if last else 1), scaled)
+        else:
+            self.first = nn.Conv2d(3 * channels, 3 * wide, 3, padding=1)
+            self.second = _last(nn.Conv2d(3 * wide, channels if last else 3 * channels, 3, padding=1), scaled)
+
+    def forward(self, before: Tensor, now: Tensor, after: Tensor) -> tuple[Tensor, ...]:
+        """Three maps of ``(B, coarse, H, W)`` to three of ``(B, channels, stride·H, stride·W)``; the last gives one."""
+        finer = torch.stack((self.scale_before(before), self.scale_up(now), self.scale_after(after)), dim=2)
+        # In 2-D the channels of before come first, then those of now, then those of after.
+        x = finer if self.in_time else finer.transpose(1, 2).flatten(1, 2)
+        change = leaky(self.second(leaky(self.first(x))))
+        times = 1 if self.last else 3
+        if not self.in_time:
+            change = change.reshape(len(now), times, self.channels, *change.shape[2:]).transpose(1, 2)
+        return (change + (finer[:, :, 1:2] if self.last else finer)).unbind(2)
+
+
+def _last(layer: nn.Module, scaled: bool) -> nn.Module:
+    """The last convolution of a block, whose activation is added to what the block takes."""
+    return linear(layer, scaled, RESIDUAL_GAIN)
