@@ -2,7 +2,7 @@
 
 from on_device import DEVICE
 
-from vcl.sessions.loss import LOSSES
+from vcl.metrics.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.subnet.ledger import Ledger
 

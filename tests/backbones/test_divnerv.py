@@ -12,7 +12,7 @@ from vcl.backbones.divnerv import key_position
 from vcl.backbones.size_matching import match_numbers
 from vcl.config.backbones import DivnervConfig
 from vcl.errors import ConfigError
-from vcl.layers.key_flow import KeyEncoder, mixed, warped
+from vcl.layers.key_flow import KeyEncoder, mixed
 from vcl.query import Query
 from vcl.render import BATCH, Renderer
 from vcl.subnet.ledger import Ledger
@@ -128,26 +128,6 @@ def test_what_is_stored_of_a_key_frame_are_means_of_squares():
     assert keys.shape == (4, 2, 3, 8, 12)
     means = clip.view(4, 3, 8, 4, 12, 4).mean((3, 5))
     torch.testing.assert_close(keys[1], means[[0, 3]])
-
-
-def test_a_map_is_moved_by_whole_and_half_pixels_and_stands_still_at_its_edges():
-    x = torch.arange(12.0).view(1, 1, 3, 4)
-
-    def moved(right, down):
-        return warped(x, torch.tensor([right, down]).view(1, 2, 1, 1).expand(1, 2, 3, 4))[0, 0]
-
-    torch.testing.assert_close(moved(0.0, 0.0), x[0, 0])
-    torch.testing.assert_close(moved(1.0, 0.0)[0], torch.tensor([1.0, 2, 3, 3]))
-    torch.testing.assert_close(moved(-0.5, 0.0)[1], torch.tensor([4.0, 4.5, 5.5, 6.5]))
-    torch.testing.assert_close(moved(0.0, 1.0)[:, 0], torch.tensor([4.0, 8, 8]))
-    torch.testing.assert_close(moved(0.0, 99.0), x[0, 0, 2].expand(3, 4))
-
-
-@pytest.mark.parametrize("size", [(1, 5), (5, 1), (1, 1)])
-def test_a_map_of_one_line_is_moved_along_it(size):
-    x = torch.rand(2, 3, *size)
-    torch.testing.assert_close(warped(x, torch.zeros(2, 2, *size)), x)
-    torch.testing.assert_close(warped(x, torch.full((2, 2, *size), 9.0)), x[..., -1:, -1:].expand_as(x))
 
 
 def test_key_frames_are_mixed_by_the_position_between_them():

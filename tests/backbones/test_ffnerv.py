@@ -14,7 +14,6 @@ from vcl.backbones.size_matching import numbers_of
 from vcl.config import from_dict
 from vcl.config.backbones import FfnervConfig
 from vcl.errors import ConfigError
-from vcl.layers.flow import enlarged, warped
 from vcl.layers.time_grid import TimeGrid, TimeGrids
 from vcl.metrics.quality import mean_ssim
 from vcl.query import Batch, Output, Query
@@ -98,32 +97,6 @@ def test_scores_of_a_grid_rank_channels_and_moments_as_those_of_a_layer_do():
     weight = ready().weights()["grids.grids.0.weight"]
     assert weight.channels == (1, 0)
     assert 0.5 < float(weight.value.detach().abs().max()) <= math.sqrt(6 / 2)
-
-
-@pytest.mark.parametrize("scale", [1, 2, 3, 5])
-@pytest.mark.parametrize("size", [(5, 7), (1, 2)])
-def test_enlarging_is_bilinear_interpolation(size, scale):
-    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
-    expected = F.interpolate(x, scale_factor=scale, mode="bilinear")
-    torch.testing.assert_close(enlarged(x, scale), expected, rtol=0, atol=1e-5)
-
-
-def test_frames_and_gradients_of_flows_are_those_of_grid_sample():
-    frames = torch.rand(2, 3, 6, 8, dtype=torch.float64)
-    flow = (4 * torch.randn(2, 2, 6, 8, dtype=torch.float64)).requires_grad_()
-    rows, columns = torch.arange(6)[:, None] + flow[:, 0], torch.arange(8) + flow[:, 1]
-    places = torch.stack((columns / 7, rows / 5), dim=-1) * 2 - 1
-    outside = F.grid_sample(frames, places, padding_mode="border", align_corners=True)
-    moved = warped(frames, flow)
-    torch.testing.assert_close(moved, outside)
-    gradients = [torch.autograd.grad(image.square().sum(), flow, retain_graph=True)[0] for image in (moved, outside)]
-    torch.testing.assert_close(*gradients)
-
-
-def test_a_flow_of_one_row_down_looks_up_the_row_below_and_at_the_border_the_last_one():
-    frames = torch.arange(12.0).view(1, 1, 3, 4)
-    flow = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 3, 4)
-    assert warped(frames, flow)[0, 0].tolist() == [[4, 5, 6, 7], [8, 9, 10, 11], [8, 9, 10, 11]]
 
 
 def still(network, *weights, blending=(-30.0, 30.0)):

@@ -10,9 +10,9 @@ from small_strategy import strategy_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from vcl.metrics.loss import LOSSES
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation
 from vcl.sessions.experience import video_stream
-from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import WarmupCosine
 

@@ -6,10 +6,10 @@ from on_device import DEVICE
 from small_strategy import network_of, strategy_of
 
 from vcl.layers import init
+from vcl.metrics.loss import LOSSES
 from vcl.query import Query
 from vcl.sessions.adam import adam
 from vcl.sessions.experience import video_stream
-from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import WarmupCosine, share_of_rate
 from vcl.sessions.stateful import StatefulPlugin

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vcl.backbones.base import Backbone
 from vcl.backbones.upsampling import grid_of, largest_of
@@ -20,7 +19,7 @@ from vcl.layers.fusion import ScaleFusion, leaky
 from vcl.layers.head import session_conv
 from vcl.layers.own import SessionTensor
 from vcl.layers.wavelet import haar, inverse_haar
-from vcl.metrics.quality import mean_ssim
+from vcl.metrics.loss import l1_ssim
 from vcl.query import Batch, Output
 
 _LEAST_SIDE = 22
@@ -116,8 +115,9 @@ class BandsBackbone(Backbone):
         """The loss of the low band, scaled to [0, 1] by the bounds, and of the other three."""
         low, details = haar(batch.target)
         target = normalised(low, self.loss_bounds(output, low))
-        bands = _distance(output.extras["details"].flatten(1, 2), details.transpose(1, 2).flatten(1, 2))
-        return self.band_loss * (_distance(output.extras["low"], target) + bands)
+        true_details = details.transpose(1, 2).flatten(1, 2)
+        bands = l1_ssim(output.extras["details"].flatten(1, 2).contiguous(), true_details)
+        return self.band_loss * (l1_ssim(output.extras["low"].contiguous(), target) + bands)
 
     def loss_bounds(self, output: Output, low: Tensor) -> Tensor:
         """Those, ``(B, 2)``, by which the loss scales the true low band ``(B, 3, H/2, W/2)``: the frame's own."""
@@ -139,7 +139,3 @@ def _within(low: Tensor, bounds: Tensor) -> Tensor:
     """The inverse of ``normalised``, but for rows of one number, which it gives whatever the network says."""
     least, largest = (bound.view(-1, 1, 1, 1) for bound in bounds.unbind(1))
     return least + (largest - least) * low
-
-
-def _distance(decoded: Tensor, truth: Tensor) -> Tensor:
-    return 0.7 * F.l1_loss(decoded, truth) + 0.3 * (1 - mean_ssim(decoded.contiguous(), truth.contiguous()))

@@ -15,8 +15,9 @@ from vcl.backbones.upsampling import check_normed, grid_of, largest_of, up_block
 from vcl.config import BackboneConfig
 from vcl.config.backbones import DivnervConfig
 from vcl.layers.encoding import PositionalEncoding, time_position
+from vcl.layers.gain import glorot
 from vcl.layers.head import session_conv
-from vcl.layers.key_flow import FlowHead, KeyEncoder, drawn, mixed
+from vcl.layers.key_flow import FlowHead, KeyEncoder, mixed
 from vcl.layers.own import SessionTensor
 from vcl.layers.upsample import UpsampleBlock
 from vcl.query import Output, Query
@@ -60,20 +61,20 @@ class Divnerv(Backbone):
         check_normed(self.grid, config)
         self.key_size = grid_of(size, (config.key_scale,), "backbone.key_scale")
         self.encoding = PositionalEncoding(config.levels, config.base)
-        self.fc1 = drawn(nn.Linear(2 * config.levels, config.stem_width), self.scaled)
-        self.fc2 = drawn(nn.Linear(config.stem_width, config.channels * self.grid[0] * self.grid[1]), self.scaled)
+        self.fc1 = glorot(nn.Linear(2 * config.levels, config.stem_width), self.scaled)
+        self.fc2 = glorot(nn.Linear(config.stem_width, config.channels * self.grid[0] * self.grid[1]), self.scaled)
         self.encoder = KeyEncoder(config.strides, config.key_width, self.scaled)
         widths = _widths(config)
         self.flows = nn.ModuleList(FlowHead(width, self.scaled) for width in widths)
         self.scales = nn.ModuleList(
-            drawn(nn.Conv2d(config.key_width, 2 * width, 1), self.scaled, activated=False) for width in widths[:-1]
+            glorot(nn.Conv2d(config.key_width, 2 * width, 1), self.scaled, activated=False) for width in widths[:-1]
         )
         self.blocks = up_blocks(config, self.grid, widths, [3] * len(config.strides), bias=True)
         for block in self.blocks:
             if (conv := cast("UpsampleBlock", block).conv) is not None:
-                drawn(conv, self.scaled)
+                glorot(conv, self.scaled)
         self.width = max(1, (widths[-1] + 3) // 4)
-        self.narrow = drawn(nn.Conv2d(widths[-1] + 3, self.width, 1), self.scaled)
+        self.narrow = glorot(nn.Conv2d(widths[-1] + 3, self.width, 1), self.scaled)
         self._largest_activation = max(
             largest_of(self.grid, widths, config.strides), max(config.key_width, widths[-1] + 3) * size[0] * size[1]
         )

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vcl.backbones.base import Backbone
 from vcl.backbones.upsampling import grid_of, largest_of, up_blocks
@@ -17,11 +16,11 @@ from vcl.config.backbones import FfnervConfig
 from vcl.errors import ConfigError
 from vcl.layers.encoding import time_position
 from vcl.layers.flow import enlarged, warped
-from vcl.layers.fusion import linear
+from vcl.layers.gain import unactivated
 from vcl.layers.head import session_conv
 from vcl.layers.own import SessionTensor
 from vcl.layers.time_grid import TimeGrids
-from vcl.metrics.quality import mean_ssim
+from vcl.metrics.loss import l1_ssim
 from vcl.query import Batch, Output, Query
 
 _LEAST_SIDE = 11
@@ -74,7 +73,7 @@ class Ffnerv(Backbone):
             widths.append(max(widths[-1] // config.reduction, config.lower_width))
         self.blocks = up_blocks(config, self.grid, widths, [3] * len(config.strides), bias=True)
         self.motion = nn.Conv2d(widths[config.flow_block], 3 * len(config.neighbours), 1)
-        linear(self.motion, self.scaled, _FLOW_GAIN)
+        unactivated(self.motion, self.scaled, _FLOW_GAIN)
         self.width = widths[-1]
         self._largest_activation = largest_of(self.grid, widths, config.strides)
 
@@ -109,7 +108,7 @@ class Ffnerv(Backbone):
 
     def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
         """The loss of the two parts of which a frame is blended."""
-        losses = [_distance(part, batch.target) for part in output.extras.values()]
+        losses = [l1_ssim(part.contiguous(), batch.target) for part in output.extras.values()]
         return self.config.part_loss * torch.stack(losses).sum()
 
     def _alone(self, maps: Tensor, session: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -139,7 +138,3 @@ class Ffnerv(Backbone):
             (warped(frame, flows[:, n]) * shares[:, n, None] for n, frame in enumerate(neighbours)),
             start=torch.zeros_like(neighbours[0]),
         )
-
-
-def _distance(decoded: Tensor, truth: Tensor) -> Tensor:
-    return 0.7 * F.l1_loss(decoded, truth) + 0.3 * (1 - mean_ssim(decoded.contiguous(), truth.contiguous()))

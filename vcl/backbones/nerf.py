@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from vcl.backbones.pixels import PixelBackbone
 from vcl.config import BackboneConfig
 from vcl.config.backbones import NerfConfig
-from vcl.layers.octaves import OctaveEncoding
+from vcl.layers.encoding import OctaveEncoding
 from vcl.layers.own import SessionTensor
 
 

@@ -112,7 +112,7 @@ def widest(config: BackboneConfig, fits: Callable[[Backbone], bool], build: Buil
         return None
     coarse = scaled(_largest(lambda share: holds(scaled(share)), 1000)) or smallest
     knob, step = config.fine_knob
-    if not getattr(coarse, knob):  # Of a layer that the network does without.
+    if knob in config.widths and not getattr(coarse, knob):  # Of a layer that the network does without.
         knob, step = config.widths[-1], 1
 
     def finer(steps: int) -> BackboneConfig | None:

@@ -14,7 +14,7 @@ LOSSES = {
     "l2_ssim": "0.7 L2 + 0.3 (1 - SSIM)",
     "l1_ms_ssim": "0.7 L1 + 0.3 (1 - MS-SSIM), for frames over 160 px on each side",
 }
-"""Losses by name; their functions stand in ``vcl.sessions.loss``."""
+"""Losses by name; their functions stand in ``vcl.metrics.loss``."""
 
 POINTWISE = ("l1", "l2")
 """Losses that compare pixel by pixel."""

@@ -1,4 +1,4 @@
-"""Positions of frames and sessions as the numbers that a network takes."""
+"""Positions of frames, sessions and pixels as the numbers that a network takes."""
 
 import math
 
@@ -128,6 +128,32 @@ class PlaceTimeEncoding(nn.Module):
         of_place = (place.double()[..., None] * turns).sin().sum(1) / self.power
         angle = (turns + of_place) * time.double()[:, None]
         return torch.stack((angle.cos(), angle.sin()), dim=-1).flatten(1).float()
+
+
+class OctaveEncoding(nn.Module):
+    """Each coordinate as sines and cosines: ``(..., D)`` to ``(..., 2 · D · octaves)``.
+
+    Octave k has the angle ``coordinate · π · 2^k``. All sines come first, the octaves of a coordinate side by side;
+    then the cosines.
+
+    Args:
+        octaves: number of frequencies.
+
+    Source:
+        Mildenhall et al., ECCV 2020, arXiv:2003.08934.
+    """
+
+    frequency: Tensor
+
+    def __init__(self, octaves: int) -> None:
+        super().__init__()
+        frequency = torch.tensor([math.pi * 2.0**octave for octave in range(octaves)])
+        self.register_buffer("frequency", frequency, persistent=False)
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        """Sines and cosines, in the type of the coordinates."""
+        angles = (coordinates[..., None] * self.frequency).flatten(-2)
+        return torch.cat((angles.sin(), angles.cos()), dim=-1)
 
 
 def _powers(levels: int, base: float) -> Tensor:

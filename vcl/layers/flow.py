@@ -1,4 +1,4 @@
-"""Frames moved by flows, in operations that do the same work in every step and have deterministic gradients."""
+"""Maps moved by flows, in operations that do the same work in every step and have deterministic gradients."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def _enlarged_along(x: Tensor, scale: int, dim: int) -> Tensor:
     return torch.stack(finer, dim + 1).flatten(dim, dim + 1)
 
 
-def warped(frames: Tensor, flow: Tensor) -> Tensor:
-    """Look up, bilinearly, each pixel of a frame where its flow points to; beyond the border, at the border.
+def warped(x: Tensor, flow: Tensor) -> Tensor:
+    """Look up, bilinearly, each place of a map where its flow points to; beyond an edge, at the edge.
 
     Args:
-        frames: ``(B, C, H, W)``, which get no gradient.
+        x: ``(B, C, H, W)``.
         flow: ``(B, 2, H, W)``, rows down and columns to the right, in pixels.
 
     Returns:
-        The shape of ``frames``.
+        The shape and the type of ``x``.
     """
-    height, width = frames.shape[2:]
-    row = torch.arange(height, device=flow.device)[:, None] + flow[:, 0]
-    column = torch.arange(width, device=flow.device) + flow[:, 1]
+    height, width = x.shape[2:]
+    row = torch.arange(height, device=flow.device)[:, None] + flow[:, 0].float()
+    column = torch.arange(width, device=flow.device) + flow[:, 1].float()
     (top, bottom, down), (left, right, across) = _between(row, height), _between(column, width)
-    pixels = frames.detach().flatten(2)
+    pixels = x.flatten(2)
 
     def at(rows: Tensor, columns: Tensor) -> Tensor:
-        index = (rows * width + columns).flatten(1)[:, None].expand(-1, frames.shape[1], -1)
-        return pixels.gather(2, index).view(frames.shape)
+        index = (rows * width + columns).flatten(1)[:, None].expand(-1, x.shape[1], -1)
+        return pixels.gather(2, index).view(x.shape)
 
     upper = at(top, left) * (1 - across) + at(top, right) * across
     lower = at(bottom, left) * (1 - across) + at(bottom, right) * across
-    return upper * (1 - down) + lower * down
+    return (upper * (1 - down) + lower * down).to(x.dtype)
 
 
 def _between(place: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from vcl.layers.gain import unactivated
 
 SLOPE = 0.1
 """Of the leaky ReLUs below zero."""
@@ -27,19 +27,7 @@ def transposed(channels: int, out_channels: int, stride: int, scaled: bool) -> n
         scaled: as in ``MaskedWeight.bound``.
     """
     layer = nn.ConvTranspose2d(channels, out_channels, stride, stride)
-    linear(layer, scaled)
-    return layer
-
-
-def linear(layer: nn.Module, scaled: bool, gain: float = 1.0) -> nn.Module:
-    """Have a layer that no activation follows begin with ``gain`` times the size of its input.
-
-    Args:
-        layer: whose first weights are drawn.
-        scaled: as in ``MaskedWeight.bound``; the published rule knows no gains.
-        gain: of what goes through.
-    """
-    layer.gain = gain / math.sqrt(2) if scaled else None  # type: ignore[assignment]
+    unactivated(layer, scaled)
     return layer
 
 
@@ -55,7 +43,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, scaled: bool, gain: float) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = linear(nn.Conv2d(channels, channels, 3, padding=1), scaled, gain)
+        self.second = unactivated(nn.Conv2d(channels, channels, 3, padding=1), scaled, gain)
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum."""
@@ -82,7 +70,7 @@ class ScaleFusion(nn.Module):
         self.scale_up, self.mix = nn.ModuleList(), nn.ModuleList()
         for coarse, fine, stride in zip(widths[:2], widths[1:], strides, strict=True):
             self.scale_up.append(transposed(coarse, coarse, stride, scaled))
-            into = linear(nn.Conv2d(coarse + fine, fine, 3, padding=1), scaled)
+            into = unactivated(nn.Conv2d(coarse + fine, fine, 3, padding=1), scaled)
             self.mix.append(nn.Sequential(into, *(ResidualBlock(fine, scaled, blocks**-0.5) for _ in range(blocks))))
 
     def forward(self, coarse: Tensor, middle: Tensor, fine: Tensor) -> Tensor:

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vcl.layers.fusion import linear
-
-Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
-
-
-def warped(x: Tensor, flow: Tensor) -> Tensor:
-    """What lies at each place of a map plus its flow, between the four values around; beyond an edge, what is at it.
-
-    Args:
-        x: ``(B, C, H, W)``.
-        flow: ``(B, 2, H, W)``, columns and rows of the map to go to the right and down.
-
-    Returns:
-        The shape and the type of ``x``.
-    """
-    height, width = x.shape[-2:]
-    columns, rows = (torch.arange(side, device=x.device) for side in (width, height))
-    across = (columns + flow[:, 0].float()) * (2 / max(width - 1, 1)) - 1
-    down = (rows[:, None] + flow[:, 1].float()) * (2 / max(height - 1, 1)) - 1
-    places = torch.stack((across, down), dim=-1)
-    return F.grid_sample(x.float(), places, padding_mode="border", align_corners=True).to(x.dtype)
+from vcl.layers.flow import warped
+from vcl.layers.gain import glorot
 
 
 def mixed(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
@@ -52,8 +30,8 @@ class FlowHead(nn.Sequential):
 
     def __init__(self, channels: int, scaled: bool) -> None:
         between = max(1, channels // 4)
-        last = drawn(nn.Conv2d(between, 4, 3, padding=1), scaled, activated=False)
-        super().__init__(drawn(nn.Conv2d(channels, between, 1), scaled), nn.GELU(), last)
+        last = glorot(nn.Conv2d(between, 4, 3, padding=1), scaled, activated=False)
+        super().__init__(glorot(nn.Conv2d(channels, between, 1), scaled), nn.GELU(), last)
 
     def moved(self, features: Tensor, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         """Maps of the two key frames, each along its flow, mixed by the position between them.
@@ -85,8 +63,8 @@ class KeyEncoder(nn.Module):
 
     def __init__(self, strides: Sequence[int], width: int, scaled: bool) -> None:
         super().__init__()
-        self.first = drawn(nn.Conv2d(3, width, 3, padding=1), scaled)
-        self.down = nn.ModuleList(drawn(nn.Conv2d(width, width, stride, stride), scaled) for stride in strides[::-1])
+        self.first = glorot(nn.Conv2d(3, width, 3, padding=1), scaled)
+        self.down = nn.ModuleList(glorot(nn.Conv2d(width, width, stride, stride), scaled) for stride in strides[::-1])
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """``(B, 3, H, W)`` to a map for each block, that of the first block first."""
@@ -94,19 +72,3 @@ class KeyEncoder(nn.Module):
         for layer in self.down:
             maps.append(F.gelu(layer(maps[-1])))
         return maps[:0:-1]
-
-
-def drawn(layer: Layer, scaled: bool, activated: bool = True) -> Layer:
-    """Have a layer begin with the rule of Glorot and Bengio, AISTATS 2010, or with scaled first weights.
-
-    Args:
-        layer: square convolution or linear layer.
-        scaled: as in ``MaskedWeight.bound``.
-        activated: whether an activation follows.
-    """
-    outputs, inputs = layer.weight.shape[:2]
-    if not scaled:
-        layer.gain = math.sqrt(inputs / (inputs + outputs))  # type: ignore[assignment]
-    elif not activated:
-        linear(layer, scaled)
-    return layer

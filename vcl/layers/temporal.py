@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from vcl.layers.fourier import FourierOperator
-from vcl.layers.fusion import leaky, linear
+from vcl.layers.fusion import leaky
+from vcl.layers.gain import unactivated
 
 RESIDUAL_GAIN = 0.5
 """Of the last convolution of a block with scaled first weights, so that features grow little from block to block."""
@@ -116,4 +117,4 @@ class TemporalBlock(nn.Module):
 
 def _last(layer: nn.Module, scaled: bool) -> nn.Module:
     """The last convolution of a block, whose activation is added to what the block takes."""
-    return linear(layer, scaled, RESIDUAL_GAIN)
+    return unactivated(layer, scaled, RESIDUAL_GAIN)

@@ -7,12 +7,12 @@ import torch
 from vcl.config import RunConfig
 from vcl.device import autocast, prepared
 from vcl.layers import init
+from vcl.metrics.loss import LOSSES
 from vcl.profiling.subjects import noise, our_steps
 from vcl.profiling.table import Table, rows_of, setting_of
 from vcl.profiling.timing import Subject, Watch, take_turns
 from vcl.query import Query
 from vcl.sessions.adam import adam, set_rate
-from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.schedule import share_of_rate
 from vcl.subnet.gate import Gate

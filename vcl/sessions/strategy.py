@@ -21,10 +21,10 @@ from vcl.config import passes
 from vcl.device import autocast, tensor_float32
 from vcl.errors import ConfigError
 from vcl.layers import init
+from vcl.metrics.loss import LOSSES, Loss
 from vcl.query import Batch, Output, Query
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
-from vcl.sessions.loss import LOSSES, Loss
 from vcl.sessions.method import Method
 from vcl.sessions.quantising import QuantisedTraining
 from vcl.sessions.recording import CudaGraph, Recording, obstacle

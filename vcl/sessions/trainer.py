@@ -12,13 +12,13 @@ from vcl.backbones import Backbone
 from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, WsnConfig
 from vcl.decode import SealedSessions
 from vcl.device import precision_of
+from vcl.metrics.loss import LOSSES
 from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.adam import adam
 from vcl.sessions.checkpoint import Checkpoints
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation, EventLogger
 from vcl.sessions.experience import video_stream
-from vcl.sessions.loss import LOSSES
 from vcl.sessions.methods import METHODS
 from vcl.sessions.probe import Probe
 from vcl.sessions.quantising import MeanBits, Quantisation, QuantisedTraining

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vcl.sessions.loss import LOSSES
+from vcl.metrics.loss import LOSSES
 
 
 @pytest.mark.parametrize("name", ["l1", "l2", "l1_ssim", "l2_ssim"])
