@@ -108,8 +108,8 @@ def test_the_low_band_lies_within_the_bounds_of_the_frame():
     with torch.no_grad():
         frames = network.answer(Query.of_video(0, range(2), 2), session, frame).frames
     low, _ = haar(frames)
-    assert 0.5 - 1e-5 <= float(low[0].min()) < float(low[0].max()) <= 0.75 + 1e-5
-    torch.testing.assert_close(low[1], torch.ones_like(low[1]))
+    assert 0.5 - 1e-4 <= float(low[0].min()) < float(low[0].max()) <= 0.75 + 1e-4
+    torch.testing.assert_close(low[1], torch.ones_like(low[1]), rtol=0, atol=1e-4)
 
 
 def test_frames_are_the_inverse_wavelet_of_the_bands():
