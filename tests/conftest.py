@@ -51,7 +51,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def process_settings():
-    """One thread per test, and none of the settings that a command makes for its whole process but the device's."""
+    """A seed and one thread, and none of the settings that a command makes for its whole process but the device's."""
+    torch.manual_seed(0)
     prepare_device(TrainConfig(device=str(DEVICE), threads=1))
     logger = logging.getLogger("vcl")
     level = logger.level

@@ -27,10 +27,20 @@ def test_every_backbone_is_held_to_the_contract():
 
 WITH_OPERATOR = [name for name, kind in KNOBS.known.items() if kind.operator_knob]
 
+# A network of time, one of numbers of each frame and one of pixels with every method; the others with one of each kind.
+WITH_EVERY_METHOD, WITH_EVERY_BACKBONE = ("nerv", "hnerv", "siren"), ("wsn", "single", "finetune")
+CASES = [
+    pytest.param(
+        *(backbone, method),
+        marks=[] if backbone in WITH_EVERY_METHOD or method in WITH_EVERY_BACKBONE else pytest.mark.slow,
+    )
+    for backbone in BACKBONES
+    for method in METHODS
+    if method != "pfnr" or backbone in WITH_OPERATOR
+]
 
-@pytest.mark.parametrize(
-    ("backbone", "method"), [(b, m) for b in BACKBONES for m in METHODS if m != "pfnr" or b in WITH_OPERATOR]
-)
+
+@pytest.mark.parametrize(("backbone", "method"), CASES)
 def test_what_is_decoded_from_disk_is_the_output_of_the_network_in_training_to_the_bit(
     backbone, method, tiny_config, clips, tmp_path
 ):
