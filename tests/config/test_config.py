@@ -37,6 +37,7 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("train.epochs=0", "train.epochs must be 1 or more, got 0"),
         ("train.lr=-1", "train.lr must be greater than 0, got -1.0"),
         ("train.score_rate=0", "train.score_rate must be greater than 0, got 0.0"),
+        ("train.gradient_clip=0", "train.gradient_clip must be greater than 0, or null, got 0.0"),
         ("train.warmup=1", "train.warmup must lie in [0, 1), got 1.0"),
         ("train.betas=[0.5,1]", "train.betas must lie in [0, 1), got [0.5, 1.0]"),
         ("train.loss=ssimm", f"train.loss must be one of {', '.join(LOSSES)}, got ssimm"),

@@ -37,6 +37,8 @@ class TrainConfig:
     """Learning rate of the scores, relative to that of the weights."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Decay rates of Adam's two moments."""
+    gradient_clip: float | None = None
+    """Largest norm of the gradient of a step, which is scaled down to it; null leaves every gradient as it is."""
     warmup: float = 0.2
     """Share of a session's steps that warm up the learning rate, in [0, 1)."""
     warmup_from: float = 0.1
@@ -65,6 +67,8 @@ class TrainConfig:
         require(self.lr > 0, "train.lr", "be greater than 0", self.lr)
         require(self.score_rate > 0, "train.score_rate", "be greater than 0", self.score_rate)
         require(all(0 <= beta < 1 for beta in self.betas), "train.betas", "lie in [0, 1)", list(self.betas))
+        clip = self.gradient_clip
+        require(clip is None or clip > 0, "train.gradient_clip", "be greater than 0, or null", clip)
         require(0 <= self.warmup < 1, "train.warmup", "lie in [0, 1)", self.warmup)
         require(0 < self.warmup_from <= 1, "train.warmup_from", "lie in (0, 1]", self.warmup_from)
         require_one_of("train.loss", self.loss, LOSSES)

@@ -17,6 +17,7 @@ from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.adam import adam
 from vcl.sessions.checkpoint import Checkpoints
+from vcl.sessions.clipping import GradientClipping
 from vcl.sessions.epoch_metrics import EpochMeans, Evaluation, EventLogger
 from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
@@ -198,6 +199,7 @@ def build(
             *method.own_plugins(config.method, ledger, train.seed),
             *([] if config.method.bits is None else [QuantisedTraining(config.method, ledger)]),
             WarmupCosine(train.lr, train.warmup, train.warmup_from),
+            *([] if train.gradient_clip is None else [GradientClipping(train.gradient_clip)]),
             *plugins,
         ],
         evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)]),

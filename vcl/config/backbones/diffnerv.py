@@ -20,6 +20,7 @@ class DiffnervConfig(UpsamplingConfig):
 
     widths = ("channels",)
     fine_knob = ("stem_extra", 1)
+    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"gradient_clip": 0.1}}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "3.4M_960": {**_PLAIN, "channels": 92},
         "2M_960": {**_PLAIN, "channels": 70},

@@ -20,6 +20,7 @@ class SnervConfig(UpsamplingConfig):
 
     widths = ("channels",)
     fine_knob = ("stem_extra", 1)
+    suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {"train": {"gradient_clip": 1.0}}
     name: str
     """Name of the backbone."""
     strides: tuple[int, ...] = (5, 4, 2, 2, 2)
