@@ -57,7 +57,8 @@ class SpatialBlock(nn.Module):
         super().__init__()
         self.scale_up = scale_up
         self.first = nn.Conv2d(channels, expansion * channels, 3, padding=1)
-        self.second = _last(nn.Conv2d(expansion * channels, channels, 3, padding=1), scaled)
+        last = nn.Conv2d(expansion * channels, channels, 3, padding=1)
+        self.second = unactivated(last, scaled, RESIDUAL_GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, channels, stride·H, stride·W)``."""
@@ -98,23 +99,25 @@ class TemporalBlock(nn.Module):
         self.channels, self.last, self.in_time = channels, last, convolution == "3d"
         if self.in_time:
             self.first: nn.Module = nn.Conv3d(channels, wide, 3, padding=1)
-            self.second = _last(nn.Conv3d(wide, channels, 3, padding=(0, 1, 1) if last else 1), scaled)
         else:
             self.first = nn.Conv2d(3 * channels, 3 * wide, 3, padding=1)
-            self.second = _last(nn.Conv2d(3 * wide, channels if last else 3 * channels, 3, padding=1), scaled)
+        if last:  # In time, too, it sees all three at once.
+            second: nn.Module = nn.Conv2d(3 * wide, channels, 3, padding=1)
+        elif self.in_time:
+            second = nn.Conv3d(wide, channels, 3, padding=1)
+        else:
+            second = nn.Conv2d(3 * wide, 3 * channels, 3, padding=1)
+        self.second = unactivated(second, scaled, RESIDUAL_GAIN)
 
     def forward(self, before: Tensor, now: Tensor, after: Tensor) -> tuple[Tensor, ...]:
         """Three maps of ``(B, coarse, H, W)`` to three of ``(B, channels, stride·H, stride·W)``; the last gives one."""
         finer = torch.stack((self.scale_before(before), self.scale_up(now), self.scale_after(after)), dim=2)
         # In 2-D the channels of before come first, then those of now, then those of after.
         x = finer if self.in_time else finer.transpose(1, 2).flatten(1, 2)
-        change = leaky(self.second(leaky(self.first(x))))
-        times = 1 if self.last else 3
+        wide = leaky(self.first(x))
+        if self.last:
+            return (leaky(self.second(wide.flatten(1, -3))) + finer[:, :, 1],)
+        change = leaky(self.second(wide))
         if not self.in_time:
-            change = change.reshape(len(now), times, self.channels, *change.shape[2:]).transpose(1, 2)
-        return (change + (finer[:, :, 1:2] if self.last else finer)).unbind(2)
-
-
-def _last(layer: nn.Module, scaled: bool) -> nn.Module:
-    """The last convolution of a block, whose activation is added to what the block takes."""
-    return unactivated(layer, scaled, RESIDUAL_GAIN)
+            change = change.reshape(len(now), 3, self.channels, *change.shape[2:]).transpose(1, 2)
+        return (change + finer).unbind(2)
