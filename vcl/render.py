@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from vcl.backbones import Backbone
+from vcl.backbones import Backbone, roles
 from vcl.device import at_precision
 from vcl.query import Query
 from vcl.subnet.ledger import Subnetwork
@@ -31,7 +31,7 @@ class Renderer:
     """
 
     def __init__(self, network: Backbone, precision: str = "float32") -> None:
-        network.check_roles()
+        roles.check(network)
         for child in network.training_only:
             delattr(network, child)
         self._network = network.eval().requires_grad_(False)

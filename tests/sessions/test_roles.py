@@ -10,7 +10,7 @@ from on_device import DEVICE
 from torch import nn
 from torch.nn import functional as F
 
-from vcl.backbones import SessionTensor
+from vcl.backbones import SessionTensor, roles
 from vcl.config.backbones import BACKBONES, register_backbone
 from vcl.config.methods import METHODS as KNOBS
 from vcl.errors import ConfigError
@@ -191,7 +191,7 @@ def test_an_encoder_that_could_not_be_drawn_anew_is_refused(network, line):
     untrained = network(EverythingConfig(), (32, 48), 1)
     untrained.apply_rule(lambda name: WeightRule())
     with pytest.raises(ConfigError, match=line):
-        untrained.check_roles()
+        roles.check(untrained)
 
 
 def test_a_network_that_needs_frames_of_all_videos_at_once_is_refused_in_one_line(everything, clips, tmp_path):
@@ -257,6 +257,13 @@ class Named(Everything):
         return {**super().session_tensors, "values": SessionTensor((2,))}
 
 
+class Patched(Everything):
+    """Patches, whose frames have numbers of their own."""
+
+    sampling = "patch"
+    patch = (16, 24)
+
+
 @pytest.mark.parametrize(
     ("network", "line"),
     [
@@ -265,13 +272,14 @@ class Named(Everything):
             Named,
             r"a session tensor of Named must have a plain name and a shape of one number or more, got values \(2,\)",
         ),
+        (Patched, "Patched must have no frame tensors, as it trains on patches .* got code"),
     ],
 )
 def test_what_could_not_be_stored_is_refused_in_one_line(network, line):
     untrained = network(EverythingConfig(), (32, 48), 1)
     untrained.apply_rule(lambda name: WeightRule())
     with pytest.raises(ConfigError, match=line):
-        untrained.check_roles()
+        roles.check(untrained)
 
 
 def answering(output):

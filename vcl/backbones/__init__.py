@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from inspect import isabstract
 
+from vcl.backbones import roles
 from vcl.backbones.base import Backbone
 from vcl.backbones.size_matching import match_bytes, match_numbers
 from vcl.config import BackboneConfig, RunConfig, SingleConfig, SingleMatchedConfig
@@ -47,7 +48,7 @@ def build(
         network = kind(config, size, sessions)
     patterns = dict(exceptions or {})
     network.apply_rule(lambda name: next((patterns[p] for p in patterns if fnmatchcase(name, p)), rule))
-    network.check_roles()
+    roles.check(network)
     return network
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, ClassVar, Literal
@@ -35,7 +34,7 @@ class Backbone(nn.Module, ABC):
       Each module of theirs that has parameters has ``reset_parameters``, as those of PyTorch do, which draws them.
     - **constant**: buffers that are not persistent, made again from the config.
 
-    A network with any other parameter or buffer is refused by ``check_roles``: it would train and be missing when a
+    A network with any other parameter or buffer is refused by ``roles.check``: it would train and be missing when a
     video is decoded. A subclass writes its layers in plain PyTorch and knows nothing of masks. One that does the same
     work on the device in every step, whatever the step, says ``recordable = True``: its training is then replayed as a
     CUDA graph, in which nothing that Python computes is computed again.
@@ -66,6 +65,11 @@ class Backbone(nn.Module, ABC):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """What each session has for itself, by name; a network that has more than stock layers have adds it."""
+        return self.layer_tensors
+
+    @property
+    def layer_tensors(self) -> Mapping[str, SessionTensor]:
+        """Biases and norms of stock layers, by name; none before ``apply_rule``."""
         return self._own.tensors if self._own else {}
 
     @property
@@ -242,58 +246,6 @@ class Backbone(nn.Module, ABC):
             "session": dict(self.session_dicts()[session]),
         }
 
-    def check_roles(self) -> None:
-        """Refuse a network with numbers that no session would store.
-
-        Raises:
-            ConfigError: names the first parameter or buffer that is of no kind, or of two; or a training-only module
-                that is missing, or that cannot draw its parameters anew.
-        """
-        roles = Counter(id(weight.value) for weight in self.weights().values())
-        roles.update(id(weight.score) for weight in self.weights().values() if weight.score is not None)
-        roles.update(id(tensor) for own in self.session_dicts() for tensor in own.values())
-        parameters = dict(self.named_parameters(remove_duplicate=False))
-        names: dict[int, str] = {}
-        for name in (*parameters, *(name for name in self.state_dict() if name not in parameters)):
-            if name.split(".")[0] in self.training_only:
-                continue
-            count = roles[id(parameters[name])] if name in parameters else 0
-            if count != 1:
-                role = "both" if count else "neither"
-                rule = "store every parameter and persistent buffer either as a shared weight or as a session tensor"
-                cure = "a bias is a session tensor, a constant is a buffer with persistent=False"
-                raise ConfigError(
-                    f"a backbone must {rule}, got {name} of {type(self).__name__}, which is {role} ({cure})"
-                )
-            if name in parameters:
-                first = names.setdefault(id(parameters[name]), name)
-                if first != name:
-                    kind = type(self).__name__
-                    raise ConfigError(f"a backbone must use a weight in one layer, got {first} of {kind} in {name} too")
-        self._check_session_tensors()
-        children = dict(self.named_children())
-        for child in self.training_only:
-            if child not in children:
-                raise ConfigError(f"{type(self).__name__}.training_only must name children, got {child}")
-            for name, module in children[child].named_modules(prefix=child):
-                if any(True for _ in module.parameters(recurse=False)) and _reset_of(module) is None:
-                    # Its first values would depend on what the process drew before.
-                    rule = "have a method reset_parameters, which draws its parameters anew"
-                    raise ConfigError(f"{name} of {type(self).__name__} must {rule}, got none")
-
-    def _check_session_tensors(self) -> None:
-        for name in self._own.tensors if self._own else ():
-            if name not in self.session_tensors:
-                rule = f"{type(self).__name__}.session_tensors must have those of super().session_tensors"
-                raise ConfigError(f"{rule}, got none called {name}")
-        for name, tensor in self.session_tensors.items():
-            if not isinstance(tensor, SessionTensor) or tensor.initial not in ("uniform", "zeros", "ones"):
-                rule = "be SessionTensor(shape, 'uniform', 'zeros' or 'ones')"
-                raise ConfigError(f"a session tensor of {type(self).__name__} must {rule}, got {name}: {tensor}")
-            if not name.isidentifier() or hasattr(nn.ParameterDict, name) or not tensor.shape:
-                rule = "have a plain name and a shape of one number or more"
-                raise ConfigError(f"a session tensor of {type(self).__name__} must {rule}, got {name} {tensor.shape}")
-
     def reset_parameters(self, seed: int, *purpose: int | str) -> None:
         """Draw all shared weights and scores anew, and what is training-only as its modules do it."""
         for name, weight in self.weights().items():
@@ -304,7 +256,7 @@ class Backbone(nn.Module, ABC):
             for child in self.training_only:
                 torch.manual_seed(init.generator(seed, child, *purpose).initial_seed())
                 for module in self.get_submodule(child).modules():
-                    if (reset := _reset_of(module)) is not None:
+                    if (reset := reset_of(module)) is not None:
                         reset()
 
     def add_session(self, seed: int) -> None:
@@ -323,7 +275,7 @@ class Backbone(nn.Module, ABC):
         return list(getattr(self, "session_parameters", ()))  # None before ``apply_rule``.
 
 
-def _reset_of(module: nn.Module) -> Callable[[], None] | None:
+def reset_of(module: nn.Module) -> Callable[[], None] | None:
     """The method that draws a module's parameters anew; PyTorch's attention has it under another name."""
     reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
     return reset if callable(reset) else None

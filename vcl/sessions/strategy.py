@@ -16,7 +16,7 @@ from avalanche.training.templates.common_templates import SupervisedTemplate
 from torch import Tensor
 from torch.optim import Optimizer
 
-from vcl.backbones import Backbone
+from vcl.backbones import Backbone, roles
 from vcl.config import passes
 from vcl.device import autocast, tensor_float32
 from vcl.errors import ConfigError
@@ -111,7 +111,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         graph: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
-        model.check_roles()
+        roles.check(model)
         self.ledger = ledger if ledger is not None else Ledger(model.layout(), self.state_kind)
         self.clips = clips
         self.lengths = [len(clip.frames) for clip in clips]
