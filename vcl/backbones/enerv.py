@@ -16,6 +16,7 @@ from vcl.config import BackboneConfig
 from vcl.config.backbones import EnervConfig
 from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.attention import TokenBlock
+from vcl.layers.constant import constant
 from vcl.layers.encoding import FrameEncoding, PositionalEncoding
 from vcl.layers.head import session_conv
 from vcl.layers.light import light_first
@@ -54,7 +55,8 @@ class Enerv(Backbone):
         check_normed(self.grid, config)
         tokens, attention, hidden = config.token_width, config.attention_width, config.feedforward_width
         self.encoding = FrameEncoding(config.levels, config.base, config.time, config.session_embedding == "open")
-        self.register_buffer("places", _places(self.grid, self.encoding), persistent=False)
+        places = constant(lambda: _places(self.grid, PositionalEncoding(config.levels, config.base)))
+        self.register_buffer("places", places, persistent=False)
         self.space = nn.Linear(4 * config.levels, tokens)
         self.space_block = TokenBlock(tokens, config.space_heads, attention, hidden)
         self.time = _two_layers(self.encoding.width, config.time_width, tokens)

@@ -16,6 +16,7 @@ from vcl.config import BackboneConfig
 from vcl.config.backbones import PolynervConfig
 from vcl.errors import ConfigError
 from vcl.layers.attention import SelfAttention
+from vcl.layers.constant import constant
 from vcl.layers.encoding import FrameEncoding, PlaceTimeEncoding, time_position
 from vcl.layers.head import session_conv
 from vcl.layers.light import light_first
@@ -77,7 +78,7 @@ class Polynerv(Backbone):
         scale = math.prod(config.strides)
         grid = self.patch[0] // scale, self.patch[1] // scale
         check_normed(grid, config)
-        self.register_buffer("windows", _windows(size, self.patch), persistent=False)
+        self.register_buffer("windows", constant(lambda: _windows(size, self.patch)), persistent=False)
         waves, code = 2 * config.levels, config.code_width
         self.encoding = FrameEncoding(config.levels, config.base, config.time, config.session_embedding == "open")
         self.waves = PlaceTimeEncoding(config.levels, config.base)

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from vcl.layers.constant import constant
+
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -62,7 +64,8 @@ class PositionalEncoding(nn.Module):
 
     def __init__(self, levels: int, base: float) -> None:
         super().__init__()
-        self.register_buffer("frequency", math.pi * _powers(levels, base), persistent=False)
+        frequency = constant(lambda: math.pi * _powers(levels, base))
+        self.register_buffer("frequency", frequency, persistent=False)
 
     def forward(self, position: Tensor) -> Tensor:
         """Sines and cosines, float32."""
@@ -112,7 +115,7 @@ class PlaceTimeEncoding(nn.Module):
 
     def __init__(self, levels: int, base: float) -> None:
         super().__init__()
-        self.register_buffer("power", _powers(levels, base), persistent=False)
+        self.register_buffer("power", constant(lambda: _powers(levels, base)), persistent=False)
 
     def forward(self, time: Tensor, place: Tensor) -> Tensor:
         """Cosine and sine in turn.
@@ -158,6 +161,5 @@ class OctaveEncoding(nn.Module):
 
 def _powers(levels: int, base: float) -> Tensor:
     """``base ** i``, float64."""
-    # Computed on the CPU: a power on the meta device would import torch's compiler, which takes seconds.
-    powers = torch.tensor(base, dtype=torch.float64, device="cpu") ** torch.arange(levels, device="cpu").double()
-    return powers.to(torch.get_default_device())
+    powers: Tensor = torch.tensor(base, dtype=torch.float64) ** torch.arange(levels).double()
+    return powers
