@@ -52,12 +52,17 @@ def test_of_equal_columns_the_first_goes_and_the_first_that_waits_comes():
     assert live_of(network) == [0, 1, 1, 1, 1, 1, 1, -1]
 
 
-def test_a_column_counts_with_its_bound_and_with_what_a_mask_leaves_of_it():
+def test_a_column_counts_by_the_share_of_its_bound_that_it_uses():
     network = made(TunerConfig(width=24, rounds=1, prune=0.05, low_share=0.5, high_bound=0.25), (128, 128))
-    set_columns(network, *[3] * 24)
+    with torch.no_grad():
+        network.weights()["hidden.weight"].value.fill_(3e-3)[:, 1] = 2e-3
+    assert float(network.hidden.bounded()[0, 1].detach()) > float(network.hidden.bounded()[0].detach().min())
     network.restructure(0)
-    assert live_of(network).index(0) == network.hidden.bound.tolist().index(0.25)
-    network = made(TunerConfig(width=8, rounds=1, prune=0.2, low_bound=1.0, high_bound=1.0), capacity=7 / 8)
+    assert live_of(network).index(0) == 1
+
+
+def test_a_column_counts_by_what_a_mask_leaves_of_it():
+    network = made(TunerConfig(width=8, rounds=1, prune=0.2), capacity=7 / 8)
     set_columns(network, 1, 2, 3, 4, 5, 6, 7, 8)
     with torch.no_grad():
         network.weights()["hidden.weight"].score.copy_(torch.tensor([1.0, 1, 1, 1, 1, 0, 1, 1]).expand(8, 8))

@@ -43,7 +43,7 @@ class Tuner(PixelBackbone):
     Source:
         Novello et al., CVPR 2025. Differs: made for images; the third axis and its band are ours, as is the form of
         the bounds, see ``BoundedSine``. Of pruning, only that columns of small weight go and new frequencies come is
-        known to us: how many, when and which is ours.
+        known to us: how many and when, and that weights are measured by their bounds, is ours.
     """
 
     recordable: ClassVar = True
@@ -90,11 +90,12 @@ class Tuner(PixelBackbone):
     def restructure(self, session: int) -> None:
         """End a round: the weakest of the session's live frequencies go, and the first of those that wait come.
 
-        A frequency is as strong as the sum of its column of |W|; of equal ones the first is the weaker.
+        A frequency is as strong as the sum of its column of |W| / ``bound``: first weights are spread as their bounds
+        are, and by |W| alone all high ones would go. Of equal ones the first is the weaker.
         """
         live = self.session_dicts()[session]["live"]
         waiting, in_use = live < 0, _in_use(live)
-        strength = self.hidden.bounded().abs().sum(0).masked_fill(~in_use, math.inf)
+        strength = (self.hidden.bounded().abs().sum(0) / self.hidden.bound).masked_fill(~in_use, math.inf)
         going = int(self.config.prune * int(in_use.sum()))
         live[strength.argsort(stable=True)[:going]] = 0
         live[waiting.nonzero()[:going, 0]] = 1

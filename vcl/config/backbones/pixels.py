@@ -105,7 +105,7 @@ class TunerConfig(PixelConfig):
     rounds: int = 0
     """How often in a session frequencies are pruned, at even distances; 0 for never, and all are live."""
     prune: float = 0.2
-    """Share of the live frequencies that a round lets go, rounded down: those of the smallest sums of |W|."""
+    """Share of the live frequencies that a round lets go, rounded down: those whose |W| use least of their bounds."""
     reserve: float = 0.0
     """Share of the frequencies, rounded down, that wait at first: for each that a round lets go one of them comes."""
 
