@@ -127,7 +127,7 @@ class Backbone(nn.Module, ABC):
         return None
 
     def restructure(self, session: int) -> None:
-        """Change what a session trains, in place; called ``rounds`` times, which are spread evenly over its steps.
+        """Change what a session trains, in place; called ``rounds`` times, evenly over the first half of its steps.
 
         Args:
             session: the one in training.

@@ -238,10 +238,10 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
                 self._after_training_iteration(**kwargs)
 
     def restructure(self) -> None:
-        """Let the network change where a round has ended; there is one more than ``Backbone.rounds`` says."""
-        parts = self.model.rounds + 1
-        before, done = (step * parts // self.steps for step in (max(0, self.step - 1), self.step))
-        for _ in range(before, done):
+        """Let the network change where a round has ended: the last one in mid-session, while the rate is still high."""
+        rounds = self.model.rounds
+        before, ended = (min(rounds, 2 * rounds * step // self.steps) for step in (max(0, self.step - 1), self.step))
+        for _ in range(before, ended):
             self.model.restructure(self.session)
 
     def _replay_or_take_step(self, **kwargs: Any) -> None:

@@ -103,7 +103,7 @@ class TunerConfig(PixelConfig):
     l1: float = 0.0
     """Weight in the loss of the sum of |W| / ``omega`` over the live frequencies; 1e-7 is mild, 1e-5 smooths."""
     rounds: int = 0
-    """How often in a session frequencies are pruned, at even distances; 0 for never, and all are live."""
+    """How often frequencies are pruned, at even distances in the first half of a session; 0 for never, and all live."""
     prune: float = 0.2
     """Share of the live frequencies that a round lets go, rounded down: those whose |W| use least of their bounds."""
     reserve: float = 0.0
