@@ -3,43 +3,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_tuner import NYQUIST, along, beyond, made, trained
 
 from vcl.backbones import build
 from vcl.backbones.size_matching import numbers_of
 from vcl.config.backbones import TunerConfig
 from vcl.errors import ConfigError
-from vcl.layers.masked import WeightRule
 from vcl.layers.sine import BoundedSine
 from vcl.query import Query
-
-NYQUIST = 128
-"""Turns in a period of 4 that the 128 pixels of a side of 2 can show."""
-
-
-SMALL = TunerConfig(width=24)
-
-
-def made(config=SMALL, size=(12, 20), sessions=1, capacity=None):
-    network = build(config, size, sessions, WeightRule(capacity))
-    network.reset_parameters(0)
-    for _ in range(sessions):
-        network.add_session(0)
-    return network
-
-
-@torch.no_grad()
-def along(network, axis, samples, start=-2.0, length=4.0):
-    """Colours ``(samples, 3)`` along one axis of the coordinates, the others fixed."""
-    places = torch.full((1, samples, 3), 0.3)
-    places[..., axis] = start + length * torch.arange(samples) / samples
-    own = {name: tensor.detach()[None] for name, tensor in network.session_dicts()[0].items()}
-    return network.colours(places, own, {})[0]
-
-
-def beyond(network, axis, turns):
-    """Share of the energy, but for the mean, of frequencies over so many turns in the period."""
-    energy = torch.fft.rfft(along(network, axis, 1024), dim=0)[1:].abs().square().sum(1)
-    return float(energy[turns:].sum() / energy.sum())
 
 
 def test_parameters_are_those_of_one_square_layer_with_phases_biases_and_a_head():
@@ -135,22 +106,6 @@ def test_harmonics_of_two_sines_have_the_amplitudes_of_bessel_functions_below_th
             assert found == pytest.approx(expected, abs=1e-5)
             limit = abs(one / 2) ** k / math.factorial(k) * abs(other / 2) ** m / math.factorial(m)
             assert found <= 2 * limit
-
-
-def trained(config, steps=60):
-    """On a picture with sharp edges, which ask for every frequency."""
-    network = made(config, (128, 128))
-    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
-    source = torch.Generator().manual_seed(0)
-    for _ in range(steps):
-        points = torch.rand(1, 512, 2, generator=source, dtype=torch.float64).mul(128).floor()
-        black = ((points // 16).sum(-1) % 2).float()[:, None].expand(1, 3, -1)
-        query = Query(torch.zeros(1), torch.zeros(1), torch.ones(1), points=points)
-        loss = (network.ask(query).frames - black).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return network, float(loss.detach())
 
 
 def test_the_spectrum_stays_in_its_band_at_first_and_after_training():

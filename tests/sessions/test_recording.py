@@ -146,6 +146,17 @@ def test_a_replayed_session_is_a_trained_one_to_the_bit(clips, tiny_config, monk
 
 
 @pytest.mark.cpu
+def test_what_a_network_changes_between_its_rounds_is_replayed_with(clips, tiny_config):
+    config = tiny_config("finetune", backbone={"name": "tuner", "rounds": 2, "reserve": 0.25, "l1": 1e-6})
+    one_by_one, steps = trained("finetune", config, clips, lambda step: None)
+    replayed, replays = trained("finetune", config, clips, lambda step: Recording(step, Tape()))
+    assert obstacle(replayed, VideoStrategy) is None
+    assert [losses for *_, losses in steps] == [losses for *_, losses in replays]
+    assert 0 in one_by_one.ledger.session_tensors(2)["live"]
+    assert one_by_one.ledger.subnetwork(2).sha256() == replayed.ledger.subnetwork(2).sha256()
+
+
+@pytest.mark.cpu
 def test_the_short_last_batch_of_a_pass_is_trained_on_outside_the_recording(clips, tiny_config):
     tapes = []
 

@@ -52,6 +52,8 @@ class Backbone(nn.Module, ABC):
     """Height and width of a patch, which divide those of a frame; of a network that trains on patches."""
     points: int = 0
     """Pixels of each frame in a step, of a network that trains on pixels."""
+    rounds: int = 0
+    """How often in a session ``restructure`` is called."""
     session_parameters: nn.ModuleList
 
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:
@@ -127,6 +129,22 @@ class Backbone(nn.Module, ABC):
     def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
         """What the network adds to the loss of a step, one number; None for nothing."""
         return None
+
+    def restructure(self, session: int) -> None:
+        """Change what a session trains, in place; called ``rounds`` times, evenly over the first half of its steps.
+
+        Args:
+            session: the one in training.
+        """
+
+    def trimmed(self, values: Mapping[str, Tensor], session: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The weights that are stored of a dense network, such as with 0 for those that decoding does not use.
+
+        Args:
+            values: the shared weights by name; of ``differences``, what is to be added.
+            session: the session's tensors by name; of ``shared_latest`` those of all sessions so far, stacked.
+        """
+        return values
 
     def check_query(self, query: Query) -> None:
         """Refuse a query that the network cannot answer; called before each ``decode``.

@@ -53,6 +53,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
             for epoch in range(train_epochs):
                 [before_training_epoch]
                 for batch in dataloader:
+                    restructure()                     # at the end of a round, for networks that train in rounds
                     [before_training_iteration]       # sets the rate; GEM and A-GEM take gradients on buffered frames
                     # From here to [after_update] a GPU may replay what it did in an earlier step, see ``Recording``.
                     zero_grad()
@@ -230,10 +231,18 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
                 self.mbatch = mbatch
                 if self._stop_training:
                     break
+                self.restructure()
                 self._unpack_minibatch()
                 self._before_training_iteration(**kwargs)
                 self._replay_or_take_step(**kwargs)
                 self._after_training_iteration(**kwargs)
+
+    def restructure(self) -> None:
+        """Let the network change where a round has ended: the last one in mid-session, while the rate is still high."""
+        rounds = self.model.rounds
+        before, ended = (min(rounds, 2 * rounds * step // self.steps) for step in (max(0, self.step - 1), self.step))
+        for _ in range(before, ended):
+            self.model.restructure(self.session)
 
     def _replay_or_take_step(self, **kwargs: Any) -> None:
         # Of what the network draws itself, such as dropout: the same for a run that was stopped and goes on.
@@ -374,6 +383,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
             }
         if self.quantised_training is not None:
             learned, frame, steps = self.quantised_training.seal(self, learned, frame)
+        if self.state_kind != "shared_masked":  # There a later session may use what this one does not.
+            learned["values"] = network.trimmed(learned["values"], learned["session"])
         record = self.ledger.seal(**learned, frame=frame, steps=steps)
         load_sealed(network, self.ledger)
         self.model.load_frames(self.ledger.frames())  # Where another network decodes.

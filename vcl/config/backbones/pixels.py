@@ -100,6 +100,14 @@ class TunerConfig(PixelConfig):
     """Bound of the weights of the other frequencies."""
     omega: float = 30.0
     """What the weights and biases behind the frequencies are multiplied by, which sets how fast they learn."""
+    l1: float = 0.0
+    """Weight in the loss of the sum of |W| / ``omega`` over the live frequencies; 1e-7 is mild, 1e-5 smooths."""
+    rounds: int = 0
+    """How often frequencies are pruned, at even distances in the first half of a session; 0 for never, and all live."""
+    prune: float = 0.2
+    """Share of the live frequencies that a round lets go, rounded down: those whose |W| use least of their bounds."""
+    reserve: float = 0.0
+    """Share of the frequencies, rounded down, that wait at first: for each that a round lets go one of them comes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,3 +118,8 @@ class TunerConfig(PixelConfig):
             require(getattr(self, key) > 0, f"backbone.{key}", "be greater than 0", getattr(self, key))
         require(self.band <= 1, "backbone.band", "be at most 1", self.band)
         require(0 <= self.low_share <= 1, "backbone.low_share", "lie in 0..1", self.low_share)
+        require(self.l1 >= 0, "backbone.l1", "be 0 or more", self.l1)
+        require(self.rounds >= 0, "backbone.rounds", "be 0 or more", self.rounds)
+        require(0 < self.prune < 1, "backbone.prune", "lie between 0 and 1", self.prune)
+        require(0 <= self.reserve < 1, "backbone.reserve", "be 0 or more and less than 1", self.reserve)
+        require(not self.reserve or self.rounds > 0, "backbone.reserve", "be 0 where rounds is 0", self.reserve)
