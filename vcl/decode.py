@@ -214,21 +214,29 @@ class Decoder:
         """
         return self._sealed.sha256(video)
 
-    def frames(self, video: int, only: range | None = None, length: int | None = None) -> Iterator[Tensor]:
+    def frames(
+        self,
+        video: int,
+        only: Sequence[float] | None = None,
+        length: int | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[Tensor]:
         """Decode a video, or some of its frames.
 
         A video that is still to come is decoded with the latest session's subnetwork and its own index.
 
         Args:
             video: its session.
-            only: frames to decode; default all.
+            only: frames to decode, from 0; also moments between two, such as 2.5. Default all.
             length: frames of a video that is still to come.
+            size: height and width of the frames, for networks that make frames of any size; default the run's.
 
         Yields:
             Float frames ``(B, 3, H, W)`` in [0, 1].
 
         Raises:
             VideoError: there is no such video or frame.
+            ConfigError: the network makes no frames of that size.
             RunFolderError: the numbers that decode it are not those that were sealed.
         """
         closed = len(self.videos)
@@ -236,10 +244,10 @@ class Decoder:
             length = self.videos[video].frames
         if video < 0 or length is None or (video >= closed and not self.decodes_ahead):
             raise VideoError(f"video must lie in 0..{closed - 1}, or have a length, got {video}")
-        if only is not None and (only.start < 0 or only.stop > length):
-            raise VideoError(f"frames of video {video} must lie in 0..{length - 1}, got {only.start}..{only.stop - 1}")
+        if only and not (min(only) >= 0 and max(only) <= length - 1):
+            raise VideoError(f"frames of video {video} must lie in 0..{length - 1}, got {min(only)}..{max(only)}")
         source = min(video, closed - 1)
-        batches = self._renderer.frames(video, length, only)
+        batches = self._renderer.frames(video, length, only, size)
         while True:
             if self._loaded != source:  # Checked at each batch, as another video may be decoded in between.
                 self._renderer.load(self._sealed.subnetwork(source))
@@ -251,6 +259,6 @@ class Decoder:
             self.decoded += len(batch)
             yield batch
 
-    def frame(self, video: int, t: int) -> Tensor:
-        """One frame, ``(3, H, W)``; raises VideoError where there is none."""
-        return next(self.frames(video, range(t, t + 1)))[0]
+    def frame(self, video: int, t: float, size: tuple[int, int] | None = None) -> Tensor:
+        """One frame, ``(3, H, W)``; arguments and errors as of ``frames``."""
+        return next(self.frames(video, [t], size=size))[0]

@@ -5,7 +5,7 @@ Knows no run folder and no config: whoever has the numbers can decode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ class Renderer:
         self,
         session: int,
         frames: int,
-        only: range | None = None,
+        only: Sequence[float] | None = None,
         size: tuple[int, int] | None = None,
         window: tuple[int, int, int, int] | None = None,
     ) -> Iterator[Tensor]:
@@ -63,7 +63,7 @@ class Renderer:
         Args:
             session: index to ask the network with.
             frames: length T of the video.
-            only: frames to decode; default all.
+            only: frames to decode, default all; a moment between two has the numbers of the frame before it.
             size: height and width of a whole frame, as in ``Query``.
             window: top, left, height and width of the part to decode, as in ``Query``.
 
@@ -80,12 +80,13 @@ class Renderer:
         indices = only if only is not None else range(frames)
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]
-            query = Query.of_video(session, batch, frames, device, size, window)
+            moments = torch.tensor(batch, dtype=torch.float64)
+            query = Query.of_video(session, moments, frames, device, size, window)
             # A copy for each frame, as in training: the last bits of a product may depend on how they lie in memory.
             of_session = {name: tensor.repeat(len(batch), *[1] * tensor.dim()) for name, tensor in own.session.items()}
             keys = self._network.key_frames
             of_frame = {
-                name: tensor[query.key_rows(keys[name]) if name in keys else list(batch)]
+                name: tensor[query.key_rows(keys[name]) if name in keys else [int(t) for t in batch]]
                 for name, tensor in own.frame.items()
             }
             with at_precision(device, self._precision):

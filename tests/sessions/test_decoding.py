@@ -12,7 +12,7 @@ from vcl.backbones import BACKBONES, build
 from vcl.backbones.nerv import Nerv
 from vcl.config import NervConfig
 from vcl.config.backbones import BACKBONES as KNOBS
-from vcl.errors import ConfigError, RunFolderError
+from vcl.errors import ConfigError, RunFolderError, VideoError
 from vcl.rundir import RunFolder
 from vcl.sessions.methods import METHODS
 from vcl.sessions.strategy import VideoStrategy
@@ -127,3 +127,36 @@ def test_decoding_a_folder_without_a_session_is_refused(tmp_path, tiny_config):
         pass
     with pytest.raises(RunFolderError, match="must hold a session to decode it, got 0 sessions"):
         decoder_of(tmp_path / "run")
+
+
+@pytest.mark.parametrize("backbone", ["siren", "videoinr"])
+def test_a_network_of_coordinates_is_decoded_at_another_size_and_between_two_frames(
+    backbone, tiny_config, clips, tmp_path
+):
+    from vcl.run import run_clips
+
+    config = tiny_config("single", backbone={"name": backbone}, train={"epochs": 1})
+    decoder = decoder_of(run_clips(config, clips[:1], tmp_path / "run"))
+    assert decoder.frame(0, 1, size=(64, 96)).shape == (3, 64, 96)
+    before, between, behind = torch.cat(list(decoder.frames(0, [1, 1.5, 2])))
+    torch.testing.assert_close(before, decoder.frame(0, 1))
+    assert not torch.allclose(between, before, atol=1e-4)
+    assert not torch.allclose(between, behind, atol=1e-4)
+
+
+def test_a_moment_behind_the_last_frame_is_refused(tiny_config, clips, tmp_path):
+    from vcl.run import run_clips
+
+    config = tiny_config("single", backbone={"name": "siren"}, train={"epochs": 1})
+    decoder = decoder_of(run_clips(config, clips[:1], tmp_path / "run"))
+    last = len(clips[0].frames) - 1
+    with pytest.raises(VideoError, match=rf"frames of video 0 must lie in 0\.\.{last}, got {last}\.5\.\.{last}\.5"):
+        decoder.frame(0, last + 0.5)
+
+
+def test_a_network_of_blocks_makes_frames_of_one_size(tiny_config, clips, tmp_path):
+    from vcl.run import run_clips
+
+    decoder = decoder_of(run_clips(tiny_config("single", train={"epochs": 1}), clips[:1], tmp_path / "run"))
+    with pytest.raises(ConfigError, match=r"Nerv makes whole frames of \(32, 48\), got \(64, 96\)"):
+        decoder.frame(0, 1, size=(64, 96))
