@@ -14,6 +14,7 @@ from vcl.backbones.pixels import PixelBackbone
 from vcl.config import BackboneConfig
 from vcl.config.backbones import TunerConfig
 from vcl.layers import init
+from vcl.layers.constant import constant
 from vcl.layers.own import SessionTensor
 from vcl.layers.sine import BoundedSine
 from vcl.layers.spectrum import Frequencies, frequencies
@@ -61,9 +62,9 @@ class Tuner(PixelBackbone):
         if config.reserve:
             order = _mixed(turns)
             turns, is_low = turns[order], is_low[order]
-        period = torch.tensor([config.time_period, config.period, config.period])
-        frequency = torch.from_numpy(turns).to(period) * 2 * math.pi / period
-        bound = torch.from_numpy(is_low).to(period.device) * (config.low_bound - config.high_bound) + config.high_bound
+        period = np.array([config.time_period, config.period, config.period])
+        frequency = constant(lambda: torch.from_numpy(turns * (2 * math.pi / period)).float())
+        bound = constant(lambda: torch.from_numpy(np.where(is_low, config.low_bound, config.high_bound)).float())
         self.register_buffer("frequency", frequency, persistent=False)
         self.hidden = BoundedSine(config.width, config.width, config.omega, bound)
 
