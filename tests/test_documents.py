@@ -68,10 +68,11 @@ def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
 
 
 def all_configs():
-    """Of every file and of every cell, but for large frames and for other seeds of the same."""
-    configs_by_source = {path: CONFIGS[path] for path in EXPERIMENTS if path not in LARGE}
+    """Of every file and of every cell, but for large frames and for other seeds, epochs and videos of the same."""
+    configs_by_source = {(path, ()): CONFIGS[path] for path in EXPERIMENTS if path not in LARGE}
+    same = ("train.seed", "train.epochs", "stream.videos", "stream.frames", "stream.benchmark")
     for cell in CELLS:
-        words = tuple(word for word in cell.settings if not word.startswith("train.seed"))
+        words = tuple(word for word in cell.settings if not word.startswith(same))
         configs_by_source[cell.base, words] = configs.load(cell.base, words)
     return list(configs_by_source.values())
 
@@ -184,7 +185,7 @@ def test_vcl_commands_say_what_the_command_line_understands(document):
 
 
 SHORTER = ["stream.frames=3", "train.epochs=1"]
-SMALLER = ["backbone.stem_width=16", "backbone.channels=8", "backbone.lower_width=8"]
+SMALLER = ["backbone.channels=8", "backbone.lower_width=8"]
 SHORTENED = {
     "run": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
     "compile": [*SHORTER, *SMALLER],
