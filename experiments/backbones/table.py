@@ -9,7 +9,7 @@ from pathlib import Path
 from vcl import backbones
 from vcl.backbones.size_matching import numbers_of
 from vcl.plan.network import macs_of, network_of
-from vcl.report.summary import summarise
+from vcl.report.summary import Summary, summarise
 from vcl.rundir import RunFolder
 
 HEAD = (
@@ -18,10 +18,8 @@ HEAD = (
 )
 
 
-def row_of(run: Path) -> str:
+def row_of(summary: Summary) -> str:
     """A line of the table."""
-    folder = RunFolder.existing(run)
-    summary = summarise(folder)
     config = backbones.resolved(summary.config, max(summary.frames))
     shared, own, frames = numbers_of(network_of(config, len(summary.videos)), max(summary.frames))
     averages = (summary.averages[name] for name in ("psnr", "ssim", "ms_ssim"))
@@ -41,5 +39,6 @@ def row_of(run: Path) -> str:
 
 if __name__ == "__main__":
     for grid in map(Path, sys.argv[1:]):
-        runs = sorted(grid.rglob("matrix.json"), key=lambda path: path.stat().st_mtime)
-        sys.stdout.write("\n".join(["", grid.name, "", HEAD, *(row_of(matrix.parent) for matrix in runs), ""]))
+        runs = [summarise(RunFolder.existing(matrix.parent)) for matrix in grid.rglob("matrix.json")]
+        rows = [row_of(summary) for summary in sorted(runs, key=lambda summary: -(summary.psnr or 0))]
+        sys.stdout.write("\n".join(["", grid.name, "", HEAD, *rows, ""]))
