@@ -13,6 +13,8 @@ symbol all words are read and every state is 2**16.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -155,33 +157,42 @@ def _decode_steps(
     offsets: NDArray[np.int64] | None,
 ) -> NDArray[np.int16]:
     """Symbols from the first step to the last; ``states`` change, ``offsets`` are those of each symbol's table."""
-    symbol_of, frequency_of, since_start = _by_slot(frequencies)
-    slots = np.empty(count, np.int64)
-    state, entry, lanes, read = states, np.empty_like(states), states.size, 0
+    of_slot = np.concatenate([_by_slot(row.tobytes()) for row in frequencies])
+    symbols = np.empty(count, np.int16)
+    state, entry, part, lanes, read = states, np.empty_like(states), np.empty_like(states), states.size, 0
     for first in range(0, count, lanes):
-        slot = slots[first : first + lanes]
-        if slot.size < lanes:
-            state, entry = state[: slot.size], entry[: slot.size]
-        np.bitwise_and(state, TOTAL - 1, out=slot)
+        symbol = symbols[first : first + lanes]
+        if symbol.size < lanes:
+            state, entry, part = state[: symbol.size], entry[: symbol.size], part[: symbol.size]
+        np.bitwise_and(state, TOTAL - 1, out=part)
         if offsets is not None:
-            slot += offsets[first : first + lanes]
+            part += offsets[first : first + lanes]
+        of_slot.take(part, out=entry, mode="clip")
+        symbol[:] = entry  # The lowest 16 bits.
         state >>= PRECISION
-        state *= frequency_of.take(slot, out=entry, mode="clip")
-        state += since_start.take(slot, out=entry, mode="clip")
+        state *= np.right_shift(entry, 32, out=part)
+        entry >>= 16
+        entry &= 0xFFFF
+        state += entry
         low = (state < _LOW).nonzero()[0]
         word = words[read : read + low.size]
         if word.size < low.size:
-            raise BitstreamError(f"a stream of {count} symbols ends after {first + slot.size} of them")
+            raise BitstreamError(f"a stream of {count} symbols ends after {first + symbol.size} of them")
         state[low] = state[low] << 16 | word
         read += low.size
     if read < words.size or (states != _LOW).any():
         raise BitstreamError(f"a stream of {count} symbols ends with all words read and every state {_LOW}")
-    return symbol_of[slots]
+    return symbols
 
 
-def _by_slot(frequencies: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.int64]]:
-    """For each slot of each table: its symbol, the symbol's frequency, and the slot less the symbol's start."""
-    tables, alphabet = frequencies.shape
-    flat = frequencies.ravel()
-    symbols = np.repeat(np.tile(np.arange(alphabet, dtype=np.int16), tables), flat)
-    return symbols, np.repeat(flat, flat), np.arange(tables * TOTAL) - np.repeat(np.cumsum(flat) - flat, flat)
+@lru_cache(maxsize=128)
+def _by_slot(table: bytes) -> NDArray[np.int64]:
+    """For each slot of a table its symbol, the slot less the symbol's start, and the symbol's frequency.
+
+    Each has 16 bits, the first the lowest. The masks of a library have many tables in common.
+    """
+    frequencies = np.frombuffer(table, np.int64)
+    starts = np.cumsum(frequencies) - frequencies
+    by_symbol = (frequencies << 32) - (starts << 16) + np.arange(frequencies.size)
+    of_slot: NDArray[np.int64] = np.repeat(by_symbol, frequencies) + (np.arange(TOTAL) << 16)
+    return of_slot

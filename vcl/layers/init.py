@@ -48,6 +48,9 @@ class LeaveUndrawn(TorchFunctionMode):
 DRAWN_BITS = 24
 """Bits of a drawn integer, so that float32 holds it exactly."""
 
+_DRAWN_AT_ONCE = 2**14
+"""Integers that are drawn together, few enough to stay in the cache."""
+
 
 def drawn_values(count: int, bound: float, *purpose: int | str) -> NDArray[np.float32]:
     """Numbers evenly spread within ±bound: ``drawn_integers`` times ``bound / 2^24``, in float32."""
@@ -67,16 +70,21 @@ def drawn_integers(count: int, *purpose: int | str) -> NDArray[np.int32]:
     Source:
         Steele, Lea and Flood, OOPSLA 2014 (SplitMix), with the constants of its 64-bit variant 13.
     """
-    state = np.arange(1, count + 1, dtype=np.uint64)
-    state *= np.uint64(0x9E3779B97F4A7C15)  # Unsigned integers wrap around, as is meant.
-    state += np.uint64(seed_of(*purpose))
-    state ^= state >> np.uint64(30)
-    state *= np.uint64(0xBF58476D1CE4E5B9)
-    state ^= state >> np.uint64(27)
-    state *= np.uint64(0x94D049BB133111EB)
-    state ^= state >> np.uint64(31)
-    drawn = (state >> np.uint64(64 - DRAWN_BITS)).astype(np.int32)
-    return 2 * drawn - np.int32(2**DRAWN_BITS - 1)
+    drawn, seed = np.empty(count, np.int32), np.uint64(seed_of(*purpose))
+    for first in range(0, count, _DRAWN_AT_ONCE):
+        piece = drawn[first : first + _DRAWN_AT_ONCE]
+        state = np.arange(first + 1, first + 1 + piece.size, dtype=np.uint64)
+        state *= np.uint64(0x9E3779B97F4A7C15)  # Unsigned integers wrap around, as is meant.
+        state += seed
+        state ^= state >> np.uint64(30)
+        state *= np.uint64(0xBF58476D1CE4E5B9)
+        state ^= state >> np.uint64(27)
+        state *= np.uint64(0x94D049BB133111EB)
+        state ^= state >> np.uint64(31)
+        piece[:] = state >> np.uint64(64 - DRAWN_BITS)
+    drawn *= 2
+    drawn -= np.int32(2**DRAWN_BITS - 1)
+    return drawn
 
 
 @torch.no_grad()
