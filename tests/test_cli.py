@@ -227,7 +227,7 @@ def test_config_shows_what_a_file_and_settings_come_to(tmp_path, capsys):
 def test_list_shows_the_names_of_a_table_and_what_they_are(capsys):
     for table, line in (
         ("methods", "wsn             Winning subnetworks"),
-        ("backbones", "nerv  NeRV"),
+        ("backbones", "nerv      NeRV"),
         ("benchmarks", "bunny    Big Buck Bunny"),
         ("losses", "l1          mean absolute error"),
         ("recipes", "paper  backbone.initial=paper train.epochs=150 train.lr=0.0005"),
@@ -242,7 +242,7 @@ def test_list_shows_the_names_of_a_table_and_what_they_are(capsys):
         (["run", "a.yaml", "--train.epochs=3"], "settings are written without dashes, as train.epochs=3, got --train"),
         (["run", "a.yaml", "--train.epochs", "3"], "settings are written without dashes, as train.epochs=VALUE"),
         (["config", "wsm"], "did you mean wsn?"),
-        (["config", "x" * 300], "WHAT must be a YAML file or one of stream, backbone, nerv, method, pfnr, "),
+        (["config", "x" * 300], "WHAT must be a YAML file or one of stream, backbone, nerv, "),
         (["config", "wsn", "train.epochs=3"], "settings go with a YAML file, got wsn train.epochs=3"),
         (["config", "nowhere.yaml"], "config nowhere.yaml cannot be read: No such file or directory"),
     ],

@@ -122,7 +122,7 @@ def test_how_the_operator_works_is_a_reason(runs):
 def test_the_document_has_all_three_verdicts(runs):
     other = numbers(dataclasses.replace(SOURCE, network="another", epochs=300), psnr=(28.0, 31.0, 35.0))[:1]
     unknown = [
-        Published(dataclasses.replace(SOURCE, network=n, backbone="hnerv"), "bunny", p, 4, (), "")
+        Published(dataclasses.replace(SOURCE, network=n, backbone="hinerv"), "bunny", p, 4, (), "")
         for n, p in (("S", 30.0), ("L", 33.0))
     ]
     larger = [Published(dataclasses.replace(SOURCE, network="larger", channels=300), "bunny", 36.5, 4, (), "")]
@@ -142,7 +142,7 @@ def test_the_document_has_all_three_verdicts(runs):
             *("28.00", "28.00", "+0.00"),
         ],
         [f"larger: {settings}", "bunny", "not run; not planned", "36.50", "", ""],
-        ["S, L: wsn", "bunny", "not run: vcl has no backbone hnerv", "30.00 to 33.00", "", ""],
+        ["S, L: wsn", "bunny", "not run: vcl has no backbone hinerv", "30.00 to 33.00", "", ""],
     ]
     assert "| A paper | uvg17 | 8 | 4 | 1 | 3 |\n| all |  | 8 | 4 | 1 | 3 |" in document
     assert rows_of(document, "Runs") == [["run", "wsn on uvg17", "", "", "1", "31.33", "75"]]
