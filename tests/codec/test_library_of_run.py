@@ -140,7 +140,13 @@ def test_a_library_of_a_run_has_a_commit_for_each_session(exported):
     assert container.commits == 3
 
 
-@pytest.mark.parametrize("backbone", BACKBONES.known)
+WITH_NUMBERS_OF_EACH_KIND = ("nerv", "hnerv", "divnerv", "siren")
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [pytest.param(b, marks=[] if b in WITH_NUMBERS_OF_EACH_KIND else pytest.mark.slow) for b in BACKBONES.known],
+)
 def test_a_library_holds_a_run_of_any_network(backbone, tiny_config, clips, tmp_path):
     config = tiny_config("wsn", method={"bits": 5}, backbone={"name": backbone}, train={"epochs": 2})
     folder = run_clips(config, clips[:2], tmp_path / "run")

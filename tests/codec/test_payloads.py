@@ -42,7 +42,7 @@ def test_a_network_comes_back_with_every_setting(kind):
 
 def test_the_bytes_of_a_network_are_as_specified():
     payload = architecture_of(sessions=3).to_bytes()
-    assert payload[:11] == struct.pack("<BHHIH", 0, 8, 12, 3, 14)
+    assert payload[:11] == struct.pack("<BHHIH", 0, 8, 12, 3, 22)
     assert struct.pack("<H", 6) + b"levels" + struct.pack("<Bq", 2, 3) in payload
     assert struct.pack("<H", 4) + b"base" + struct.pack("<Bd", 3, 1.25) in payload
     assert struct.pack("<H", 7) + b"strides" + struct.pack("<BBq", 5, 1, 2) in payload
@@ -57,12 +57,12 @@ def test_the_bytes_of_a_network_are_as_specified():
         ({"width": 16385}, "the size of the network of the library must lie in 1..16384, got 16385"),
         ({"height": 16384, "width": 2049}, "must have at most 33554432 pixels, got 33570816"),
         ({"count": 257}, "the number of settings of the network of the library must lie in 0..256, got 257"),
-        ({"count": 13}, "bytes behind its last field"),
-        ({"count": 15}, "ends within a field"),
+        ({"count": 21}, "bytes behind its last field"),
+        ({"count": 23}, "ends within a field"),
     ],
 )
 def test_a_malformed_network_is_refused(change, message):
-    fields = {"kind": 0, "height": 8, "width": 12, "sessions": 0, "count": 14, **change}
+    fields = {"kind": 0, "height": 8, "width": 12, "sessions": 0, "count": 22, **change}
     payload = struct.pack("<BHHIH", *fields.values()) + architecture_of().to_bytes()[11:]
     with pytest.raises(BitstreamError, match=message):
         Architecture.from_bytes(payload)
