@@ -99,7 +99,8 @@ class Output:
     """What a network gives.
 
     Args:
-        frames: ``(B, 3, H, W)`` in [0, 1], of the window where one was wanted; ``(B, 3, N)`` of points.
+        frames: ``(B, 3, H, W)``, of the window where one was wanted; ``(B, 3, N)`` of points. What lies beyond
+            [0, 1] is cut where a video is decoded, and not in training, where it would have no gradient.
         extras: what else its loss terms need, by name, such as sub-bands.
     """
 

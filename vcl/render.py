@@ -91,4 +91,4 @@ class Renderer:
             }
             with at_precision(device, self._precision):
                 output = self._network.answer(query, of_session, of_frame)
-            yield output.float().frames
+            yield output.float().frames.clamp(0, 1)

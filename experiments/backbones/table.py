@@ -22,17 +22,16 @@ def row_of(summary: Summary) -> str:
     """A line of the table."""
     config = backbones.resolved(summary.config, max(summary.frames))
     shared, own, frames = numbers_of(network_of(config, len(summary.videos)), max(summary.frames))
-    averages = (summary.averages[name] for name in ("psnr", "ssim", "ms_ssim"))
-    psnr, ssim, ms_ssim = ("n/a" if value is None else f"{value:.4f}" for value in averages)
+    likeness = (summary.averages[name] for name in ("ssim", "ms_ssim"))
     cells = [
         f"{config.backbone.name}",
         *(f"{count:,}" for count in (shared, own, frames)),
         f"{macs_of(config) / 1e9:.3f}",
         f"{summary.seconds:,.0f}",
         f"{summary.decode_fps or 0:,.1f}",
-        f"{float(psnr):.2f}",
+        f"{summary.psnr:.2f}",
         " / ".join(f"{quality:.2f}" for quality in summary.last),
-        *(ssim, ms_ssim),
+        *("n/a" if value is None else f"{value:.4f}" for value in likeness),
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -140,14 +140,13 @@ def test_the_encoder_has_a_map_at_the_scale_of_each_block():
     assert [tuple(layer.shape) for layer in maps] == [(2, 4, 1, 2), (2, 4, 5, 10), (2, 4, 10, 20)]
 
 
-def test_colours_are_cut_where_a_frame_is_decoded_and_learned_from_beyond():
+def test_colours_are_learned_from_beyond_the_range():
     network, clip = drawn(), torch.rand(2, 3, *SIZE)
     network.session_dicts()[0]["head_bias"].data += 9
     beyond = asked(network, clip)
     assert float(beyond.detach().min()) > 1
     beyond.sum().backward()
     assert bool(network.session_dicts()[0]["head"].grad.abs().sum())
-    assert bool((asked(network.eval(), clip) == 1).all())
 
 
 def test_every_number_is_trained():

@@ -7,6 +7,8 @@ from vcl.config.backbones import SirenConfig
 from vcl.errors import ConfigError
 from vcl.layers.masked import WeightRule
 from vcl.query import Query
+from vcl.render import Renderer
+from vcl.subnet.ledger import Subnetwork
 
 SMALL = SirenConfig(width=16, hidden_layers=2)
 SIZE = (12, 20)
@@ -151,3 +153,25 @@ def test_knobs_out_of_range_are_refused():
     ):
         with pytest.raises(ConfigError, match=named):
             SirenConfig(**knobs)
+
+
+def test_colours_beyond_the_range_are_cut_where_a_video_is_decoded():
+    network = made()
+    bias = network.session_dicts()[0]["head_bias"]
+    bias.data += torch.tensor([9.0, 0.0, -9.0])
+    renderer = Renderer(build(SMALL, SIZE, 1))
+    learned = network.learned(0)
+    renderer.load(Subnetwork(learned["values"], learned["session"], {}))
+    (frames,) = renderer.frames(0, 2)
+    assert (float(frames[:, 0].min()), float(frames[:, 2].max())) == (1, 0)
+    assert 0 < float(frames[:, 1].min()) < float(frames[:, 1].max()) < 1
+
+
+def test_frames_without_pixels_and_several_windows_at_once_are_refused():
+    network = made()
+    with pytest.raises(ConfigError, match=r"Siren makes frames of 1 px or more a side, got \(0, 5\)"):
+        network.ask(Query.of_video(0, range(2), 2, size=(0, 5)))
+    windows = torch.tensor([[0.0, 0, 4, 4], [2, 2, 4, 4]], dtype=torch.float64)
+    query = Query(torch.zeros(2), torch.arange(2.0), torch.full((2,), 2.0), window=windows)
+    with pytest.raises(ConfigError, match="Siren makes one window of all frames of a query, got several"):
+        network.ask(query)

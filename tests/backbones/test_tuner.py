@@ -131,6 +131,7 @@ def test_the_spectrum_leaves_its_band_where_the_bounds_are_wide():
         ({"time_period": 1.0}, r"backbone.time_period must be greater than 2, got 1"),
         ({"band": 1.5}, r"backbone.band must be at most 1, got 1.5"),
         ({"time_band": 0}, r"backbone.time_band must be 1 or more, got 0"),
+        ({"time_band": 101}, r"backbone.time_band must be at most 100, got 101"),
         ({"low_share": -0.1}, r"backbone.low_share must lie in 0..1, got -0.1"),
         ({"high_bound": 0.0}, r"backbone.high_bound must be greater than 0, got 0"),
     ],

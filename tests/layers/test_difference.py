@@ -31,7 +31,7 @@ def test_a_block_has_neither_norm_nor_scale():
 
 
 def test_the_unit_by_hand():
-    unit = ContentUnit(1).requires_grad_(False)
+    unit = ContentUnit(1, scaled=False).requires_grad_(False)
     for number, layer in enumerate(unit.children()):
         layer.weight.zero_()[..., 1, 1] = (0.5, 2.0, -1.0, 0.25)[number]
         layer.bias.fill_((0.0, 0.1, 0.2, 0.3)[number])

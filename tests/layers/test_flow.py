@@ -46,3 +46,11 @@ def test_a_map_of_one_line_is_moved_along_it(size):
     x = torch.rand(2, 3, *size)
     torch.testing.assert_close(warped(x, torch.zeros(2, 2, *size)), x)
     torch.testing.assert_close(warped(x, torch.full((2, 2, *size), 9.0)), x[..., -1:, -1:].expand_as(x))
+
+
+def test_flows_that_are_no_numbers_give_none():
+    flow = torch.zeros(1, 2, 3, 4)
+    flow[0, 0, 1, 2] = torch.nan
+    moved = warped(torch.rand(1, 1, 3, 4), flow)
+    assert bool(moved[0, 0, 1, 2].isnan())
+    assert int(moved.isnan().sum()) == 1

@@ -84,6 +84,22 @@ def test_three_times_as_channels_lie_one_after_the_other():
         torch.testing.assert_close(here, there)
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_gradients_under_bfloat16_are_those_of_float32(last):
+    torch.manual_seed(0)
+    others = [transposed(5, 18, 2, scaled=False) for _ in range(2)]
+    block = TemporalBlock(up(5, 18, 2), *others, 18, 36, "3d", last, scaled=False)
+    maps = [torch.rand(1, 5, 40, 80) for _ in range(3)]
+
+    def gradients(enabled):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            given = torch.stack(block(*maps))
+        return torch.autograd.grad(given.float().square().mean(), [block.first.weight, block.second.weight])
+
+    for half, whole in zip(gradients(True), gradients(False), strict=True):
+        assert float((half - whole).norm()) < 0.02 * float(whole.norm())
+
+
 def test_an_operator_is_added_or_stands_alone():
     x, operator = torch.rand(2, 3, 4, 6), FourierOperator(3, 5, (4, 6))
     conv = transposed(3, 5, 2, scaled=False)

@@ -149,3 +149,14 @@ def test_whole_frames_are_taken_as_they_are():
 def test_the_frames_that_a_network_encodes_are_named_by_index_and_its_own_frame_is_not_named():
     assert sampler_of(OfNeighbours).frames_seen([0, 3, 1], [4, 4, 2]) == [[0, 0, 1], [2, 3, 3], [0, 1, 1]]
     assert sampler_of(Patched).frames_seen([0, 3], [4, 4]) is None
+
+
+class OfTheFrameBefore(Patched):
+    sampling = "frame"
+
+    def frames_seen(self, t, frames):
+        return (t - 1).clamp(min=0)[:, None]
+
+
+def test_another_frame_alone_is_named_too():
+    assert sampler_of(OfTheFrameBefore).frames_seen([0, 3], [4, 4]) == [[0], [2]]

@@ -86,7 +86,10 @@ class BandsBackbone(Backbone):
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
-        """The map that the decoder begins with; and the least and the largest number of the low band."""
+        """The map that the decoder begins with; and the least and the largest number of the low band.
+
+        Under ``method.bits`` they are rounded as all are, to half a grey level of a whole frame and more.
+        """
         return {"code": (self.code_channels, *self.grid), "bounds": (2,)}
 
     def first_features(self, code: Tensor) -> Tensor:

@@ -198,9 +198,11 @@ class Backbone(nn.Module, ABC):
         self.check_query(query)
         if self._own:
             self._own.load(session)
-        output: object = self.decode(query, session, frame)
-        if self._own:
-            self._own.forget()
+        try:
+            output: object = self.decode(query, session, frame)
+        finally:
+            if self._own:
+                self._own.forget()
         if not isinstance(output, Output):
             raise ConfigError(f"{type(self).__name__}.decode must give an Output, got {type(output).__name__}")
         shape = (len(query), 3, *(query.size or self.size))

@@ -14,6 +14,7 @@ from vcl.backbones.upsampling import grid_of, largest_of, up_blocks
 from vcl.config import BackboneConfig
 from vcl.config.backbones import DiffnervConfig
 from vcl.layers.difference import ContentUnit, PlainEncoder
+from vcl.layers.gain import unactivated
 from vcl.layers.head import session_conv
 from vcl.layers.own import SessionTensor
 from vcl.layers.upsample import UpsampleBlock
@@ -54,15 +55,15 @@ class Diffnerv(Backbone):
         for _ in config.strides:
             self.channels.append(max(math.floor(self.channels[-1] / config.reduction), config.lower_width))
         self.channels[0] += config.stem_extra
-        self.stem = nn.Conv2d(config.code_channels, self.channels[0], 1)
+        self.stem = unactivated(nn.Conv2d(config.code_channels, self.channels[0], 1), self.scaled)
         kernels = [min(2 * number + 1, config.largest_kernel) for number in range(len(config.strides))]
         self.blocks = up_blocks(config, self.grid, self.channels, kernels, bias=True)
         before, fused = self.channels[config.fusion_block - 1 : config.fusion_block + 1]
         scale = config.difference_scale
-        self.difference_stem = nn.Conv2d(config.difference_channels, before, 1)
+        self.difference_stem = unactivated(nn.Conv2d(config.difference_channels, before, 1), self.scaled)
         up = nn.Conv2d(before, fused * scale**2, 3, padding=1)
         self.difference_block = UpsampleBlock(up, None, scale, config.activation)
-        self.unit = ContentUnit(fused)
+        self.unit = ContentUnit(fused, self.scaled)
 
     @property
     def largest_activation(self) -> int:

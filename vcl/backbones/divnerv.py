@@ -48,8 +48,8 @@ class Divnerv(Backbone):
         Differs: every frame is decoded alone, so that the layers that mix the 8 frames of a clip at each scale (GTMLP)
         are left out, and features are normalised over one frame's map in the place of 8; key frames are stored as small
         pictures, made larger by linear interpolation, in the place of an image codec that is learned; colours are
-        normalised by the same mean and deviation for all videos, and in training not cut to [0, 1]; heads and biases
-        are each session's own.
+        normalised by the same mean and deviation for all videos, and cut to [0, 1] behind the network; heads and biases
+        are each session's own. Methods that train on earlier videos again, joint training among them, are refused.
     """
 
     recordable: ClassVar = False  # Reading maps at learned places was never recorded on a GPU.
@@ -129,8 +129,7 @@ class Divnerv(Backbone):
         moved = last.moved(features, start, end, position)
         joint = F.gelu(self.narrow(torch.cat((features, moved.to(features.dtype)), dim=1)))
         colours = session_conv(joint, session["head"], session["head_bias"]) * _DEVIATION + _MEAN
-        # Colours that are cut have no gradients, and would stay where they are.
-        return Output(colours if self.training else colours.clamp(0, 1))
+        return Output(colours)
 
     def _stem(self, query: Query) -> Tensor:
         """Features of the time, ``(B, channels, *grid)``."""

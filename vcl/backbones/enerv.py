@@ -86,9 +86,11 @@ class Enerv(Backbone):
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Tokens, blocks, head and sigmoid."""
         encoded = self.encoding.of_frames(query.session, query.t, query.frames)
-        tokens = self.tokens(encoded)
-        if self.narrow is not None:
-            tokens = F.gelu(self.narrow(tokens))
+        # In float32: next to nothing of a gradient comes back through the norm of the first block.
+        with torch.autocast(encoded.device.type, enabled=False):
+            tokens = self.tokens(encoded)
+            if self.narrow is not None:
+                tokens = F.gelu(self.narrow(tokens))
         features, modulation = tokens.mT.reshape(len(query), -1, *self.grid), self.modulation(encoded)
         activate = ACTIVATIONS[self.config.modulation_activation]
         for scale, block in zip(self.scales, self.blocks, strict=True):

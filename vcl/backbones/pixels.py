@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vcl.backbones.base import Backbone
+from vcl.errors import ConfigError
 from vcl.query import Output, Query
 
 PIECE = 2**14
@@ -41,11 +42,19 @@ class PixelBackbone(Backbone):
             frame: as of ``decode``.
 
         Returns:
-            ``(B, N, 3)`` in [0, 1].
+            ``(B, N, 3)``.
         """
 
     def check_query(self, query: Query) -> None:
-        """Any frames, any parts of them, at any size."""
+        """Any frames, any parts of them, at any size.
+
+        Raises:
+            ConfigError: the size has a side below 1, or the rows have different windows.
+        """
+        if min(query.size or self.size) < 1:
+            raise ConfigError(f"{type(self).__name__} makes frames of 1 px or more a side, got {query.size}")
+        if query.window is not None and not bool((query.window == query.window[0]).all()):
+            raise ConfigError(f"{type(self).__name__} makes one window of all frames of a query, got several")
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """The colours of points; of a window or a frame piece by piece."""

@@ -22,7 +22,7 @@ class Siren(PixelBackbone):
         sessions: not used.
 
     Source:
-        Sitzmann et al., NeurIPS 2020, arXiv:2006.09661.
+        Sitzmann et al., NeurIPS 2020, arXiv:2006.09661. Differs: the bias of the head begins at 0.
     """
 
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:

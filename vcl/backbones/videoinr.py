@@ -39,7 +39,8 @@ class VideoInr(PixelBackbone):
     Source:
         Chen et al., CVPR 2022, arXiv:2206.04647. Differs: learnt from one video, without the frames between that it is
         trained on; an encoder of frames one by one in the place of deformable convolutions; one map and not three;
-        widths of our own; the first layer reads the four vectors around a place, weighted by area.
+        widths of our own; L1 in the place of Charbonnier's loss; the first layer reads the four vectors around a place,
+        weighted by area.
     """
 
     training_only: ClassVar = ("encoder", "joined")

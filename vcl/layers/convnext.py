@@ -63,7 +63,7 @@ class ConvNextEncoder(nn.Sequential):
         out_channels: of the last.
 
     Source:
-        Chen et al., CVPR 2023, arXiv:2304.02633.
+        Chen et al., CVPR 2023, arXiv:2304.02633. Differs: first weights from a normal distribution that is not cut.
     """
 
     def __init__(self, strides: tuple[int, ...], width: int, out_channels: int) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcl.layers.convnext import ChannelNorm, Conv
+from vcl.layers.gain import unactivated
 
 
 class PlainBlock(nn.Module):
@@ -57,17 +58,21 @@ class ContentUnit(nn.Module):
 
     Args:
         channels: of both maps.
+        scaled: as in ``MaskedWeight.bound``.
 
     Source:
         Zhao, Asif and Ma, CVPR 2023, arXiv:2304.06544: the collaborative content unit.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, scaled: bool) -> None:
         super().__init__()
-        self.new_of_content = nn.Conv2d(channels, channels, 3, padding=1)
-        self.new_of_difference = nn.Conv2d(channels, channels, 3, padding=1)
-        self.gate_of_content = nn.Conv2d(channels, channels, 3, padding=1)
-        self.gate_of_difference = nn.Conv2d(channels, channels, 3, padding=1)
+
+        def half() -> nn.Conv2d:
+            """Of a sum of two, which is as large as what goes in."""
+            return unactivated(nn.Conv2d(channels, channels, 3, padding=1), scaled, 0.5**0.5)
+
+        self.new_of_content, self.new_of_difference = half(), half()
+        self.gate_of_content, self.gate_of_difference = half(), half()
 
     def forward(self, content: Tensor, difference: Tensor) -> Tensor:
         """Two maps ``(B, channels, H, W)`` to one of that shape."""

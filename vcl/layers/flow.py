@@ -57,5 +57,5 @@ def _between(place: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
     """Pixels before and after places ``(B, H, W)`` along a side, and how far they lie from the one before."""
     place = place.clamp(0, length - 1)
     before = place.detach().floor()
-    index = before.long()
+    index = before.nan_to_num(0).long()  # Of a training that has failed, which the loss tells.
     return index, (index + 1).clamp(max=length - 1), (place - before)[:, None]

@@ -34,14 +34,15 @@ def blurred_seams(frames: Tensor, patch: tuple[int, int], width: float) -> Tenso
     """
     reach = math.ceil(2 * width)
     offsets = torch.arange(-reach, reach + 1, device=frames.device)
-    kernel = (-0.5 * (offsets / width) ** 2).exp().to(frames.dtype)
+    kernel = (-0.5 * (offsets / width) ** 2).exp()
     kernel = kernel / kernel.sum()
-    pixels = F.pad(frames.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
-    blurred = F.conv2d(F.conv2d(pixels, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1)).view_as(frames)
+    pixels = F.pad(frames.float().flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
+    with torch.autocast(frames.device.type, enabled=False):
+        blurred = F.conv2d(F.conv2d(pixels, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1)).view_as(frames)
     near_rows, near_columns = (
         _near(side, step, reach).to(frames.device) for side, step in zip(frames.shape[-2:], patch, strict=True)
     )
-    return torch.where(near_rows[:, None] | near_columns, blurred, frames)
+    return torch.where(near_rows[:, None] | near_columns, blurred.to(frames.dtype), frames)
 
 
 def _near(side: int, step: int, reach: int) -> Tensor:

@@ -114,10 +114,20 @@ class TemporalBlock(nn.Module):
         finer = torch.stack((self.scale_before(before), self.scale_up(now), self.scale_after(after)), dim=2)
         # In 2-D the channels of before come first, then those of now, then those of after.
         x = finer if self.in_time else finer.transpose(1, 2).flatten(1, 2)
-        wide = leaky(self.first(x))
+        wide = leaky(_in_float32(self.first, x) if self.in_time else self.first(x))
         if self.last:
             return (leaky(self.second(wide.flatten(1, -3))) + finer[:, :, 1],)
-        change = leaky(self.second(wide))
+        change = leaky(_in_float32(self.second, wide) if self.in_time else self.second(wide))
         if not self.in_time:
             change = change.reshape(len(now), 3, self.channels, *change.shape[2:]).transpose(1, 2)
         return (change + finer).unbind(2)
+
+
+def _in_float32(layer: nn.Module, x: Tensor) -> Tensor:
+    """What a 3-D convolution gives; in bfloat16 those of PyTorch 2.15 have wrong gradients on a CPU, or crash."""
+    if x.device.type != "cpu":
+        given: Tensor = layer(x)
+        return given
+    with torch.autocast("cpu", enabled=False):
+        given = layer(x.float())
+    return given

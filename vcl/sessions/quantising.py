@@ -259,4 +259,4 @@ def _decoded(strategy: Any, network: Backbone, times: Sequence[int], encode: boo
         truth = to_unit(stored_frames(clip, np.array(batch), strategy.device))
         query = Query.of_video(strategy.session, torch.tensor(batch), len(clip), strategy.device)
         seen = seen_frames(network, clip, torch.tensor(batch), strategy.device) if encode else None
-        yield truth, network.ask(query, seen).frames
+        yield truth, network.ask(query, seen).frames.clamp(0, 1)

@@ -56,7 +56,8 @@ class Sampler:
             for t, length in zip(times, lengths, strict=True)
         ]
         encodes_target = self.network.sampling != "pixel" or not self.network.frame_tensors
-        return None if encodes_target and all(len(of_frame) == 1 for of_frame in seen) else seen
+        of_itself = all(of_frame == [t] for of_frame, t in zip(seen, times, strict=True))
+        return None if encodes_target and of_itself else seen
 
     def _pixels(self, rows: Tensor, frames: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """One pixel of each of N equal runs of a frame's pixels, line by line: spread over all of it."""

@@ -46,7 +46,8 @@ class BackboneConfig:
     """Numbers to have, such as 3M or 350k: of the network, a session's own and those of its frames together. Widths
     are scaled until they are met within 1 %."""
     initial: Literal["paper", "scaled"] = "scaled"
-    """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal."""
+    """Range of the initial weights: as in the paper, or wide enough that masking does not shrink the signal. Layers of
+    sines have one range alone, which masks widen."""
 
     @property
     def numbers(self) -> int | None:

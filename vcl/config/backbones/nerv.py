@@ -75,7 +75,8 @@ class NervConfig(UpsamplingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_widths("levels", "channels", "reduction", "lower_width", *["stem_width"] * (self.stem_width != 0))
-        require(self.head_kernel % 2 == 1, "backbone.head_kernel", "be odd", self.head_kernel)
+        odd = self.head_kernel >= 1 and self.head_kernel % 2 == 1
+        require(odd, "backbone.head_kernel", "be an odd number from 1 up", self.head_kernel)
         self.check_frequencies(self.levels, self.base)
         first = self.channels * self.expansion
         require(first >= 1, "backbone.expansion", f"leave one of {self.channels} channels or more", self.expansion)

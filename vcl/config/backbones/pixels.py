@@ -117,6 +117,8 @@ class TunerConfig(PixelConfig):
         for key in ("band", "low_bound", "high_bound", "omega"):
             require(getattr(self, key) > 0, f"backbone.{key}", "be greater than 0", getattr(self, key))
         require(self.band <= 1, "backbone.band", "be at most 1", self.band)
+        for key in ("time_band", "low_band"):
+            require(getattr(self, key) <= 100, f"backbone.{key}", "be at most 100", getattr(self, key))
         require(0 <= self.low_share <= 1, "backbone.low_share", "lie in 0..1", self.low_share)
         require(self.l1 >= 0, "backbone.l1", "be 0 or more", self.l1)
         require(self.rounds >= 0, "backbone.rounds", "be 0 or more", self.rounds)
