@@ -204,7 +204,7 @@ def test_decoding_needs_the_pictures_of_key_frames_alone():
     ledger.seal(**network.learned(0, {}), frame={"key": keys})
     renderer = Renderer(network)
     renderer.load(ledger.subnetwork(0))
-    assert torch.equal(torch.cat(list(renderer.frames(0, 8))), expected)
+    assert torch.equal(torch.cat(list(renderer.frames(0, 8))), expected.clamp(0, 1))
     torch.testing.assert_close(next(renderer.frames(0, 8, only=range(5, 6))), expected[5:6])
 
 

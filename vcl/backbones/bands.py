@@ -16,8 +16,9 @@ from vcl.errors import ConfigError
 from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.convnext import ConvNextEncoder
 from vcl.layers.fusion import ScaleFusion, leaky
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.own import SessionTensor
+from vcl.layers.upsample import channels_last
 from vcl.layers.wavelet import haar, inverse_haar
 from vcl.metrics.loss import l1_ssim
 from vcl.query import Batch, Output
@@ -77,8 +78,7 @@ class BandsBackbone(Backbone):
         """A head of each band with its biases, and the biases of all layers."""
         fan_in = 9 * self.width
         heads = {
-            "head": SessionTensor((3, self.width, 3, 3), "uniform", fan_in),
-            "head_bias": SessionTensor((3,), "uniform", fan_in),
+            **head_tensors(self.width, kernel=3),
             "detail_heads": SessionTensor((3, 3, self.width, 3, 3), "uniform", fan_in),
             "detail_biases": SessionTensor((3, 3), "uniform", fan_in),
         }
@@ -94,7 +94,7 @@ class BandsBackbone(Backbone):
 
     def first_features(self, code: Tensor) -> Tensor:
         """What the first block takes, of frames' maps."""
-        return self.activate(self.stem(code)).contiguous(memory_format=torch.channels_last)
+        return channels_last(self.activate(self.stem(code)))
 
     def bands(self, scales: Sequence[Tensor], session: Mapping[str, Tensor], bounds: Tensor) -> Output:
         """Frames, and their bands as extras: ``low``, scaled to [0, 1] by the bounds, and ``details``.

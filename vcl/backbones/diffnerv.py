@@ -15,9 +15,9 @@ from vcl.config import BackboneConfig
 from vcl.config.backbones import DiffnervConfig
 from vcl.layers.difference import ContentUnit, PlainEncoder
 from vcl.layers.gain import unactivated
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.own import SessionTensor
-from vcl.layers.upsample import UpsampleBlock
+from vcl.layers.upsample import UpsampleBlock, channels_last
 from vcl.query import Output, Query
 
 
@@ -73,9 +73,7 @@ class Diffnerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head with its biases, and those of all layers."""
-        width = self.channels[-1]
-        bias = SessionTensor((3,), "uniform", 9 * width)
-        return {**super().session_tensors, "head": SessionTensor((3, width, 3, 3)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.channels[-1], kernel=3)}
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
@@ -94,14 +92,10 @@ class Diffnerv(Backbone):
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks with the difference behind one of them, head and sigmoid."""
-        difference = self.difference_block(_channels_last(self.difference_stem(frame["difference"])))
-        features = _channels_last(self.stem(frame["content"]))
+        difference = self.difference_block(channels_last(self.difference_stem(frame["difference"])))
+        features = channels_last(self.stem(frame["content"]))
         for number, block in enumerate(self.blocks, 1):
             features = block(features)
             if number == self.config.fusion_block:
                 features = self.unit(features, difference)
         return Output(session_conv(features, session["head"], session["head_bias"]).sigmoid())
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)

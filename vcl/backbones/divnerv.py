@@ -19,7 +19,7 @@ from vcl.layers.gain import glorot
 from vcl.layers.head import session_conv
 from vcl.layers.key_flow import FlowHead, KeyEncoder, mixed
 from vcl.layers.own import SessionTensor
-from vcl.layers.upsample import UpsampleBlock
+from vcl.layers.upsample import UpsampleBlock, channels_last
 from vcl.query import Output, Query
 
 _MEAN, _DEVIATION = 0.5, 0.25
@@ -116,11 +116,11 @@ class Divnerv(Backbone):
         position = key_position(query, self.config.clip)
         pictures = F.interpolate(frame["key"].flatten(1, 2), self.size, mode="bilinear")
         pictures = (pictures - _MEAN) / _DEVIATION
-        start, end = (_channels_last(picture) for picture in pictures.chunk(2, dim=1))
+        start, end = (channels_last(picture) for picture in pictures.chunk(2, dim=1))
         of_start, of_end = self.encoder(start), self.encoder(end)
         time = self._stem(query)
         features = F.instance_norm(torch.cat((time, mixed(of_start[0], of_end[0], position).to(time.dtype)), dim=1))
-        features = _channels_last(features)
+        features = channels_last(features)
         *flows, last = cast("list[FlowHead]", list(self.flows))
         for number, (block, flow, scale) in enumerate(zip(self.blocks, flows, self.scales, strict=True)):
             moved = flow.moved(features, of_start[number], of_end[number], position)
@@ -155,7 +155,3 @@ def _widths(config: DivnervConfig) -> list[int]:
     for stride in config.strides[1:]:
         widths.append(max(round(widths[-1] / stride), config.lower_width))
     return widths
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)

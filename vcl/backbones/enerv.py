@@ -18,7 +18,7 @@ from vcl.layers.activation import ACTIVATIONS
 from vcl.layers.attention import TokenBlock
 from vcl.layers.constant import constant
 from vcl.layers.encoding import FrameEncoding, PositionalEncoding
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.light import light_first
 from vcl.layers.modulation import modulated
 from vcl.layers.own import SessionTensor
@@ -80,8 +80,7 @@ class Enerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head with its biases, and those of all layers."""
-        bias = SessionTensor((3,), "uniform", self.width)
-        return {**super().session_tensors, "head": SessionTensor((3, self.width)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.width)}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Tokens, blocks, head and sigmoid."""

@@ -17,9 +17,10 @@ from vcl.errors import ConfigError
 from vcl.layers.encoding import time_position
 from vcl.layers.flow import enlarged, warped
 from vcl.layers.gain import unactivated
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.own import SessionTensor
 from vcl.layers.time_grid import TimeGrids
+from vcl.layers.upsample import channels_last
 from vcl.metrics.loss import l1_ssim
 from vcl.query import Batch, Output, Query
 
@@ -86,8 +87,7 @@ class Ffnerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head, RGB and two blending weights, with its biases, and those of all layers."""
-        bias = SessionTensor((5,), "uniform", self.width)
-        return {**super().session_tensors, "head": SessionTensor((5, self.width)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.width, outputs=5)}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """The blend; its parts, ``independent`` and ``aggregated``, are extras."""
@@ -113,7 +113,7 @@ class Ffnerv(Backbone):
 
     def _alone(self, maps: Tensor, session: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Independent frames, blending weights ``(B, 2, H, W)``, and the features of the flows."""
-        features, motion = maps.contiguous(memory_format=torch.channels_last), maps
+        features, motion = channels_last(maps), maps
         for number, block in enumerate(self.blocks, 1):
             features = block(features)
             if number == self.config.flow_block:

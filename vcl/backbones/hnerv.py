@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,8 +13,9 @@ from vcl.backbones.upsampling import grid_of, largest_of, up_blocks
 from vcl.config import BackboneConfig
 from vcl.config.backbones import HnervConfig
 from vcl.layers.convnext import ConvNextEncoder
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.own import SessionTensor
+from vcl.layers.upsample import channels_last
 from vcl.query import Output, Query
 
 
@@ -61,8 +61,7 @@ class Hnerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head with its biases, and those of all layers."""
-        bias = SessionTensor((3,), "uniform", 9 * self.width)
-        return {**super().session_tensors, "head": SessionTensor((3, self.width, 3, 3)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.width, kernel=3)}
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
@@ -75,7 +74,7 @@ class Hnerv(Backbone):
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks, head and (tanh + 1) / 2."""
-        features = F.gelu(self.stem(frame["code"])).contiguous(memory_format=torch.channels_last)
+        features = channels_last(F.gelu(self.stem(frame["code"])))
         for block in self.blocks:
             features = block(features)
         return Output((session_conv(features, session["head"], session["head_bias"]).tanh() + 1) / 2)

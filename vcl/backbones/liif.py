@@ -13,6 +13,7 @@ from vcl.backbones.upsampling import grid_of
 from vcl.config import BackboneConfig
 from vcl.config.backbones import LiifConfig
 from vcl.layers.convnext import ConvNextEncoder
+from vcl.layers.head import head_tensors
 from vcl.layers.latents import around, read
 from vcl.layers.own import SessionTensor
 from vcl.query import Query
@@ -56,9 +57,7 @@ class Liif(PixelBackbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head with its bias, and the biases of the layers."""
-        width = self.config.width
-        bias = SessionTensor((3,), "uniform", width)
-        return {**super().session_tensors, "head": SessionTensor((3, width)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.config.width)}
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:

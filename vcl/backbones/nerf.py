@@ -11,6 +11,7 @@ from vcl.backbones.pixels import PixelBackbone
 from vcl.config import BackboneConfig
 from vcl.config.backbones import NerfConfig
 from vcl.layers.encoding import OctaveEncoding
+from vcl.layers.head import head_tensors
 from vcl.layers.own import SessionTensor
 
 
@@ -39,9 +40,7 @@ class NerfMlp(PixelBackbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head with its bias, and the biases of the layers."""
-        width = self.config.width
-        bias = SessionTensor((3,), "uniform", width)
-        return {**super().session_tensors, "head": SessionTensor((3, width)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.config.width)}
 
     def colours(self, coordinates: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:
         """The sigmoid of what the head gives."""

@@ -17,9 +17,9 @@ from vcl.layers.encoding import (
     session_position_open,
     time_position,
 )
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.own import SessionTensor
-from vcl.layers.upsample import UpsampleBlock, activated_head
+from vcl.layers.upsample import UpsampleBlock, activated_head, channels_last
 from vcl.query import Output, Query
 
 
@@ -67,10 +67,10 @@ class Nerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head, RGB from the last block's channels; and with ``biases`` those of all layers."""
-        kernel = self.config.head_kernel
-        head = SessionTensor((3, self.width) if kernel == 1 else (3, self.width, kernel, kernel))
-        bias = {"head_bias": SessionTensor((3,), "uniform", self.width * kernel**2)} if self.config.biases else {}
-        return {**super().session_tensors, "head": head, **bias}
+        head = head_tensors(self.width, self.config.head_kernel)
+        if not self.config.biases:
+            del head["head_bias"]
+        return {**super().session_tensors, **head}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
         """Stem, blocks, head and (tanh + 1) / 2."""
@@ -78,7 +78,7 @@ class Nerv(Backbone):
         if self.config.stem_width:
             stem = activate(self.fc1(stem))
         stem = activate(self.fc2(stem))
-        features = stem.view(len(query), -1, *self.grid).contiguous(memory_format=torch.channels_last)
+        features = channels_last(stem.view(len(query), -1, *self.grid))
         *blocks, last = cast("list[UpsampleBlock]", list(self.blocks))
         for block in blocks:
             features = block(features)

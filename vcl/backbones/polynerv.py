@@ -18,7 +18,7 @@ from vcl.errors import ConfigError
 from vcl.layers.attention import SelfAttention
 from vcl.layers.constant import constant
 from vcl.layers.encoding import FrameEncoding, PlaceTimeEncoding, time_position
-from vcl.layers.head import session_conv
+from vcl.layers.head import head_tensors, session_conv
 from vcl.layers.light import light_first
 from vcl.layers.modulation import modulated
 from vcl.layers.own import SessionTensor
@@ -104,8 +104,7 @@ class Polynerv(Backbone):
     @property
     def session_tensors(self) -> Mapping[str, SessionTensor]:
         """A head with its biases, and those of all layers."""
-        bias = SessionTensor((3,), "uniform", self.width)
-        return {**super().session_tensors, "head": SessionTensor((3, self.width)), "head_bias": bias}
+        return {**super().session_tensors, **head_tensors(self.width)}
 
     def check_query(self, query: Query) -> None:
         """Whole frames, or one patch of each.

@@ -1,9 +1,27 @@
-"""A convolution whose weights are those of each row's session: the head of a network."""
+"""The head of a network: a convolution whose weights are those of each row's session."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import functional as F
+
+from vcl.layers.own import SessionTensor
+
+
+def head_tensors(channels: int, kernel: int = 1, outputs: int = 3) -> dict[str, SessionTensor]:
+    """``head`` and ``head_bias``, drawn as PyTorch draws those of a convolution.
+
+    Args:
+        channels: of what the head takes.
+        kernel: side of the convolution; that of 1 has no dimensions: ``(outputs, channels)``.
+        outputs: channels of what it gives.
+    """
+    shape = (outputs, channels) if kernel == 1 else (outputs, channels, kernel, kernel)
+    fan_in = channels * kernel**2
+    return {
+        "head": SessionTensor(shape, "uniform", fan_in),
+        "head_bias": SessionTensor((outputs,), "uniform", fan_in),
+    }
 
 
 def session_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

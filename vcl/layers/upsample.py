@@ -62,6 +62,11 @@ class UpsampleBlock(nn.Module):
         return activated if self.pending == 1 else pixel_shuffle(activated, self.pending)
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """``(B, C, H, W)`` with channels next to each other in memory, which convolutions are fast in."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 def activated_shuffle(raw: Tensor, stride: int) -> Tensor:
     """SiLU and ``pixel_shuffle``, on a GPU in one kernel.
 
