@@ -71,11 +71,14 @@ class PixelBackbone(Backbone):
         return Output(torch.cat(list(pieces), dim=2).unflatten(2, (height, width)))  # type: ignore[no-untyped-call]
 
     def _at(self, query: Query, points: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:
+        return self.colours(self.coordinates(query, points), session, frame).mT
+
+    def coordinates(self, query: Query, points: Tensor) -> Tensor:
+        """What ``colours`` takes, of points ``(B, N, 2)`` as those of a query."""
         height, width = query.size or self.size
         time = (2 * query.t / (query.frames - 1).clamp(min=1) - 1)[:, None].expand(-1, points.shape[1])
         row, column = (points.double() + 0.5).unbind(2)
-        coordinates = torch.stack((time, 2 * row / height - 1, 2 * column / width - 1), dim=2)
-        return self.colours(coordinates.float(), session, frame).mT
+        return torch.stack((time, 2 * row / height - 1, 2 * column / width - 1), dim=2).float()
 
 
 def _grid(top: int, left: int, height: int, width: int) -> Iterator[Tensor]:

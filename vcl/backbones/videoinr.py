@@ -83,18 +83,10 @@ class VideoInr(PixelBackbone):
         return {"code": self.joined(maps)}
 
     def decode(self, query: Query, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
-        """The moments that the query names; of points in training also what ``loss_terms`` compares."""
-        moment = (query.t.double() % 1).float()
-
-        def seen_at(moment: Tensor, side: Tensor) -> Output:
-            return super(VideoInr, self).decode(query, session, {**frame, "moment": moment, "side": side})
-
-        output = seen_at(moment, moment)
-        if not self.training or query.points is None:
-            return output
-        start, end = torch.zeros_like(moment), torch.ones_like(moment)
-        sides = {"next": (end, end), "by_next": (start, end), "next_by_this": (end, start)}
-        return Output(output.frames, {name: seen_at(*side).frames for name, side in sides.items()})
+        """The moments that the query names; of points in training, at frames, also what ``loss_terms`` compares."""
+        if self.training and query.points is not None:
+            return self._both_frames(self.coordinates(query, query.points)[..., 1:], session, frame)
+        return super().decode(query, session, {**frame, "moment": (query.t.double() % 1).float()})
 
     def loss_terms(self, output: Output, batch: Batch) -> Tensor | None:
         """Mean absolute errors of the next frame, and of either frame as the way to it leads from the other."""
@@ -109,17 +101,37 @@ class VideoInr(PixelBackbone):
     def colours(self, coordinates: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Tensor:
         """(What the head gives + 1) / 2 of both frames where the ways lead, mixed; nothing holds it to [0, 1]."""
         places, latents = coordinates[..., 1:], self.near(frame["code"])
-        moment, side = (
-            frame[name][:, None, None].expand(-1, places.shape[1], 1).to(places.dtype) for name in ("moment", "side")
-        )
         here = self._features(latents, places)
-        back, ahead = self.ways(self.motion(torch.cat((here, moment), dim=2))).float().split(2, dim=2)
-        mixed = torch.zeros_like(coordinates)
-        for number, (way, share) in enumerate(((back * moment, 1 - side), (ahead * (1 - moment), side))):
-            of_frame = torch.full_like(moment, number)
-            features = self.colour(torch.cat((self._features(latents, places + way), of_frame), dim=2))
-            mixed = mixed + share * (features @ session["head"].mT + session["head_bias"][:, None])
-        return (mixed + 1) / 2
+        if not bool(frame["moment"].any()):
+            return self._seen(here, 0, session)
+        moment = frame["moment"][:, None, None].expand(-1, places.shape[1], 1)
+        back, ahead = self._ways(here, moment)
+        start = self._seen(self._features(latents, places + back * moment), 0, session)
+        end = self._seen(self._features(latents, places + ahead * (1 - moment)), 1, session)
+        return (1 - moment) * start + moment * end
+
+    def _both_frames(self, places: Tensor, session: Mapping[str, Tensor], frame: Mapping[str, Tensor]) -> Output:
+        """Colours of the frame; and, as extras, of the next, and of either as the way to it leads from the other."""
+        latents = self.near(frame["code"])
+        here = self._features(latents, places)
+        start = torch.zeros_like(places[..., :1])
+        ahead, back = self._ways(here, start)[1], self._ways(here, start + 1)[0]
+        extras = {
+            "next": self._seen(here, 1, session),
+            "by_next": self._seen(self._features(latents, places + ahead), 1, session),
+            "next_by_this": self._seen(self._features(latents, places + back), 0, session),
+        }
+        return Output(self._seen(here, 0, session).mT, {name: colours.mT for name, colours in extras.items()})
+
+    def _ways(self, features: Tensor, moment: Tensor) -> tuple[Tensor, Tensor]:
+        """Back to the frame and ahead to the next, ``(B, N, 2)`` each, of a moment ``(B, N, 1)``."""
+        ways: Tensor = self.ways(self.motion(torch.cat((features, moment), dim=2))).float()
+        return ways[..., :2], ways[..., 2:]
+
+    def _seen(self, features: Tensor, number: int, session: Mapping[str, Tensor]) -> Tensor:
+        """Colours ``(B, N, 3)`` in the frame, 0, or in the next, 1."""
+        features = self.colour(torch.cat((features, torch.full_like(features[..., :1], number)), dim=2))
+        return (features @ session["head"].mT + session["head_bias"][:, None] + 1) / 2
 
     def _features(self, latents: Tensor, places: Tensor) -> Tensor:
         """Of places ``(B, N, 2)``, also beyond the frame: ``(B, N, width)``."""
