@@ -32,7 +32,7 @@ FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
 EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
 BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
 CONFIGS = {path: configs.load(path) for path in EXPERIMENTS}
-LARGE = [path for path in EXPERIMENTS if CONFIGS[path].stream.size == (720, 1280)]
+LARGE = (720, 1280)
 CELLS = [cell for path in FILES if path.name.endswith(".grid.yaml") for cell in read_grid(path)]
 DOCUMENTS = [ROOT / "README.md", ROOT / "experiments" / "README.md", ROOT / "benchmarks" / "README.md"]
 
@@ -67,14 +67,14 @@ def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
     assert len(set(hashes)) == 1
 
 
-def all_configs():
-    """Of every file and of every cell, but for large frames and for other seeds, epochs and videos of the same."""
-    configs_by_source = {(path, ()): CONFIGS[path] for path in EXPERIMENTS if path not in LARGE}
+def every_config():
+    """Of every file and of every cell, but for other seeds, epochs and videos of the same."""
+    by_source = {(path, ()): CONFIGS[path] for path in EXPERIMENTS}
     same = ("train.seed", "train.epochs", "stream.videos", "stream.frames", "stream.benchmark")
     for cell in CELLS:
         words = tuple(word for word in cell.settings if not word.startswith(same))
-        configs_by_source[cell.base, words] = configs.load(cell.base, words)
-    return list(configs_by_source.values())
+        by_source[cell.base, words] = configs.load(cell.base, words)
+    return by_source
 
 
 def steps_of(config):
@@ -92,7 +92,9 @@ def expected_steps(config):
 
 
 @pytest.mark.parametrize(
-    "config", all_configs(), ids=lambda config: f"{config.method.name}-{'x'.join(map(str, config.stream.size))}"
+    "config",
+    [config for config in every_config().values() if config.stream.size != LARGE],
+    ids=lambda config: f"{config.backbone.name}-{config.method.name}-{'x'.join(map(str, config.stream.size))}",
 )
 @pytest.mark.process
 def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
@@ -100,12 +102,13 @@ def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
 
 
 def large_configs():
-    """Of every file for large frames, but for those that are another's on other videos."""
+    """Those for large frames, but for those that are another's on other videos."""
     by_recipe = {}
-    for path in LARGE:
-        config = CONFIGS[path]
-        by_recipe.setdefault(replace(config, stream=replace(config.stream, benchmark="any")), (path, config))
-    return [pytest.param(config, id="-".join(path.parts[-2:])) for path, config in by_recipe.values()]
+    for (path, words), config in every_config().items():
+        if config.stream.size == LARGE:
+            name = "-".join((*path.parts[-2:], *words))
+            by_recipe.setdefault(replace(config, stream=replace(config.stream, benchmark="any")), (name, config))
+    return [pytest.param(config, id=name) for name, config in by_recipe.values()]
 
 
 @pytest.mark.parametrize("config", large_configs())
