@@ -236,7 +236,7 @@ class Decoder:
 
         Raises:
             VideoError: there is no such video or frame.
-            ConfigError: the network makes no frames of that size.
+            ConfigError: the network makes no frames of that size, or no moments between two.
             RunFolderError: the numbers that decode it are not those that were sealed.
         """
         closed = len(self.videos)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vcl.backbones import Backbone, roles
 from vcl.device import at_precision
+from vcl.errors import ConfigError
 from vcl.query import Query
 from vcl.subnet.ledger import Subnetwork
 
@@ -63,7 +64,7 @@ class Renderer:
         Args:
             session: index to ask the network with.
             frames: length T of the video.
-            only: frames to decode, default all; a moment between two has the numbers of the frame before it.
+            only: frames to decode, default all; also moments between two, with the numbers of the frame before.
             size: height and width of a whole frame, as in ``Query``.
             window: top, left, height and width of the part to decode, as in ``Query``.
 
@@ -71,13 +72,16 @@ class Renderer:
             Float frames ``(B, 3, H, W)`` in [0, 1], B at most ``BATCH``, in order.
 
         Raises:
-            ConfigError: the network makes no frames of that size, or no parts of frames.
+            ConfigError: the network makes no frames of that size, no parts of frames or no moments between two.
             IndexError: a frame has no numbers of its own in this subnetwork, although the network needs some.
         """
         own = self._subnetwork
         assert own is not None, "load a subnetwork first"
         device = self.device
         indices = only if only is not None else range(frames)
+        between = next((t for t in indices if t % 1), None)
+        if between is not None and self._network.frame_tensors and not self._network.moments:
+            raise ConfigError(f"{type(self._network).__name__} decodes whole frames alone, got the moment {between}")
         for first in range(0, len(indices), BATCH):
             batch = indices[first : first + BATCH]
             moments = torch.tensor(batch, dtype=torch.float64)

@@ -93,3 +93,10 @@ def drawn(config, size):
     network.reset_parameters(0)
     network.add_session(0)
     return network
+
+
+def test_a_moment_between_frames_is_refused_where_frames_have_numbers_of_their_own():
+    renderer = Renderer(drawn())
+    renderer.load(Subnetwork({}, {}, {}))
+    with pytest.raises(ConfigError, match="Hnerv decodes whole frames alone, got the moment 1.5"):
+        next(renderer.frames(0, 3, only=[0, 1.5]))

@@ -1,8 +1,13 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 
 from vcl import backbones
 from vcl import config as configs
-from vcl.backbones.size_matching import numbers_of
+from vcl.backbones import build
+from vcl.backbones.size_matching import match_numbers, numbers_of
+from vcl.config.backbones import SirenConfig
 from vcl.errors import ConfigError
 
 
@@ -51,10 +56,41 @@ def test_a_network_of_a_size_has_that_many_numbers_within_a_percent(backbone, si
 @pytest.mark.parametrize(
     ("word", "line"),
     [
+        ("100", "got 100; the nearest below is 87"),
         ("3MB", "backbone.size must be a number such as 3M, 350k or 1500000, got 3MB"),
-        ("10", "backbone.size must be met within 1% by the network's widths, got 10; the nearest is a smaller one"),
+        (
+            "10",
+            "backbone.size must be met within 1% by the network's widths, got 10, and the narrowest network has more numbers",
+        ),
     ],
 )
 def test_sizes_that_are_none_and_sizes_that_no_network_has_are_refused(word, line):
     with pytest.raises(ConfigError, match=line):
         backbones.of_run(configs.load(None, ["backbone.name=siren", f"backbone.size={word}"]), 1)
+
+
+@dataclass(frozen=True)
+class WidthsAlone(SirenConfig):
+    """No knob for the rest."""
+
+    fine_knob: ClassVar = ("", 0)
+
+
+@dataclass(frozen=True)
+class NoWidths(SirenConfig):
+    """Nothing to scale."""
+
+    widths: ClassVar = ()
+
+
+def test_a_network_without_a_fine_knob_is_matched_by_its_widths_and_one_without_widths_is_refused():
+    matched = match_numbers(WidthsAlone(size="1M"), 1, lambda config: build(config, (8, 8), 1))
+    assert 0.99 < sum(numbers_of(build(matched, (8, 8), 1))) / 1e6 < 1.01
+    with pytest.raises(ConfigError, match="backbone.size must be null, as siren names no widths to scale, got 1M"):
+        match_numbers(NoWidths(size="1M"), 1, lambda config: build(config, (8, 8), 1))
+
+
+def test_a_network_that_is_a_little_larger_is_found_where_none_below_comes_near():
+    words = ["stream.size=[48,96]", "backbone.name=hnerv", "backbone.size=0.35M", "backbone.strides=[3,2,2,2,2]"]
+    config = backbones.resolved(configs.load(None, words), frames=4)
+    assert 350_000 < sum(numbers_of(backbones.of_run(config, 1), 4)) < 353_500

@@ -50,6 +50,8 @@ class Backbone(nn.Module, ABC):
     """What it trains on: whole frames, patches of ``patch``, or ``points`` pixels of each frame of a step."""
     patch: tuple[int, int] = (0, 0)
     """Height and width of a patch, which divide those of a frame; of a network that trains on patches."""
+    moments: ClassVar[bool] = False
+    """Whether it decodes moments between frames although frames have numbers of their own."""
     points: int = 0
     """Pixels of each frame in a step, of a network that trains on pixels."""
     rounds: int = 0

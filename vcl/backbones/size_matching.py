@@ -61,13 +61,18 @@ def match_numbers(config: BackboneConfig, frames: int, build: Build) -> Backbone
     def count(network: Backbone) -> int:
         return sum(numbers_of(network, frames))
 
-    target = config.numbers or 0
-    matched = widest(replace(config, size=None), lambda network: count(network) <= target, build)
-    nearest = "a smaller one than there is" if matched is None else f"{count(_on_meta(matched, build)):,}"
-    if matched is None or count(_on_meta(matched, build)) < (1 - _TOLERANCE) * target:
-        rule = f"be met within {_TOLERANCE:.0%} by the network's widths"
-        raise ConfigError(f"backbone.size must {rule}, got {config.size}; the nearest is {nearest}")
-    return matched
+    target, family = config.numbers or 0, replace(config, size=None)
+    if not config.widths:
+        raise ConfigError(f"backbone.size must be null, as {config.name} names no widths to scale, got {config.size}")
+    matched = None
+    for most in (target, (1 + _TOLERANCE) * target):
+        matched = widest(family, lambda network, most=most: count(network) <= most, build)  # type: ignore[misc]
+        if matched is not None and count(_on_meta(matched, build)) >= (1 - _TOLERANCE) * target:
+            return matched
+    rule = f"backbone.size must be met within {_TOLERANCE:.0%} by the network's widths, got {config.size}"
+    if matched is None:
+        raise ConfigError(f"{rule}, and the narrowest network has more numbers")
+    raise ConfigError(f"{rule}; the nearest below is {count(_on_meta(matched, build)):,}")
 
 
 def numbers_of(network: Backbone, frames: int = 1) -> tuple[int, int, int]:
@@ -112,7 +117,7 @@ def widest(config: BackboneConfig, fits: Callable[[Backbone], bool], build: Buil
         return None
     coarse = scaled(_largest(lambda share: holds(scaled(share)), 1000)) or smallest
     knob, step = config.fine_knob
-    if knob in config.widths and not getattr(coarse, knob):  # Of a layer that the network does without.
+    if not knob or (knob in config.widths and not getattr(coarse, knob)):  # Of a layer that the network does without.
         knob, step = config.widths[-1], 1
 
     def finer(steps: int) -> BackboneConfig | None:

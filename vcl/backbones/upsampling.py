@@ -30,7 +30,8 @@ def grid_of(
     scale = math.prod(strides) * (2 if halved else 1)
     if size[0] % scale or size[1] % scale:
         product = f"{'twice ' if halved else ''}the product of {knob}"
-        raise ConfigError(f"stream.size must be multiples of {scale}, {product}, got {list(size)}")
+        nearest = [max(1, round(side / scale)) * scale for side in size]
+        raise ConfigError(f"stream.size must be multiples of {scale}, {product}, got {list(size)}; {nearest} would do")
     return size[0] // scale, size[1] // scale
 
 

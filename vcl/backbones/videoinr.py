@@ -44,6 +44,7 @@ class VideoInr(PixelBackbone):
     """
 
     training_only: ClassVar = ("encoder", "joined")
+    moments: ClassVar = True
     recordable: ClassVar = False  # Reading a grid at drawn places was never recorded on a GPU.
 
     def __init__(self, config: BackboneConfig, size: tuple[int, int], sessions: int) -> None:

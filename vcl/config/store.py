@@ -72,11 +72,8 @@ def settings_of(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool
     _check_overrides(overrides)
     for override in overrides:
         on_line = _merged(on_line, _setting(override))
-    if "preset" in (chosen_here := _values("backbone", on_line)) and isinstance(in_file.get("backbone"), dict):
-        # A size that is asked for on the command line wins over the knobs in a file.
-        kind = _kind("backbone", chosen_here.get("name", in_file["backbone"].get("name", NervConfig.name)))
-        of_preset = kind.presets.get(read_value("backbone.preset", chosen_here["preset"], str | None), {})
-        in_file["backbone"] = {key: value for key, value in in_file["backbone"].items() if key not in of_preset}
+    if (left_out := _resize(in_file, on_line)) and not quiet:
+        log.info("%s: left out for the size on the command line: %s", path, ", ".join(left_out))
     for section, default in _DEFAULT_NAMES.items():
         left_out = _leave_out(section, default, in_file, on_line)
         if left_out and not quiet:
@@ -181,6 +178,27 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
+def _resize(in_file: dict[str, Any], on_line: Mapping[str, Any]) -> list[str]:
+    """Remove what a file says of the backbone's size where the command line has a preset or a width.
+
+    Returns:
+        Keys of what was removed: ``size``, and the knobs of the preset.
+    """
+    in_section, here = in_file.get("backbone"), _values("backbone", on_line)
+    if not isinstance(in_section, dict):
+        return []
+    kind = _kind("backbone", here.get("name", in_section.get("name", NervConfig.name)))
+    superseded: set[str] = set()
+    if "preset" in here:
+        preset = read_value("backbone.preset", here["preset"], str | None)
+        superseded = {"size", *kind.presets.get(preset or "", {})}
+    elif not here.keys().isdisjoint(kind.widths):
+        superseded = {"size"}
+    removed = [key for key in in_section if key in superseded and key not in here]
+    in_file["backbone"] = {key: value for key, value in in_section.items() if key not in removed}
+    return [f"backbone.{key}" for key in removed]
+
+
 def _leave_out(section: str, default: str, in_file: dict[str, Any], on_line: Mapping[str, Any]) -> list[str]:
     """Remove settings from a file's that its method or backbone has, but the one on the command line does not have.
 
@@ -233,6 +251,10 @@ def _with_preset(kind: type[BackboneConfig], values: Mapping[str, Any]) -> Mappi
     preset = read_value("backbone.preset", values.get("preset"), str | None)
     if preset is None:
         return values
+    if not kind.presets:
+        raise ConfigError(
+            f"backbone.preset must be null, as {values.get('name')} has no published sizes, got {shown(preset)}"
+        )
     require_one_of("backbone.preset", preset, kind.presets)
     return {**_untupled(kind.presets[preset]), **values}
 

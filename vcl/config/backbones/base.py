@@ -38,10 +38,12 @@ class BackboneConfig:
     """Published sizes by name: the knobs of each, under those that are set."""
     suggests: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Settings of other sections that go with the network, by section: they win over the recipe's and the defaults."""
+    excludes: ClassVar[tuple[str, ...]] = ("backbone.preset",)
+    """Settings of a file that another backbone on the command line leaves out."""
     name: str
     """Name of the backbone."""
     preset: str | None = None
-    """A published size by name, which sets all knobs that are not set."""
+    """A published size by name, which sets all knobs that are not set; on the command line, also those of a file."""
     size: str | None = None
     """Numbers to have, such as 3M or 350k: of the network, a session's own and those of its frames together. Widths
     are scaled until they are met within 1 %."""
@@ -54,10 +56,10 @@ class BackboneConfig:
         """What ``size`` says; raises ConfigError where that is no number."""
         if self.size is None:
             return None
-        written = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", self.size, re.ASCII)
+        written = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", self.size, re.ASCII)
         require(written is not None, "backbone.size", "be a number such as 3M, 350k or 1500000", self.size)
         assert written is not None
-        return round(float(written[1]) * {"": 1, "k": 1e3, "M": 1e6}[written[2]])
+        return round(float(written[1]) * {"": 1, "k": 1e3, "m": 1e6}[written[2].lower()])
 
     @property
     def unit(self) -> int:
