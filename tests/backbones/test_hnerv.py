@@ -10,7 +10,7 @@ from vcl.config.backbones import HnervConfig
 from vcl.errors import ConfigError
 from vcl.query import Query
 from vcl.render import Renderer
-from vcl.subnet.ledger import Ledger
+from vcl.subnet.ledger import Ledger, Subnetwork
 
 SMALL = HnervConfig(channels=8, strides=(4, 2), lower_width=4, code_channels=3, encoder_width=4)
 
@@ -50,7 +50,7 @@ def test_frames_of_any_size_that_the_strides_divide_are_encoded_and_decoded(size
 
 
 def test_a_size_that_does_not_fit_names_those_that_do():
-    with pytest.raises(ConfigError, match=r"stream.size must be multiples of 8, .*backbone.strides, got \[20, 24\]"):
+    with pytest.raises(ConfigError, match=r"stream.size must be multiples of 8, .*backbone.strides, got \[20, 24\]; \[16, 24\] would"):
         build(SMALL, (20, 24), 1)
 
 
@@ -96,7 +96,7 @@ def drawn(config, size):
 
 
 def test_a_moment_between_frames_is_refused_where_frames_have_numbers_of_their_own():
-    renderer = Renderer(drawn())
-    renderer.load(Subnetwork({}, {}, {}))
-    with pytest.raises(ConfigError, match="Hnerv decodes whole frames alone, got the moment 1.5"):
+    renderer, learned = Renderer(build(SMALL, (16, 24), 1)), drawn(SMALL, (16, 24)).learned(0)
+    renderer.load(Subnetwork(learned["values"], learned["session"], {"code": torch.zeros(3, 3, 2, 3)}))
+    with pytest.raises(ConfigError, match=r"Hnerv decodes whole frames alone, got the moment 1.5"):
         next(renderer.frames(0, 3, only=[0, 1.5]))

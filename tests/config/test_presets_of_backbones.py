@@ -53,5 +53,5 @@ def test_another_backbone_on_the_command_line_leaves_out_the_preset_of_a_file(tm
 
 
 def test_a_preset_of_a_network_without_published_sizes_is_refused():
-    with pytest.raises(ConfigError, match="backbone.preset must be null, as siren has no published sizes, got 3M"):
+    with pytest.raises(ConfigError, match=r"backbone.preset must be null, as siren has no published sizes, got 3M"):
         configs.load(None, ["backbone.name=siren", "backbone.preset=3M"])

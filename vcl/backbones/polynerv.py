@@ -179,7 +179,8 @@ def _patch_of(size: tuple[int, int], config: PolynervConfig) -> tuple[int, int]:
     units = [math.prod(config.strides) * count for count in config.patches]
     if size[0] % units[0] or size[1] % units[1]:
         rule = f"be multiples of {units}, the product of backbone.strides times backbone.patches"
-        raise ConfigError(f"stream.size must {rule}, got {list(size)}")
+        nearest = [max(1, round(side / unit)) * unit for side, unit in zip(size, units, strict=True)]
+        raise ConfigError(f"stream.size must {rule}, got {list(size)}; {nearest} would do")
     return size[0] // config.patches[0], size[1] // config.patches[1]
 
 
