@@ -50,7 +50,7 @@ def test_frames_of_any_size_that_the_strides_divide_are_encoded_and_decoded(size
 
 
 def test_a_size_that_does_not_fit_names_those_that_do():
-    with pytest.raises(ConfigError, match=r"stream.size must be multiples of 8, .*backbone.strides, got \[20, 24\]; \[16, 24\] would"):
+    with pytest.raises(ConfigError, match=r"must be multiples of 8, .* got \[20, 24\]; \[16, 24\] would"):
         build(SMALL, (20, 24), 1)
 
 

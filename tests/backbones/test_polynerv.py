@@ -184,7 +184,7 @@ def test_points_and_other_sizes_are_refused():
 @pytest.mark.parametrize(
     ("size", "line"),
     [
-        ((30, 48), r"stream.size must be multiples of \[8, 8\], .* times backbone.patches, got \[30, 48\]; \[32, 48\] would"),
+        ((30, 48), r"multiples of \[8, 8\], .* times backbone.patches, got \[30, 48\]; \[32, 48\] would"),
         ((8, 8), r"backbone.strides must leave a first map of two pixels or more, .*, got \[2, 2\], which leave one"),
     ],
 )
