@@ -39,4 +39,4 @@ def panels(runs: Iterable[Path]) -> Figure:
 
 if __name__ == "__main__":
     grid, out = map(Path, sys.argv[1:])
-    panels(matrix.parent for matrix in grid.rglob("matrix.json")).savefig(out, dpi=110)
+    panels(matrix.parent for matrix in grid.rglob("matrix.json")).savefig(out, dpi=80)
