@@ -91,11 +91,20 @@ def expected_steps(config):
     return [(1, 1 + (config.train.batch == 1))] if config.method.together else [(0, 1), (1, 1)]
 
 
-@pytest.mark.parametrize(
-    "config",
-    [config for config in every_config().values() if config.stream.size != LARGE],
-    ids=lambda config: f"{config.backbone.name}-{config.method.name}-{'x'.join(map(str, config.stream.size))}",
-)
+def small_configs():
+    """Those for other frames: of every file, and of cells those with another network, method or size."""
+    params, seen = [], set()
+    for (path, words), config in every_config().items():
+        if config.stream.size == LARGE:
+            continue
+        kind = config.backbone.name, config.method.name, config.stream.size
+        marks = [pytest.mark.slow] if words and kind in seen else []
+        seen.add(kind)
+        params.append(pytest.param(config, marks=marks, id="-".join((*path.parts[-2:], *words))))
+    return params
+
+
+@pytest.mark.parametrize("config", small_configs())
 @pytest.mark.process
 def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
     assert steps_of(config) == expected_steps(config)

@@ -8,8 +8,12 @@ from vcl.plan.calibrate import calibration_of, measure, shortened
 from vcl.plan.calibration import Calibration
 from vcl.sessions.methods import METHODS
 
+OF_EACH_KIND = ("pfnr", "single", "joint", "replay", "ewc", "residual")
 
-@pytest.mark.parametrize("method", METHODS)
+
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=[] if name in OF_EACH_KIND else pytest.mark.slow) for name in METHODS]
+)
 def test_every_method_is_calibrated(method, tiny_config, tmp_path, monkeypatch):
     monkeypatch.setattr("vcl.plan.calibrate.MACS", 1.0)
     config = tiny_config(method)
