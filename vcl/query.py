@@ -135,5 +135,5 @@ class Batch:
 
     @property
     def to_encode(self) -> Tensor:
-        """What ``Backbone.encode`` takes."""
+        """The frames for ``Backbone.encode``: ``seen``, or the target where that is what a network encodes."""
         return self.target if self.seen is None else self.seen

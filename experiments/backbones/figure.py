@@ -1,6 +1,6 @@
 """Draws the middle frame of the first video as each network of a grid has learned it, beside the true one.
 
-python experiments/backbones/figure.py runs/backbones/bunny frames.png
+python experiments/backbones/figure.py runs/backbones/bunny frames.jpg
 """
 
 import sys

@@ -93,7 +93,7 @@ class Divnerv(Backbone):
 
     @property
     def frame_tensors(self) -> Mapping[str, tuple[int, ...]]:
-        """A small picture."""
+        """The picture of a key frame, each side divided by ``key_scale``."""
         return {"key": (3, *self.key_size)}
 
     @property

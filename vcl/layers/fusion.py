@@ -13,7 +13,7 @@ SLOPE = 0.1
 
 
 def leaky(x: Tensor) -> Tensor:
-    """A leaky ReLU."""
+    """A ReLU that lets ``SLOPE`` of what is negative through."""
     return F.leaky_relu(x, SLOPE)
 
 
@@ -46,7 +46,7 @@ class ResidualBlock(nn.Module):
         self.second = unactivated(nn.Conv2d(channels, channels, 3, padding=1), scaled, gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sum."""
+        """What goes in, plus what the convolutions make of it."""
         change: Tensor = self.second(leaky(self.first(x)))
         return x + change
 

@@ -31,7 +31,7 @@ class ScaleUp(nn.Module):
         self.conv, self.operator, self.stride = conv, operator, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """The finer map."""
+        """The sum of the two paths, or the only one."""
         if self.operator is None:
             assert self.conv is not None
             coarse: Tensor = self.conv(x)

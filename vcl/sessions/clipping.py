@@ -20,5 +20,5 @@ class GradientClipping(SupervisedPlugin):  # type: ignore[misc]
         self.longest = longest
 
     def before_update(self, strategy: Any, **_: Any) -> None:
-        """Scale it."""
+        """All gradients by one factor, on the device."""
         clip_grad_norm_([p for group in strategy.optimizer.param_groups for p in group["params"]], self.longest)
