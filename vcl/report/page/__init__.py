@@ -1,0 +1,4 @@
+"""One page for a browser that shows runs, alone or side by side: ``view`` gathers its data, ``render`` writes it.
+
+Nothing is re-exported, so that ``import vcl.report.page`` loads neither torch nor plotly.
+"""
