@@ -5,7 +5,7 @@
     config.yaml              the whole config, defaults included
     resolved.yaml            the same with every width of the network known
     appended.json            videos that the run took when it was finished, by ``vcl append``
-    versions.json            libraries and machine of every start of the run
+    versions.json            libraries, machine, command and commit of every start of the run
     events.jsonl             what happened, one line per event; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row per session
     sessions/000.safetensors what session 0 added: packed masks, new weights, its own tensors, buffer

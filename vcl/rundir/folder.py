@@ -156,13 +156,13 @@ class RunFolder:
         return self._read_json("appended.json", check_appended) or []
 
     def add_versions(self, versions: Mapping[str, Any]) -> None:
-        """Keep the libraries and the machine of this start, unless the last start had the same."""
+        """Keep the libraries, the machine, the command and the commit of this start, unless the last start had the same."""
         starts = self.versions()
         if not starts or starts[-1] != versions:
             self._write_text("versions.json", json.dumps([*starts, dict(versions)], indent=2) + "\n")
 
     def versions(self) -> list[dict[str, Any]]:
-        """Libraries and machine of every start, oldest first."""
+        """Libraries and machine of every start, oldest first; in newer runs with ``command`` and ``commit``."""
         return self._read_json("versions.json", check_versions) or []
 
     def record(self, event: Event) -> None:
