@@ -23,7 +23,7 @@ def origin() -> dict[str, str]:
 def command() -> str | None:
     """The words of the ``vcl`` command that this process is, quoted as for a shell; None in another program."""
     program = Path(sys.argv[0]) if sys.argv else Path()
-    if program.stem != "vcl" and program != _PACKAGE / "__main__.py":
+    if program.stem != "vcl" and program.parts[-2:] != ("vcl", "__main__.py"):
         return None
     return shlex.join(["vcl", *sys.argv[1:]])
 

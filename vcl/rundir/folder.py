@@ -156,7 +156,7 @@ class RunFolder:
         return self._read_json("appended.json", check_appended) or []
 
     def add_versions(self, versions: Mapping[str, Any]) -> None:
-        """Keep the libraries, the machine, the command and the commit of this start, unless the last start had the same."""
+        """Keep libraries, machine, command and commit of this start, unless the last start had the same."""
         starts = self.versions()
         if not starts or starts[-1] != versions:
             self._write_text("versions.json", json.dumps([*starts, dict(versions)], indent=2) + "\n")
