@@ -7,7 +7,7 @@ that the run saved.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -174,6 +174,31 @@ def frames_figure(panels: Sequence[FramePanel], title: str = "", gain: int | Non
     figure.colorbar(ScalarMappable(scale, "inferno"), cax=bar, orientation="horizontal")
     bar.set_xlabel("mean absolute error (levels of 255)", labelpad=2)
     figure.suptitle(title, x=0, y=1 + 0.5 / figure.get_figheight(), ha="left", va="bottom", fontweight="bold")
+    return figure
+
+
+@styled
+def side_by_side_figure(runs: Mapping[str, Sequence[FramePanel]]) -> Figure:
+    """Draw what several runs hold of the same videos: a row a video, the truth first, then a column a run.
+
+    Args:
+        runs: by name, the panels of the same videos in the same order; the first six are drawn.
+    """
+    rows = list(zip(*runs.values(), strict=True))[:_MAX_ROWS]
+    height, width = rows[0][0].truth.shape[-2:]
+    columns, side = len(runs) + 1, 1.75
+    figure = Figure(figsize=(columns * (side + 0.04), len(rows) * (side * height / width + 0.2)))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    figure.subplots_adjust(0, 0, 1, 1, wspace=0.03, hspace=0.2 / (side * height / width))
+    for axes, name in zip(grid[0], ("truth", *runs), strict=True):
+        axes.set_title(f"{name}\n", fontsize=8.5, pad=6)
+    for axes_row, panels in zip(grid, rows, strict=True):
+        pictures = (panels[0].truth, *(panel.decoded for panel in panels))
+        texts = (panels[0].label, *(PSNR.text(panel.psnr) for panel in panels))
+        for axes, picture, text in zip(axes_row, pictures, texts, strict=True):
+            bare(axes)
+            axes.imshow(_shrunk(picture).permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="antialiased")
+            axes.text(0, 1.02, text, transform=axes.transAxes, va="bottom", fontsize=7.5)
     return figure
 
 
