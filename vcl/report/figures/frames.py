@@ -197,7 +197,7 @@ def side_by_side_figure(runs: Mapping[str, Sequence[FramePanel]]) -> Figure:
         texts = (panels[0].label, *(PSNR.text(panel.psnr) for panel in panels))
         for axes, picture, text in zip(axes_row, pictures, texts, strict=True):
             bare(axes)
-            axes.imshow(_shrunk(picture).permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="antialiased")
+            axes.imshow(shrunk(picture).permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="antialiased")
             axes.text(0, 1.02, text, transform=axes.transAxes, va="bottom", fontsize=7.5)
     return figure
 
