@@ -1,0 +1,213 @@
+"""One run as the page shows it, but for its pictures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vcl.config import RunConfig
+from vcl.metrics.registry import METRICS
+from vcl.report.figures.run import step_offsets, total_of
+from vcl.report.page.kept import Kept
+from vcl.report.page.provenance import machine_text, provenance
+from vcl.report.proof import checks_of, sealed_row
+from vcl.report.summary import Summary, label, read_matrix
+from vcl.rundir import Event, RunFolder
+from vcl.wording import printable
+
+log = logging.getLogger(__name__)
+
+STATISTICS = "statistics.json"
+"""What ``vcl stats`` keeps in a run folder."""
+
+
+def run_view(folder: RunFolder, name: str, summary: Summary | None, most_epochs: int, kept: Kept) -> dict[str, Any]:
+    """A run, finished or not, without its ``clips``.
+
+    Args:
+        folder: the run.
+        name: that tells it from the others.
+        summary: of the run; None before the first row.
+        most_epochs: of its training that are shown, about; of more, every second or third.
+        kept: what other pages of the run found out.
+
+    Raises:
+        VclError: the folder is damaged.
+    """
+    config = folder.config()
+    matrix = read_matrix(folder) or {"videos": _planned(folder), "frames": [], "size": config.stream.size, "rows": []}
+    return {
+        "name": name,
+        "title": run_title(config),
+        "method": printable(config.method.name),
+        "finished": folder.finished(),
+        "planned": len(matrix["videos"]),
+        "measured": len(matrix["rows"]),
+        "videos": matrix["videos"],
+        "frames": matrix["frames"],
+        "size": list(matrix["size"]),
+        "numbers": None if summary is None else _numbers(summary),
+        "matrix": [_row(row) for row in matrix["rows"]],
+        "proof": _proof(matrix["rows"]),
+        "forgets": config.method.forgets,
+        "training": _training(folder.events("epoch"), most_epochs),
+        "capacity": _capacity(folder.events("session")),
+        "subnetworks": _subnetworks(folder, kept),
+        "statistics": _statistics(folder),
+        "provenance": provenance(folder),
+    }
+
+
+def run_title(config: RunConfig) -> str:
+    """Method, where its operator is, and the network where it is not NeRV: ``PFNR, c = 30 %, operator in block 1``."""
+    parts = [label(config.method)]
+    if config.backbone.operator:
+        parts.append(f"operator in block {config.backbone.operator}")
+    if config.backbone.name != RunConfig().backbone.name:
+        parts.append(config.backbone.name)
+    return printable(", ".join(parts))
+
+
+def _planned(folder: RunFolder) -> list[str]:
+    starts = folder.events("start")
+    return [printable(name) for name in starts[-1]["videos"]] if starts else []
+
+
+def _numbers(summary: Summary) -> dict[str, Any]:
+    names = ("backward_transfer", "forgetting", "forward_transfer", "stored_bytes", "bits_per_pixel", "seconds")
+    return {
+        "average": dict(summary.averages),
+        **{name: getattr(summary, name) for name in (*names, "updates_per_frame", "decode_fps")},
+        "stored": dict(summary.stored),
+    }
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    empty = [None] * len(row["psnr"])
+    lists = (*METRICS, "sha256", "state_sha256")
+    return {
+        "session": row["session"],
+        **{key: row.get(key) or empty for key in lists},
+        "machine": machine_text(row.get("machine")),
+    }
+
+
+def _proof(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What each learned video was when it was sealed, and its checks since."""
+    proof = []
+    for video in range(len(rows)):
+        sealed = sealed_row(rows, video)
+        if sealed is None:
+            continue
+        checks = [
+            {"session": c.session, "kind": c.kind, "equal": c.equal, "machine": machine_text(c.machine)}
+            for c in checks_of(rows, video)
+        ]
+        proof.append({"video": video, "sealed": sealed["sha256"][video], "checks": checks})
+    return proof
+
+
+def _training(epochs: Sequence[Event], most: int) -> dict[str, list[Any]]:
+    """Columns of the epochs; steps and seconds count from the beginning of the run."""
+    epochs = sorted(epochs, key=lambda event: (event["session"], event["epoch"]))
+    steps = step_offsets(epochs)
+    seconds, before = {}, 0.0
+    for session in steps:
+        seconds[session] = before
+        before += max(event["seconds"] for event in epochs if event["session"] == session)
+    # The last epoch of a session is always among those that are shown.
+    stride = max(1, math.ceil(len(epochs) / most))
+    after = [event["session"] for event in epochs[1:]] + [None]
+    shown = [e for i, (e, s) in enumerate(zip(epochs, after, strict=True)) if i % stride == 0 or s != e["session"]]
+    return {
+        "session": [event["session"] for event in shown],
+        "epoch": [event["epoch"] for event in shown],
+        "step": [steps[event["session"]] + event["step"] for event in shown],
+        "seconds": [round(seconds[event["session"]] + event["seconds"], 2) for event in shown],
+        "loss": [float(f"{event['loss']:.5g}") for event in shown],
+        "psnr": [round(event["psnr"], 3) for event in shown],
+        "lr": [float(f"{event['lr']:.5g}") for event in shown],
+    }
+
+
+def _capacity(sessions: Sequence[Event]) -> list[dict[str, Any]] | None:
+    """Counts of weights by use after each session: of all layers, then of each; None for a method without masks."""
+    by_session = {event["session"]: {layer["name"]: layer for layer in event["layers"]} for event in sessions}
+    names = dict.fromkeys(name for layers in by_session.values() for name in layers)
+    if not names:
+        return None
+    of_all = {session: total_of(layers.values()) for session, layers in by_session.items() if layers}
+    of_each = ((name, {s: layers[name] for s, layers in by_session.items() if name in layers}) for name in names)
+    return [
+        _use("all layers", of_all),
+        *(_use(printable(name.removesuffix(".weight")), counts) for name, counts in of_each),
+    ]
+
+
+def _use(name: str, by_session: Mapping[int, Mapping[str, int]]) -> dict[str, Any]:
+    sessions = [
+        {
+            "session": session,
+            **{key: counts[key] for key in ("reused", "new", "free")},
+            "other": counts["total"] - counts["reused"] - counts["new"] - counts["free"],
+        }
+        for session, counts in by_session.items()
+    ]
+    return {"name": name, "total": max(counts["total"] for counts in by_session.values()), "sessions": sessions}
+
+
+def _subnetworks(folder: RunFolder, kept: Kept) -> dict[str, Any] | None:
+    """What sessions share, of the closed ones; None for a method without masks."""
+    from vcl.report.subnetworks import age_of, overlap_of  # Loads torch.
+
+    key = (folder.path.resolve(), folder.sessions())
+    if key not in kept.subnetworks:
+        overlap = overlap_of(folder)
+        shared = None if overlap is None else {"overlap": _rounded(overlap), "age": _rounded(age_of(folder) or [])}
+        kept.subnetworks[key] = shared
+    return kept.subnetworks[key]
+
+
+def _rounded(matrix: Iterable[Iterable[float]]) -> list[list[float]]:
+    return [[round(value, 4) for value in row] for row in matrix]
+
+
+def _statistics(folder: RunFolder) -> Any:
+    """What ``vcl stats`` measured; None, with a remark, where its file is not as it writes it."""
+    path = folder.path / STATISTICS
+    try:
+        statistics = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        log.warning("%s is left out: %s", path, " ".join(str(error).split()))
+        return None
+    if not _are_statistics(statistics):
+        log.warning("%s is left out: it is not what vcl stats writes", path)
+        return None
+    return statistics
+
+
+def _are_statistics(value: Any) -> bool:
+    curves = {"name": str, "frequency": list, "log_amplitude": list}
+    items = {"layers": {"name": str, "variance": list}, "spectra": {**curves, "group": str}, "frames": curves}
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), list) and all(isinstance(item, dict) and _has(item, kinds) for item in value[key])
+        for key, kinds in items.items()
+    )
+
+
+def _has(item: Mapping[str, Any], kinds: Mapping[str, type]) -> bool:
+    return all(
+        isinstance(item.get(key), kind) and (kind is str or _is_numbers(item[key])) for key, kind in kinds.items()
+    )
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether a list, or lists in a list, hold finite numbers or null alone."""
+    if isinstance(value, list):
+        return all(map(_is_numbers, value))
+    return value is None or (type(value) in (int, float) and math.isfinite(value))
