@@ -115,17 +115,20 @@ class Comparison:
         return f"{video} {names.pop()}" if len(names) == 1 else f"session {video}"
 
 
-def compare_runs(folders: Sequence[RunFolder], over_seeds: bool = True) -> Comparison:
+def compare_runs(
+    folders: Sequence[RunFolder], over_seeds: bool = True, names: Sequence[str] | None = None
+) -> Comparison:
     """Compare runs, finished or not.
 
     Args:
         folders: the runs, in the order of the table.
         over_seeds: average runs that differ only in their seed.
+        names: of the runs, which differ; default those of ``run_names``.
 
     Raises:
         VclError: a run has nothing to report yet, or its folder is damaged.
     """
-    names = run_names(folders)
+    names = run_names(folders) if names is None else names
     summaries = {name: replace(summarise(folder), run=name) for folder, name in zip(folders, names, strict=True)}
     groups = group_seeds(folders, names) if over_seeds else {name: [name] for name in names}
     return Comparison(

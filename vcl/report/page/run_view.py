@@ -14,7 +14,7 @@ from vcl.report.figures.run import step_offsets, total_of
 from vcl.report.page.kept import Kept
 from vcl.report.page.provenance import machine_text, provenance
 from vcl.report.proof import checks_of, sealed_row
-from vcl.report.summary import Summary, label, read_matrix
+from vcl.report.summary import Summary, label
 from vcl.rundir import Event, RunFolder
 from vcl.wording import printable
 
@@ -24,12 +24,20 @@ STATISTICS = "statistics.json"
 """What ``vcl stats`` keeps in a run folder."""
 
 
-def run_view(folder: RunFolder, name: str, summary: Summary | None, most_epochs: int, kept: Kept) -> dict[str, Any]:
+def run_view(
+    folder: RunFolder,
+    name: str,
+    matrix: Mapping[str, Any] | None,
+    summary: Summary | None,
+    most_epochs: int,
+    kept: Kept,
+) -> dict[str, Any]:
     """A run, finished or not, without its ``clips``.
 
     Args:
         folder: the run.
         name: that tells it from the others.
+        matrix: as ``read_matrix`` gives it.
         summary: of the run; None before the first row.
         most_epochs: of its training that are shown, about; of more, every second or third.
         kept: what other pages of the run found out.
@@ -38,7 +46,7 @@ def run_view(folder: RunFolder, name: str, summary: Summary | None, most_epochs:
         VclError: the folder is damaged.
     """
     config = folder.config()
-    matrix = read_matrix(folder) or {"videos": _planned(folder), "frames": [], "size": config.stream.size, "rows": []}
+    matrix = matrix or {"videos": _planned(folder), "frames": [], "size": config.stream.size, "rows": []}
     return {
         "name": name,
         "title": run_title(config),
@@ -163,12 +171,11 @@ def _subnetworks(folder: RunFolder, kept: Kept) -> dict[str, Any] | None:
     """What sessions share, of the closed ones; None for a method without masks."""
     from vcl.report.subnetworks import age_of, overlap_of  # Loads torch.
 
-    key = (folder.path.resolve(), folder.sessions())
-    if key not in kept.subnetworks:
+    def shared() -> dict[str, Any] | None:
         overlap = overlap_of(folder)
-        shared = None if overlap is None else {"overlap": _rounded(overlap), "age": _rounded(age_of(folder) or [])}
-        kept.subnetworks[key] = shared
-    return kept.subnetworks[key]
+        return None if overlap is None else {"overlap": _rounded(overlap), "age": _rounded(age_of(folder) or [])}
+
+    return kept.take(("subnetworks", folder.path.resolve(), folder.sessions()), shared)
 
 
 def _rounded(matrix: Iterable[Iterable[float]]) -> list[list[float]]:
