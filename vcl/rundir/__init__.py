@@ -13,6 +13,7 @@
     frames/000_decoded.png   the same as decoded when that video was measured for the first time
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
+    report.html              made by ``vcl report`` or ``vcl run --report``
     wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
 
 Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and

@@ -25,6 +25,9 @@ from vcl.report.summary import read_matrix
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
+PAGE = "report.html"
+"""Name of a run's page in its folder."""
+
 _MOST_EPOCHS = 30_000
 """Epochs of all runs of a page that are shown, about: 1.5 MB."""
 
