@@ -10,7 +10,7 @@ from typing import Any
 
 from vcl.config import RunConfig
 from vcl.metrics.registry import METRICS
-from vcl.report.figures.run import step_offsets, total_of
+from vcl.report.figures.run import total_of
 from vcl.report.page.kept import Kept
 from vcl.report.page.provenance import machine_text, provenance
 from vcl.report.proof import checks_of, sealed_row
@@ -119,22 +119,15 @@ def _proof(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _training(epochs: Sequence[Event], most: int) -> dict[str, list[Any]]:
-    """Columns of the epochs; steps and seconds count from the beginning of the run."""
+    """Columns of the epochs; steps and seconds count from the beginning of a session."""
     epochs = sorted(epochs, key=lambda event: (event["session"], event["epoch"]))
-    steps = step_offsets(epochs)
-    seconds, before = {}, 0.0
-    for session in steps:
-        seconds[session] = before
-        before += max(event["seconds"] for event in epochs if event["session"] == session)
     # The last epoch of a session is always among those that are shown.
     stride = max(1, math.ceil(len(epochs) / most))
-    after = [event["session"] for event in epochs[1:]] + [None]
-    shown = [e for i, (e, s) in enumerate(zip(epochs, after, strict=True)) if i % stride == 0 or s != e["session"]]
+    after = [*(event["session"] for event in epochs[1:]), None]
+    shown = [e for i, (e, s) in enumerate(zip(epochs, after, strict=False)) if i % stride == 0 or s != e["session"]]
     return {
-        "session": [event["session"] for event in shown],
-        "epoch": [event["epoch"] for event in shown],
-        "step": [steps[event["session"]] + event["step"] for event in shown],
-        "seconds": [round(seconds[event["session"]] + event["seconds"], 2) for event in shown],
+        **{key: [event[key] for event in shown] for key in ("session", "epoch", "step")},
+        "seconds": [round(event["seconds"], 2) for event in shown],
         "loss": [float(f"{event['loss']:.5g}") for event in shown],
         "psnr": [round(event["psnr"], 3) for event in shown],
         "lr": [float(f"{event['lr']:.5g}") for event in shown],
