@@ -159,7 +159,13 @@ def _modules(block: _Block) -> dict[str, nn.Module]:
 
 
 def _is_maps(output: Any) -> bool:
-    return isinstance(output, Tensor) and output.dim() == 4 and output.is_floating_point()
+    """Whether a layer gives maps, of two positions or more."""
+    return (
+        isinstance(output, Tensor)
+        and output.dim() == 4
+        and output.shape[-2:].numel() > 1
+        and output.is_floating_point()
+    )
 
 
 def _mean(rows: list[Tensor]) -> Tensor:

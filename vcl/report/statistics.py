@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -36,6 +37,9 @@ _VERSION = 1
 """Of the definitions below; statistics of another are out of date."""
 
 _DIGITS = 5
+
+Curves = Sequence[Mapping[str, Any]]
+"""``spectra`` or ``frames`` of ``statistics_of``."""
 
 TRUTH, DECODED, RESIDUAL = "truth", "decoded", "residual"
 
@@ -89,6 +93,31 @@ def evenly_spaced(length: int, count: int) -> list[int]:
         return [length // 2]
     count = min(length, count)
     return [round(number * (length - 1) / max(1, count - 1)) for number in range(count)]
+
+
+def missing_share(frames: Curves) -> dict[str, Any]:
+    """By frequency, the amplitude of the residual over that of the truth; 1 where all of a frequency is missing.
+
+    Args:
+        frames: as of ``statistics_of``, with the truth.
+
+    Returns:
+        A curve with these shares in the place of its logarithms.
+    """
+    curves = {curve["name"]: curve for curve in frames}
+    pairs = zip(curves[RESIDUAL]["log_amplitude"], curves[TRUTH]["log_amplitude"], strict=True)
+    shares = [
+        [None if a is None or b is None else math.exp(a - b) for a, b in zip(residual, truth, strict=True)]
+        for residual, truth in pairs
+    ]
+    return {**curves[RESIDUAL], "log_amplitude": shares}
+
+
+def mean_over_sessions(curve: Mapping[str, Any]) -> list[float | None]:
+    """Of each frequency, the mean over the sessions that have a number there; None where none has."""
+    columns = zip(*curve["log_amplitude"], strict=True)
+    numbers = [[number for number in column if number is not None] for column in columns]
+    return [fmean(column) if column else None for column in numbers]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from vcl.report.figures.statistics import mean_over_sessions
-from vcl.report.statistics import statistics_of
+from vcl.report.feature_maps import group_of
+from vcl.report.statistics import mean_over_sessions, statistics_of
 from vcl.report.subnetworks import age_of, overlap_of
 from vcl.report.summary import label
 from vcl.report.tables import text_table
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
-_SHOWN = (0.25, 0.5, 1.0)
+_SHOWN = (0.1, 0.25, 0.5, 1.0)
 """Frequencies, as shares of Nyquist, that stand for a spectrum."""
 
 
@@ -55,7 +55,7 @@ def _variance_text(layers: Sequence[Mapping[str, Any]]) -> str:
     rows = [["variance of feature maps", "mean", "least", "greatest"]]
     for layer in layers:
         known = _known(layer["variance"])
-        rows.append([layer["name"], *(f"{of(known):.4g}" if known else "n/a" for of in (fmean, min, max))])
+        rows.append([group_of(layer["name"]), *(f"{of(known):.4g}" if known else "n/a" for of in (fmean, min, max))])
     return text_table(rows)
 
 

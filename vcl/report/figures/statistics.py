@@ -15,11 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, PercentFormatter
 
-from vcl.report.feature_maps import CONVOLUTION, OPERATOR
+from vcl.report.feature_maps import CONVOLUTION, OPERATOR, group_of
 from vcl.report.figures.style import BLUE, COLOURS, DIM, INK, MARKERS, ORANGE, ink_on, styled
-from vcl.report.statistics import DECODED, RESIDUAL, TRUTH
+from vcl.report.statistics import DECODED, RESIDUAL, TRUTH, Curves, mean_over_sessions, missing_share
 
 _RULE = "#e6e6e6"
+
+_LEGEND_ROWS = 14
+"""Of a legend of sessions; more go into another column."""
 
 _FREQUENCY, _AMPLITUDE = "frequency (share of Nyquist)", "log A(f) − log A(0)"
 
@@ -27,9 +30,6 @@ _PATHS = {CONVOLUTION: (COLOURS[0], "--"), OPERATOR: (COLOURS[1], "-.")}
 """Colour and dashes of a block's paths; its whole output is a solid line in ink."""
 
 _PICTURES = {TRUTH: (INK, "-"), DECODED: (BLUE, "--"), RESIDUAL: (ORANGE, "-")}
-
-Curves = Sequence[Mapping[str, Any]]
-"""``spectra`` or ``frames`` of ``statistics_of``."""
 
 
 @styled
@@ -41,14 +41,23 @@ def variance_figure(layers: Sequence[Mapping[str, Any]], videos: Sequence[str], 
         videos: names by session.
         title: of the run.
     """
-    figure, (axes,) = _panels(1, title, width=3.6 if len(layers) < 5 else 5.2, height=2.6)
-    names, colours = [layer["name"] for layer in layers], matplotlib.colormaps["viridis"]
+    figure, (axes,) = _panels(1, title, width=_width(layers), height=2.4, gap=0.12)
+    names, colours = [group_of(layer["name"]) for layer in layers], matplotlib.colormaps["viridis"]
     for session, video in enumerate(videos):
         variances = _with_gaps(layer["variance"][session] for layer in layers)
         colour = colours(0.95 * session / max(1, len(videos) - 1))
-        axes.plot(names, variances, color=colour, lw=1, marker=MARKERS[session % len(MARKERS)], ms=3.5, label=video)
+        axes.plot(
+            range(len(names)),
+            variances,
+            color=colour,
+            lw=1,
+            marker=MARKERS[session % len(MARKERS)],
+            ms=3.5,
+            label=video,
+        )
     _variance_axes(axes, names)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="session", title_fontsize=7.5)
+    columns = math.ceil(len(videos) / _LEGEND_ROWS)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="session", title_fontsize=7.5, ncols=columns)
     return figure
 
 
@@ -130,7 +139,7 @@ def subnetworks_figure(
     right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     right.set_xlabel("share of a session's weights")
     right.set_title("the session that used them first", loc="left", fontsize=8)
-    bar = figure.colorbar(ScalarMappable(Normalize(-0.5, count - 0.5), colours.resampled(count)), ax=right, pad=0.03)
+    bar = figure.colorbar(ScalarMappable(Normalize(-0.5, count - 0.5), colours.resampled(count)), ax=right, pad=0.07)
     bar.set_ticks(range(count))
     bar.ax.tick_params(length=0)
     bar.outline.set_linewidth(0)
@@ -148,11 +157,11 @@ def runs_variance_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     Args:
         runs: by name, as of ``statistics_of``; those without layers are left out.
     """
-    names = list(dict.fromkeys(layer["name"] for run in runs.values() for layer in run["layers"]))
-    figure, (axes,) = _panels(1, "Variance of feature maps", width=3.6 if len(names) < 5 else 5.2, height=2.6)
+    names = list(dict.fromkeys(group_of(layer["name"]) for run in runs.values() for layer in run["layers"]))
+    figure, (axes,) = _panels(1, "Variance of feature maps", width=_width(names), height=2.4, gap=0.12)
     for number, (run, statistics) in enumerate(runs.items()):
-        layers = {layer["name"]: [v for v in layer["variance"] if v is not None] for layer in statistics["layers"]}
-        layers = {name: variances for name, variances in layers.items() if variances}
+        numbers = {group_of(layer["name"]): layer["variance"] for layer in statistics["layers"]}
+        layers = {name: known for name, row in numbers.items() if (known := [v for v in row if v is not None])}
         means = [fmean(variances) for variances in layers.values()]
         bars = [
             [mean - min(variances) for mean, variances in zip(means, layers.values(), strict=True)],
@@ -178,7 +187,7 @@ def runs_spectra_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     """
     groups = list(dict.fromkeys(curve["group"] for run in runs.values() for curve in run["spectra"]))
     missing = {name: missing_share(run["frames"]) for name, run in runs.items() if _has_residual(run["frames"])}
-    figure, panels = _panels(len(groups) + bool(missing), "Spectra of feature maps and of what frames lack")
+    figure, panels = _panels(len(groups) + bool(missing), "Spectra of blocks, and of what decoded frames lack")
     lines = []
     for number, (name, run) in enumerate(runs.items()):
         colour = _run_style(number)["color"]
@@ -196,34 +205,10 @@ def runs_spectra_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     _spectrum_axes(panels[: len(groups)], _AMPLITUDE)
     if missing:
         _share_axes(panels[-1])
-    lines.append(Line2D([], [], color=DIM, lw=1.4, ls=":", label=OPERATOR))
+    if any(curve["name"].endswith(OPERATOR) for run in runs.values() for curve in run["spectra"]):
+        lines.append(Line2D([], [], color=DIM, lw=1.4, ls=":", label=OPERATOR))
     figure.legend(handles=lines, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
-
-
-def missing_share(frames: Curves) -> dict[str, Any]:
-    """By frequency, the amplitude of the residual over that of the truth; 1 where all of a frequency is missing.
-
-    Args:
-        frames: as of ``statistics_of``, with the truth.
-
-    Returns:
-        A curve with these shares in the place of its logarithms.
-    """
-    curves = {curve["name"]: curve for curve in frames}
-    pairs = zip(curves[RESIDUAL]["log_amplitude"], curves[TRUTH]["log_amplitude"], strict=True)
-    shares = [
-        [None if a is None or b is None else math.exp(a - b) for a, b in zip(residual, truth, strict=True)]
-        for residual, truth in pairs
-    ]
-    return {**curves[RESIDUAL], "log_amplitude": shares}
-
-
-def mean_over_sessions(curve: Mapping[str, Any]) -> list[float | None]:
-    """Of each frequency, the mean over the sessions that have a number there; None where none has."""
-    columns = zip(*curve["log_amplitude"], strict=True)
-    numbers = [[number for number in column if number is not None] for column in columns]
-    return [fmean(column) if column else None for column in numbers]
 
 
 def _has_residual(frames: Curves) -> bool:
@@ -237,7 +222,10 @@ def _by_group(spectra: Curves) -> dict[str, list[Mapping[str, Any]]]:
     return groups
 
 
-def _panels(count: int, title: str, width: float = 2.5, height: float = 2.2) -> tuple[Figure, list[Axes]]:
+def _panels(
+    count: int, title: str, width: float = 2.5, height: float = 2.2, gap: float = 0.3
+) -> tuple[Figure, list[Axes]]:
+    """Panels in rows of three, and a title ``gap`` inches above them."""
     columns = min(count, 3)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(width * columns + 0.55 * (columns - 1), height * rows + 0.6 * (rows - 1)))
@@ -245,14 +233,18 @@ def _panels(count: int, title: str, width: float = 2.5, height: float = 2.2) -> 
     figure.subplots_adjust(0, 0, 1, 1, wspace=0.55 / width, hspace=0.6 / height)
     for axes in grid.flat[count:]:
         axes.set_visible(False)
-    figure.suptitle(title, x=0, y=1 + 0.3 / figure.get_figheight(), ha="left", va="bottom", fontweight="bold")
+    figure.suptitle(title, x=0, y=1 + gap / figure.get_figheight(), ha="left", va="bottom", fontweight="bold")
     return figure, list(grid.flat[:count])
+
+
+def _width(layers: Sequence[Any]) -> float:
+    return 3.2 if len(layers) < 5 else 5.2
 
 
 def _draw(axes: Axes, curve: Mapping[str, Any], colour: Any, dashes: str, label: str = "", each: bool = True) -> None:
     if each:
         for numbers in curve["log_amplitude"]:
-            axes.plot(curve["frequency"], _with_gaps(numbers), color=colour, lw=0.5, alpha=0.25)
+            axes.plot(curve["frequency"], _with_gaps(numbers), color=colour, lw=0.5, alpha=0.2)
     mean = _with_gaps(mean_over_sessions(curve))
     axes.plot(curve["frequency"], mean, color=colour, lw=1.4, ls=dashes, label=label)
 
@@ -273,11 +265,11 @@ def _spectrum_axes(panels: Sequence[Axes], ylabel: str) -> None:
 
 
 def _share_axes(axes: Axes) -> None:
-    _spectrum_axes([axes], "amplitude of the residual / the truth's")
+    _spectrum_axes([axes], "")
     axes.axhline(1, color=DIM, lw=0.6)
     axes.set_ylim(0, None)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_title("what decoded frames lack", loc="left")
+    axes.set_title("amplitude of the residual, of the truth's", loc="left")
 
 
 def _variance_axes(axes: Axes, names: Sequence[str]) -> None:
