@@ -18,7 +18,8 @@ def overlap_of(folder: RunFolder) -> list[list[float]] | None:
         folder: the run, finished or not.
 
     Returns:
-        ``[s][k]``, S × S, each in [0, 1] and 1 where s = k; None for a method without masks and before the first session.
+        ``[s][k]``, S × S, each in [0, 1] and 1 where s = k; None for a method without masks, and before the first
+        session.
 
     Raises:
         RunFolderError: a session on disk is damaged or does not fit the network.

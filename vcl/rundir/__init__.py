@@ -14,6 +14,8 @@
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
     report.html              made by ``vcl report`` or ``vcl run --report``
+    statistics.json          made by ``vcl stats``: variance and spectra of feature maps and frames
+    figures/                 made by ``vcl plot`` and ``vcl stats``
     wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
 
 Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and

@@ -21,6 +21,7 @@ from vcl.report.page.allowance import Allowance
 from vcl.report.page.kept import Kept
 from vcl.report.page.webp import error_uri, frame_uri
 from vcl.report.proof import sealed_row
+from vcl.report.statistics import evenly_spaced
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.pixels import stored_frames, to_uint8
@@ -189,16 +190,9 @@ class Pictures:
         ]
 
 
-def evenly(frames: int, count: int) -> list[int]:
-    """At most that many of a video's frames, from the first to the last; of one the middle one."""
-    if count == 1:
-        return [frames // 2]
-    return sorted({round(i * (frames - 1) / (count - 1)) for i in range(count)})
-
-
 def _decoded(decoder: Decoder, video: int, clip: Clip, allowance: Allowance) -> _Video:
     """Decode a video once, a batch in memory at a time, and keep of it what is shown."""
-    shown = set(evenly(len(clip.frames), allowance.frames))
+    shown = set(evenly_spaced(len(clip.frames), allowance.frames))
     qualities: list[float] = []
     shots: dict[int, _Shot] = {}
     worst: list[tuple[float, int]] = []

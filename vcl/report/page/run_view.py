@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vcl.config import RunConfig
+from vcl.errors import RunFolderError
 from vcl.metrics.registry import METRICS
 from vcl.report.figures.run import total_of
 from vcl.report.page.kept import Kept
@@ -19,9 +19,6 @@ from vcl.rundir import Event, RunFolder
 from vcl.wording import printable
 
 log = logging.getLogger(__name__)
-
-STATISTICS = "statistics.json"
-"""What ``vcl stats`` keeps in a run folder."""
 
 
 def run_view(
@@ -175,39 +172,12 @@ def _rounded(matrix: Iterable[Iterable[float]]) -> list[list[float]]:
     return [[round(value, 4) for value in row] for row in matrix]
 
 
-def _statistics(folder: RunFolder) -> Any:
-    """What ``vcl stats`` measured; None, with a remark, where its file is not as it writes it."""
-    path = folder.path / STATISTICS
+def _statistics(folder: RunFolder) -> dict[str, Any] | None:
+    """What ``vcl stats`` measured, if it is of the run's present state; None, with a line, where it is damaged."""
+    from vcl.report.statistics import read_statistics  # Loads torch.
+
     try:
-        statistics = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return read_statistics(folder)
+    except RunFolderError as error:
+        log.warning("%s; its statistics are left out", error)
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        log.warning("%s is left out: %s", path, " ".join(str(error).split()))
-        return None
-    if not _are_statistics(statistics):
-        log.warning("%s is left out: it is not what vcl stats writes", path)
-        return None
-    return statistics
-
-
-def _are_statistics(value: Any) -> bool:
-    curves = {"name": str, "frequency": list, "log_amplitude": list}
-    items = {"layers": {"name": str, "variance": list}, "spectra": {**curves, "group": str}, "frames": curves}
-    return isinstance(value, dict) and all(
-        isinstance(value.get(key), list) and all(isinstance(item, dict) and _has(item, kinds) for item in value[key])
-        for key, kinds in items.items()
-    )
-
-
-def _has(item: Mapping[str, Any], kinds: Mapping[str, type]) -> bool:
-    return all(
-        isinstance(item.get(key), kind) and (kind is str or _is_numbers(item[key])) for key, kind in kinds.items()
-    )
-
-
-def _is_numbers(value: Any) -> bool:
-    """Whether a list, or lists in a list, hold finite numbers or null alone."""
-    if isinstance(value, list):
-        return all(map(_is_numbers, value))
-    return value is None or (type(value) in (int, float) and math.isfinite(value))
