@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_QUALITIES = (80, 65, 50, 35, 20)
+_QUALITIES = (80, 65, 55, 45, 35, 25)
 """Of WebP, tried until a picture is small enough; the last is taken as it is."""
 
 _EFFORT = 2
