@@ -173,7 +173,14 @@ def _clip(video, shift, seed):
     worst = [int(frame) for frame in np.argsort(psnr)[:3]]
     frames = sorted({0, 10, 20, 30, 39} | {7, 33, *worst})
     pictures = {str(frame): _decoded(video, frame, seed) for frame in frames}
-    return {"video": video, "clip": f"clip{video}", "gain": 5, "psnr": psnr.tolist(), "worst": worst, "pictures": pictures}
+    return {
+        "video": video,
+        "clip": f"clip{video}",
+        "gain": 5,
+        "psnr": psnr.tolist(),
+        "worst": worst,
+        "pictures": pictures,
+    }
 
 
 def _truth(video):

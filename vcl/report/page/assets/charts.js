@@ -67,7 +67,7 @@ function seriesColour(line, index) {
 function trace(line, index, isHidden) {
   const own = seriesColour(line, index);
   const common = { name: line.name, x: line.x, y: line.y, text: line.text, visible: !isHidden, hovertemplate: hoverText(line) };
-  if (line.bars) return { ...common, type: "bar", marker: { color: own, line: { width: 0 } } };
+  if (line.bars) return { ...common, type: "bar", textposition: "none", marker: { color: own, line: { width: 0 } } };
   const cycle = Math.floor(index / SERIES_COLOURS);
   const isLine = line.x.length > 1 && !line.points;
   return {
@@ -75,7 +75,7 @@ function trace(line, index, isHidden) {
     type: "scatter",
     mode: isLine ? (line.x.length > 40 ? "lines" : "lines+markers") : "markers",
     line: { color: own, width: 2, dash: line.colour ? "solid" : DASHES[cycle % DASHES.length] },
-    marker: { color: own, size: line.size ?? (isLine ? 6 : 11), symbol: isLine ? "circle" : SYMBOLS[index % SYMBOLS.length] },
+    marker: { color: own, size: line.size ?? (isLine ? 6 : 11), symbol: isLine || line.colour ? "circle" : SYMBOLS[index % SYMBOLS.length] },
     error_y: line.error ? { type: "data", array: line.error, color: own, thickness: 1.2, width: 3 } : undefined,
   };
 }
@@ -92,12 +92,10 @@ function escapedForPlotly(name) {
 
 function chartLayout(x, y, series) {
   const axis = ({ title, log, range, categories, format }) => ({
-    title: { text: escapedForPlotly(title), standoff: 12 },
+    title: { text: escapedForPlotly(title), standoff: 10, font: { size: 12 } },
     type: categories ? "category" : log ? "log" : "linear",
     range,
     tickformat: format,
-    dtick: log ? 1 : undefined,
-    ...(log ? { dtick: "D2" } : {}),
     automargin: true,
     color: colour("muted"),
     gridcolor: colour("line"),
@@ -116,17 +114,20 @@ function chartLayout(x, y, series) {
     margin: { l: 56, r: 12, t: 10, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("text") },
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("text") },
   };
 }
 
 /** Buttons that name the series in their colours and take them out of the chart. */
 function legendKeys(state, redraw) {
   return state.series.map((line, index) => {
-    const cycle = line.colour ? 0 : Math.floor(index / SERIES_COLOURS);
+    const style = ["solid", "dashed", "dotted"][line.colour ? 0 : Math.floor(index / SERIES_COLOURS) % DASHES.length];
+    const own = `var(--${line.colour ?? `series-${index % SERIES_COLOURS}`})`;
+    const isDot = line.bars || line.points;
     const swatch = element("i", {
       "aria-hidden": "true",
-      style: `border-top: 3px ${["solid", "dashed", "dotted"][cycle % 3]} var(--${line.colour ?? `series-${index % SERIES_COLOURS}`})`,
+      class: isDot ? "dot" : null,
+      style: isDot ? `background: ${own}` : `border-top: 3px ${style} ${own}`,
     });
     const key = element("button", { type: "button", "aria-pressed": String(!state.hidden.has(index)), onclick: toggle }, swatch, line.name);
     function toggle() {

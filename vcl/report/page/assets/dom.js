@@ -43,6 +43,13 @@ function choice(label, options, selected, onchange) {
   return { element: group, press };
 }
 
+let controls = 0;
+
+function labelOf(control, text) {
+  control.id = `control-${(controls += 1)}`;
+  return element("label", { for: control.id }, text);
+}
+
 /** A labelled <select>. `options` are {value, label}; `onchange` gets the chosen value, as text. */
 function select(label, options, selected, onchange) {
   const list = element(
@@ -52,7 +59,7 @@ function select(label, options, selected, onchange) {
       element("option", { value: option.value, selected: String(option.value) === String(selected) }, option.label),
     ),
   );
-  return element("label", { class: "field" }, element("span", {}, label), list);
+  return element("div", { class: "field" }, labelOf(list, label), list);
 }
 
 /** A labelled range; `onchange` gets the number, and what it returns is shown beside the range and read aloud. */
@@ -66,7 +73,7 @@ function slider(label, minimum, maximum, value, onchange) {
     range.setAttribute("aria-valuetext", text);
   }
   range.addEventListener("input", () => show(Number(range.value)));
-  return { element: element("label", { class: "field slider" }, element("span", {}, label), range, output), range, show };
+  return { element: element("div", { class: "field slider" }, labelOf(range, label), range, output), range, show };
 }
 
 /** Folded content, made when it is first opened. */
@@ -85,12 +92,14 @@ function definitions(pairs, attributes = {}) {
   );
 }
 
-/** A box that scrolls sideways where its content is wider; it takes the focus only then. */
+/** A box that scrolls where its content is larger; it takes the focus only then. */
 function scrollBox(label, child) {
   const box = element("div", { class: "scroll", role: "region", "aria-label": label }, child);
-  new ResizeObserver(() => {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  const watch = new ResizeObserver(() => {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
-  }).observe(box);
+  });
+  watch.observe(box);
+  watch.observe(child);
   return box;
 }

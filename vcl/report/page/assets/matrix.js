@@ -10,7 +10,7 @@ function numbersSection(run, report) {
       "div",
       { class: "tile" },
       element("dt", {}, label),
-      element("dd", { class: "value" }, value),
+      element("dd", { class: "value" }, ...withSmallUnit(value)),
       detail ? element("dd", { class: "detail" }, detail) : null,
       explanation ? element("dd", { class: "help" }, explanation) : null,
     );
@@ -29,6 +29,12 @@ function numbersSection(run, report) {
   return section("numbers", "Result", null, element("dl", { class: "tiles" }, tiles));
 }
 
+/** "29.70 dB" with its unit in small letters. */
+function withSmallUnit(text) {
+  const [number, ...unit] = text.split(" ");
+  return unit.length ? [number, element("small", {}, ` ${unit.join(" ")}`)] : [number];
+}
+
 function updatesText(numbers) {
   return numbers.updates_per_frame === null ? null : `${numberText(numbers.updates_per_frame, 0)} updates per frame`;
 }
@@ -41,7 +47,7 @@ function storedText(stored) {
 
 function matrixSection(run, report) {
   if (!run.matrix.length) return null;
-  const metrics = report.metrics.filter((metric) => run.matrix.some((row) => row[metric.name]?.some((value) => value !== null)));
+  const { metrics } = report;
   const panel = element("div", { class: "panel", role: "status" });
   const box = element("div", { class: "matrix-table" });
   const show = (name) => {
@@ -63,9 +69,10 @@ function matrixSection(run, report) {
 }
 
 function matrixTable(run, metric, panel, report) {
-  const learned = run.matrix.flatMap((row) => row[metric.name].filter((_, video) => video <= row.session)).filter((v) => v !== null);
+  const values = (row) => row[metric.name] ?? [];
+  const learned = run.matrix.flatMap((row) => values(row).slice(0, row.session + 1)).filter((value) => value !== null);
   const [low, high] = [Math.min(...learned), Math.max(...learned)];
-  const hasPending = run.matrix.some((row) => row[metric.name].some((value, video) => video > row.session && value !== null));
+  const hasPending = run.matrix.some((row) => values(row).some((value, video) => video > row.session && value !== null));
   const unit = metric.unit ? ` (${metric.unit})` : "";
   const table = heatTable({
     caption: `${metric.label}${unit} of each video after each session`,
@@ -76,7 +83,7 @@ function matrixTable(run, metric, panel, report) {
     high,
     cell: (row, video) => {
       const { session } = run.matrix[row];
-      const value = run.matrix[row][metric.name][video] ?? null;
+      const value = values(run.matrix[row])[video] ?? null;
       const pending = video > session;
       if (pending && value === null) return { text: "–", value: null, pending, label: "not measured" };
       const text = numberText(value, metric.digits);
@@ -85,6 +92,7 @@ function matrixTable(run, metric, panel, report) {
     onshow: (row, video) => showCell(run, report, panel, row, video),
   });
   const text = (value) => numberText(value, metric.digits, metric.unit);
+  if (!learned.length) return [table];
   return [table, heatLegend(text(low), text(high), hasPending ? "in brackets: a video still to come" : null)];
 }
 

@@ -9,12 +9,12 @@ function proofSection(run) {
   const unequal = checks.filter((check) => !check.equal).length;
   const rows = run.proof.map((entry) => [
     run.videos[entry.video],
-    ["after session ", String(entry.video + 1)],
+    String(entry.video + 1),
     shortHash(entry.sealed),
     entry.checks.length ? checkMarks(entry.checks, run.forgets) : "no later session yet",
     [...new Set(entry.checks.map((check) => check.machine).filter(Boolean))].join(", ") || "–",
   ]);
-  const columns = [{ label: "Video" }, { label: "Sealed" }, { label: "Frames (SHA-256)" }, { label: "Decoded again after session" }, { label: "Machine" }];
+  const columns = [{ label: "Video" }, { label: "Sealed after session" }, { label: "SHA-256 of its frames" }, { label: "Decoded again after session" }, { label: "Machine" }];
   return section(
     "proof",
     "Proof",

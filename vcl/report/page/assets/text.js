@@ -7,7 +7,8 @@ const MINUS = "−";
 function numberText(value, digits = 2, unit = "") {
   if (value === null || value === undefined) return "n/a";
   const text = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return (text.startsWith("-") ? MINUS + text.slice(1) : text) + (unit ? ` ${unit}` : "");
+  const signed = /^-[0.]*$/.test(text) ? text.slice(1) : text.replace("-", MINUS);
+  return unit ? `${signed} ${unit}` : signed;
 }
 
 /** A difference, always with its sign; exactly nothing is a plain 0. */

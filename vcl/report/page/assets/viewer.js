@@ -49,12 +49,12 @@ function clipViewer(run, clip, report) {
   const frames = frameNumbers(clip);
   const pictures = pictureViews(run, clip, report);
   const line = clip.psnr ? frameChart(run, clip, frames, (frame) => range.show(nearest(frames, frame))) : null;
-  const range = slider("Frame", 0, frames.length - 1, 0, (index) => {
+  const range = slider(`Frame${framesText(run, clip)}`, 0, frames.length - 1, 0, (index) => {
     const frame = frames[index];
     pictures.show(frame);
     line?.mark(frame);
     remember("frame", frame);
-    return frameText(run, clip, frame);
+    return frameText(clip, frame);
   });
   range.show(nearest(frames, recall("frame", clip.worst?.[0] ?? frames[Math.floor(frames.length / 2)])));
   return [
@@ -70,15 +70,18 @@ function nearest(frames, frame) {
   return distances.indexOf(Math.min(...distances));
 }
 
-function frameText(run, clip, frame) {
+function framesText(run, clip) {
   const total = run.frames?.[clip.video];
-  const psnr = clip.psnr ? ` · ${numberText(clip.psnr[frame], 2, "dB")}` : "";
-  return `${frame}${total ? ` of 0–${total - 1}` : ""}${psnr}`;
+  return total ? `, 0 to ${total - 1}` : "";
+}
+
+function frameText(clip, frame) {
+  return clip.psnr ? `${frame} · ${numberText(clip.psnr[frame], 2, "dB")}` : String(frame);
 }
 
 function worstButtons(clip, onpick) {
   const buttons = clip.worst.map((frame) =>
-    element("button", { type: "button", onclick: () => onpick(frame) }, clip.psnr ? `${frame} · ${numberText(clip.psnr[frame], 2, "dB")}` : String(frame)),
+    element("button", { type: "button", onclick: () => onpick(frame) }, frameText(clip, frame)),
   );
   return element("div", { class: "worst", role: "group", "aria-label": "Worst frames" }, element("span", {}, "Worst frames"), buttons);
 }

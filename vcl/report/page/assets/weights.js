@@ -75,6 +75,7 @@ function shareTable({ title, lead, caption, values, sentence, run }) {
   };
   const table = heatTable({
     caption,
+    quiet: true,
     corner: "session",
     rows: names,
     columns: names,
