@@ -18,7 +18,8 @@ function proofSection(run) {
   return section(
     "proof",
     "Proof",
-    "After each session the videos before it are decoded from what is on disk and compared with the hash taken when they were sealed.",
+    "After each session the videos before it are decoded from what is on disk and compared with the hash taken when they " +
+      "were sealed. Where that was not all frames of a video, what was compared stands beside the mark.",
     proofVerdict(checks.length, unequal, run.forgets),
     dataTable("Checks of each video", columns, rows),
   );
