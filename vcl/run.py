@@ -22,6 +22,7 @@ from vcl.datasets.stream import open_stream
 from vcl.device import numerics, precision_of, prepare_device, versions
 from vcl.errors import ConfigError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
+from vcl.origin import origin
 from vcl.rundir import Event, Listener, RunFolder, SessionNotes
 from vcl.video.cache import Clip
 
@@ -80,7 +81,7 @@ def run_clips(
     _check_network(config, path)
     with RunFolder.opened(path, config) as folder:
         config = _resolved(config, folder, device, max(len(clip.frames) for clip in clips))
-        folder.add_versions(versions(device))
+        folder.add_versions({**versions(device), **origin()})
         if appended is not None:
             check_same_frames(folder, clips[:-1])  # No other process appended one meanwhile.
         watching = listeners(folder)

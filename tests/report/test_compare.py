@@ -112,9 +112,9 @@ def test_many_runs_have_a_row_each(make_run):
     assert "0 bear" not in table.to_markdown()
 
 
-def test_runs_are_drawn_side_by_side(masked, dense, make_run, tmp_path):
+def test_runs_are_drawn_side_by_side(masked, dense, make_run, videos, tmp_path):
     paths = plot_comparison([masked, dense], tmp_path / "figures")
-    names = ("psnr_by_session", "psnr_by_bytes", "psnr_by_rate", "forgetting", "psnr_by_seconds")
+    names = ("psnr_by_session", "psnr_by_bytes", "psnr_by_rate", "forgetting", "psnr_by_seconds", "frames")
     assert {path.name for path in paths} == {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
     with pytest.raises(
         VclError, match="must have learned the same videos in the same order, got bear camel swan and bear cat swan"

@@ -4,7 +4,15 @@ import torch
 from fake_run import SIZE, T
 
 from vcl.errors import VideoError
-from vcl.report.figures.frames import FramePanel, first_video, frames_figure, gain_for, latest_frames, saved_frame
+from vcl.report.figures.frames import (
+    FramePanel,
+    first_video,
+    frames_figure,
+    gain_for,
+    latest_frames,
+    saved_frame,
+    side_by_side_figure,
+)
 from vcl.video.pixels import write_png
 
 
@@ -119,3 +127,12 @@ def test_large_frames_are_averaged_down():
     pictures = [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
     assert [picture.shape[:2] for picture in pictures] == [(270, 480)] * 3
     assert pictures[2].mean() == pytest.approx(25.5)
+
+
+def test_runs_stand_side_by_side_with_the_truth_first_and_a_row_a_video():
+    runs = {"wsn": [shown(0.1), shown(0.01, label="swan")], "pfnr": [shown(0.02), shown(0.1, label="swan")]}
+    axes = side_by_side_figure(runs).axes
+    assert [ax.get_title().strip() for ax in axes[:3]] == ["truth", "wsn", "pfnr"]
+    texts = [ax.texts[0].get_text() for ax in axes]
+    assert texts == ["bear", "20.00 dB", "33.98 dB", "swan", "40.00 dB", "20.00 dB"]
+    assert np.allclose(axes[2].images[0].get_array(), 0.52)

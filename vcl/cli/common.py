@@ -107,6 +107,24 @@ def check_yaml_path(path: Path, what: str) -> None:
         raise ConfigError(f"{what} must be a YAML file, got {shown(str(path))}, {kind}{hint}")
 
 
+def check_page_path(path: Path, option: str) -> None:
+    """Refuse a path at which no page can be written, before any work is done for it.
+
+    Raises:
+        VclError: it does not end in .html, or its folder does not exist or cannot be written.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise VclError(f"{option} must name a file that ends in .html, got {path}")
+    try:
+        is_folder = path.is_dir()
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise VclError(f"{option} must name a file that can be written, got {path} ({error.strerror})") from error
+    if is_folder:
+        raise VclError(f"{option} must name a file that can be written, got {path} (a folder)")
+
+
 def keeper(folder: Path | None, name: str) -> Callable[[str, str], None]:
     """A way to keep a result as NAME.txt and NAME.json; that these can be written is seen to first.
 

@@ -1,4 +1,4 @@
-"""``vcl plot``, ``compare`` and ``reproducibility``."""
+"""``vcl plot``, ``compare``, ``report`` and ``reproducibility``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vcl.atomic_file import atomic_file
-from vcl.cli.common import Commands, add_plugins, add_save, path_word, remark, tell, terminal_width
+from vcl.cli.common import Commands, add_plugins, add_save, check_page_path, path_word, remark, tell, terminal_width
 from vcl.errors import VclError
 
 if TYPE_CHECKING:
@@ -50,7 +50,42 @@ def add_report_commands(commands: Commands) -> None:
     add_plugins(compare)
     compare.set_defaults(do=_compare)
 
+    _add_report(commands)
     _add_reproducibility(commands)
+
+
+def _add_report(commands: Commands) -> None:
+    report = commands.add_parser(
+        "report",
+        help="write a page for a browser: the matrix, the proof, the videos, the curves of runs, alone or side by side",
+        description="Write one HTML file that shows runs in a browser, alone or side by side, and needs nothing else, "
+        "neither a network nor the run folders: the matrix, the proof that nothing was forgotten, the videos beside "
+        "the truth, training, capacity, stored bytes, settings. Every video is decoded once.",
+        epilog="Example: vcl report runs/methods -o methods.html",
+    )
+    report.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
+    report.add_argument(
+        "-o", dest="out", type=path_word, metavar="FILE", help="the page (default: report.html in the folder of a run)"
+    )
+    report.add_argument(
+        "--frames",
+        type=int,
+        metavar="N",
+        help="evenly spaced frames of each video to show, beside the worst ones; fewer where the page would be too "
+        "large, 0 for none, so that nothing is decoded (default: 40)",
+    )
+    report.add_argument("--title", metavar="TEXT", help="of the page (default: the run and its method)")
+    report.add_argument(
+        "--with-published",
+        nargs="?",
+        type=path_word,
+        const=_PUBLISHED,
+        metavar="FILE",
+        help="also show what papers report for the same stream and method, from this file (default: "
+        f"{_PUBLISHED}, where there is one)",
+    )
+    add_plugins(report)
+    report.set_defaults(do=_report)
 
 
 def _add_reproducibility(commands: Commands) -> None:
@@ -134,6 +169,26 @@ def _compare(arguments: argparse.Namespace) -> None:
             dict.fromkeys(figure.stem for figure in plot_comparison(folders, arguments.figures, classical))
         )
         remark(f"{arguments.figures}: {names} (each as .png and .pdf)")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from vcl.report.page.allowance import FRAMES
+    from vcl.report.page.view import PAGE, report_of, write_page
+    from vcl.report.published import read_published
+    from vcl.rundir import run_folders
+
+    frames = FRAMES if arguments.frames is None else arguments.frames
+    if frames < 0:
+        raise VclError(f"--frames must be 0 or more, got {frames}")
+    folders = run_folders(arguments.run)
+    if arguments.out is None and len(folders) > 1:
+        raise VclError(f"-o must name the file of a page of several runs, got {len(folders)} runs and no file")
+    out = arguments.out or folders[0].path / PAGE
+    check_page_path(out, "-o")
+    published = arguments.with_published or (_PUBLISHED if _PUBLISHED.is_file() else None)
+    numbers = [] if published is None else read_published(published)
+    size = write_page(out, report_of(folders, frames, arguments.title, numbers))
+    remark(f"{out}: {size / 1e6:.1f} MB, for any browser")
 
 
 def _reproducibility(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from vcl.cli.common import (
     add_config,
     add_save,
     add_settings,
+    check_page_path,
     check_yaml_path,
     keeper,
     load_config,
@@ -58,6 +59,15 @@ def _add_run(commands: Commands) -> None:
     add_config(run)
     run.add_argument(
         "--out", type=path_word, metavar="DIR", help="the run folder (default: runs/NAME, after the config)"
+    )
+    run.add_argument(
+        "--report",
+        nargs="?",
+        type=path_word,
+        const=Path(),
+        metavar="FILE",
+        help="keep a page for a browser fresh while the run goes on, as vcl report writes it; settings stand before "
+        "this option (default: report.html in the run folder)",
     )
     run.add_argument("--quiet", action="store_true", help="print no progress, and no matrix at the end")
     run.set_defaults(do=_run, goes_on=True)
@@ -109,6 +119,11 @@ def _run(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config, arguments.setting)
     _refuse_logging_without_client([config])
     path = arguments.out or Path("runs", arguments.config.stem)
+    page = arguments.report
+    if page == Path():
+        page = path / "report.html"
+    elif page is not None:
+        check_page_path(page, "--report")
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
     height, width = config.stream.size
@@ -119,7 +134,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from vcl.rundir import RunFolder
 
     note = "This run was finished before; nothing was trained." if RunFolder(path).finished() else ""
-    _train(config, path, partial(run, config, path), arguments.quiet, note)
+    _train(config, path, partial(run, config, path), arguments.quiet, note, page)
 
 
 def append_to_run(arguments: argparse.Namespace, video: str, settings: Sequence[str]) -> None:
@@ -142,17 +157,35 @@ def append_to_run(arguments: argparse.Namespace, video: str, settings: Sequence[
     _train(config, arguments.run, partial(append, arguments.run, video, config=config), arguments.quiet)
 
 
-def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet: bool, note: str = "") -> None:
-    """Train, watched by a progress bar and other listeners; then show the matrix and a note."""
+def _train(
+    config: RunConfig,
+    path: Path,
+    train: Callable[..., RunFolder],
+    quiet: bool,
+    note: str = "",
+    page: Path | None = None,
+) -> None:
+    """Train, watched by a progress bar and other listeners; then show the matrix and a note.
+
+    Args:
+        config: of the run.
+        path: its folder, as it was named.
+        train: trains, given ``listeners``.
+        quiet: print no progress and no matrix.
+        note: to be printed at the end.
+        page: where a page is kept fresh; None for nowhere.
+    """
     from vcl.device import keep_freed_memory
     from vcl.listeners.progress import Progress
+    from vcl.listeners.report import PageListener
     from vcl.report.terminal import matrix_text
 
     keep_freed_memory()
     with Progress(quiet=quiet, epochs=config.train.epochs) as progress, ExitStack() as stack:
 
         def listeners(folder: RunFolder) -> list[Listener]:
-            return [progress, *stack.enter_context(_sinks(folder, config, quiet=quiet))]
+            pages = [] if page is None else [stack.enter_context(closing(PageListener(folder, page)))]
+            return [progress, *pages, *stack.enter_context(_sinks(folder, config, quiet=quiet))]
 
         folder = train(listeners=listeners)
     if not quiet:
@@ -161,6 +194,8 @@ def _train(config: RunConfig, path: Path, train: Callable[..., RunFolder], quiet
             tell(note)
         word = quote(str(path))
         tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
+        if page is not None:
+            tell(f"Page: {page}")
 
 
 def _plan(arguments: argparse.Namespace) -> None:

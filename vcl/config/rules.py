@@ -95,7 +95,7 @@ def type_in_words(hint: Any) -> str:
 
 def shown(value: object) -> str:
     """A value in one line, much as it would be typed; a long one is cut."""
-    text = _shown(value)
+    text = in_full(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -166,13 +166,14 @@ def _other_than_none(hint: Any) -> Any:
     return next(option for option in get_args(hint) if option is not NoneType)
 
 
-def _shown(value: object) -> str:
+def in_full(value: object) -> str:
+    """A value in one line, as ``shown`` gives it, however long it is."""
     if value is None or (isinstance(value, Plain) and not value):
         return "null" if value is None else "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_shown(key)}: {_shown(item)}' for key, item in value.items())}}}"
+        return f"{{{', '.join(f'{in_full(key)}: {in_full(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(in_full, value))}]"
     return printable(str(value)) or "''"

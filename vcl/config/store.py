@@ -116,7 +116,7 @@ def first_difference(one: RunConfig, other: RunConfig) -> tuple[str, object, obj
     Returns:
         Key, value in ``one``, value in ``other``; None where they are the same run.
     """
-    ones, others = dict(_flat(to_dict(one))), dict(_flat(to_dict(other)))
+    ones, others = dict(flat(to_dict(one))), dict(flat(to_dict(other)))
     for key in {**ones, **others}:
         if not key.startswith(_UNIDENTIFYING) and ones.get(key) != others.get(key):
             return key, ones.get(key), others.get(key)
@@ -224,7 +224,12 @@ def _leave_out(section: str, default: str, in_file: dict[str, Any], on_line: Map
 
 
 def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
-    """A config of settings and, for all others, the recipe's choices and the defaults; the dataclasses check ranges.
+    """A config of settings and, for all others, the recipe's choices and the defaults; the dataclasses check ranges."""
+    return RunConfig(**sections_of(settings, recipe))
+
+
+def sections_of(settings: Mapping[str, Any], recipe: str = FAST) -> dict[str, Any]:
+    """The dataclass of each section, not yet checked against one another.
 
     Args:
         settings: by section and name.
@@ -242,8 +247,7 @@ def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
     settings = {**settings, "backbone": _with_preset(named["backbone"], _values("backbone", settings))}
     suggested = named["backbone"].suggests
     choices = {section: {**chosen(recipe, section), **suggested.get(section, {})} for section in kinds}
-    sections = {section: _section(section, kind, settings, choices[section]) for section, kind in kinds.items()}
-    return RunConfig(**sections)
+    return {section: _section(section, kind, settings, choices[section]) for section, kind in kinds.items()}
 
 
 def _with_preset(kind: type[BackboneConfig], values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -336,10 +340,11 @@ def _every_key(sections: Mapping[str, Any]) -> list[str]:
     return [f"{section}.{item.name}" for section, kind in sections.items() for item in fields(kind)]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Every setting of nested ones, with its sections before its name."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import fmean, stdev
 from typing import Any
 
 from vcl import config as configs
-from vcl.codec.footprint import KINDS
 from vcl.config import NervConfig, RunConfig, SingleMatchedConfig
-from vcl.metrics.registry import METRICS, PSNR
+from vcl.metrics.registry import METRICS
+from vcl.report.quantities import UNDEFINED, Quantity, of_video, quantities, stored_kinds
 from vcl.report.summary import Summary, measured, summarise
 from vcl.report.tables import markdown_table, text_table
 from vcl.rundir import RunFolder
 from vcl.wording import printable
-
-_NONE = "n/a"
 
 _MOST_COLUMNS = 6
 """With more runs than this, each has a row instead of a column."""
@@ -31,38 +28,6 @@ _NOT_COMPARED = (
     *("train.seed", "train.threads", "train.checkpoint_seconds", f"backbone.{NervConfig.operator_knob}"),
 )
 """Settings that change no number, that the matrix shows, or that belong to the method."""
-
-_STORED_NAMES = {
-    "weight": "weights",
-    "mask": "masks",
-    "side": "side data",
-    "buffer": "buffers",
-}
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A line of the table.
-
-    Args:
-        name: heading, with the unit.
-        value_of: the value of a run; None where it does not apply.
-        format_spec: how to format the value.
-        spread: whether to show the standard deviation over seeds.
-    """
-
-    name: str
-    value_of: Callable[[Summary], float | None]
-    format_spec: str
-    spread: bool = False
-
-    def text(self, runs: Sequence[Summary]) -> str:
-        """The mean over runs and, where wanted and there are several, their standard deviation."""
-        values = [value for run in runs if (value := self.value_of(run)) is not None]
-        if not values or len(values) < len(runs):
-            return _NONE
-        mean = format(fmean(values), self.format_spec)
-        return f"{mean} ± {stdev(values):{self.format_spec}}" if self.spread and len(values) > 1 else mean
 
 
 @dataclass(frozen=True)
@@ -90,7 +55,7 @@ class Comparison:
 
     def to_csv(self) -> str:
         """Lay out for programs: one row per run, full precision, empty cells for what does not apply, no notes."""
-        kinds = self._kinds()
+        kinds = stored_kinds(self._runs())
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         columns = [
@@ -117,49 +82,29 @@ class Comparison:
             writer.writerow([row.get(column) for column in (*columns, *videos)])
         return file.getvalue().rstrip("\n")
 
+    def quantities(self) -> list[Quantity]:
+        """What the groups are compared by, without what no run has, and without the PSNR of single videos."""
+        return self._filled(quantities(list(self.groups.values())))
+
     def _cells(self) -> list[list[str]]:
-        """The table for readers, without the quantities that no run has: a line per quantity, or per run if many."""
+        """The table for readers: a line per quantity, or per run if there are many."""
         groups = list(self.groups.values())
+        few = len(groups) <= _MOST_COLUMNS
+        videos = [of_video(video, self._video_heading(video)) for video in range(self._sessions() if few else 0)]
         lines = [
             ["run", *self.groups],
             ["method", *(runs[0].method for runs in groups)],
-            *([quantity.name, *map(quantity.text, groups)] for quantity in self._quantities()),
+            *([quantity.name, *map(quantity.text, groups)] for quantity in [*self.quantities(), *self._filled(videos)]),
         ]
-        always = {"run", "method", *(metric.heading for metric in METRICS.values())}
-        filled = [line for line in lines if line[0] in always or set(line[1:]) - {_NONE, "0"}]
-        if len(self.groups) <= _MOST_COLUMNS:
-            return filled
-        return [list(row) for row in zip(*filled, strict=True)]
+        return lines if few else [list(row) for row in zip(*lines, strict=True)]
 
-    def _quantities(self) -> list[Quantity]:
-        each_video = [Quantity(self._video_heading(j), _last(j), f".{PSNR.digits}f") for j in range(self._sessions())]
-        several = any(len(runs) > 1 for runs in self.groups.values())
-        return [
-            Quantity("capacity", lambda s: s.capacity, "g"),
-            *([Quantity("seeds", lambda s: len(self._group_of(s)), ".0f")] if several else []),
-            Quantity("sessions", lambda s: len(s.videos), ".0f"),
-            *(Quantity(m.heading, _average(m.name), f".{m.digits}f", spread=True) for m in METRICS.values()),
-            Quantity("backward transfer (dB)", lambda s: s.backward_transfer, ".2f", spread=True),
-            Quantity("forgetting (dB)", lambda s: s.forgetting, ".2f", spread=True),
-            Quantity("forward transfer (dB)", lambda s: s.forward_transfer, ".2f", spread=True),
-            Quantity("stored bytes", lambda s: s.stored_bytes, ",.0f"),
-            *(Quantity(f"  {_STORED_NAMES.get(kind, kind)}", _stored(kind), ",.0f") for kind in self._kinds()),
-            Quantity("bits per pixel", lambda s: s.bits_per_pixel, ".4f"),
-            Quantity("change by integers (dB)", lambda s: s.quantisation_change, ".3f"),
-            Quantity("updates per frame", lambda s: s.updates_per_frame, ".1f"),
-            Quantity("training (s)", lambda s: s.seconds, ",.0f"),
-            Quantity("decoding (frames/s)", lambda s: s.decode_fps, ",.0f"),
-            *(each_video if len(self.groups) <= _MOST_COLUMNS else []),
-        ]
-
-    def _group_of(self, summary: Summary) -> tuple[Summary, ...]:
-        return next(runs for runs in self.groups.values() if summary in runs)
+    def _filled(self, candidates: Sequence[Quantity]) -> list[Quantity]:
+        """Those that any run has, and the metrics, whose absence is to be seen."""
+        texts = {quantity.key: set(map(quantity.text, self.groups.values())) for quantity in candidates}
+        return [item for item in candidates if item.key in METRICS or texts[item.key] - {UNDEFINED, "0"}]
 
     def _runs(self) -> list[Summary]:
         return [run for runs in self.groups.values() for run in runs]
-
-    def _kinds(self) -> list[str]:
-        return list(dict.fromkeys([*KINDS, "buffer", *(kind for summary in self._runs() for kind in summary.stored)]))
 
     def _sessions(self) -> int:
         return max(len(summary.videos) for summary in self._runs())
@@ -170,17 +115,20 @@ class Comparison:
         return f"{video} {names.pop()}" if len(names) == 1 else f"session {video}"
 
 
-def compare_runs(folders: Sequence[RunFolder], over_seeds: bool = True) -> Comparison:
+def compare_runs(
+    folders: Sequence[RunFolder], over_seeds: bool = True, names: Sequence[str] | None = None
+) -> Comparison:
     """Compare runs, finished or not.
 
     Args:
         folders: the runs, in the order of the table.
         over_seeds: average runs that differ only in their seed.
+        names: of the runs, which differ; default those of ``run_names``.
 
     Raises:
         VclError: a run has nothing to report yet, or its folder is damaged.
     """
-    names = run_names(folders)
+    names = run_names(folders) if names is None else names
     summaries = {name: replace(summarise(folder), run=name) for folder, name in zip(folders, names, strict=True)}
     groups = group_seeds(folders, names) if over_seeds else {name: [name] for name in names}
     return Comparison(
@@ -287,15 +235,3 @@ def setting_text(value: object) -> str:
     if value is None:
         return "null"
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _stored(kind: str) -> Callable[[Summary], float]:
-    return lambda summary: summary.stored.get(kind, 0)
-
-
-def _average(metric: str) -> Callable[[Summary], float | None]:
-    return lambda summary: summary.averages[metric]
-
-
-def _last(video: int) -> Callable[[Summary], float | None]:
-    return lambda summary: summary.last[video] if video < len(summary.last) else None

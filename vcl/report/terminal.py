@@ -15,6 +15,7 @@ from rich.text import Text
 
 from vcl.metrics.matrix import SessionMatrix
 from vcl.metrics.registry import METRICS, PSNR
+from vcl.report.proof import checks_of
 from vcl.report.summary import label, measured, numbers_line, session_matrix
 from vcl.rundir import RunFolder
 from vcl.wording import printable
@@ -63,23 +64,19 @@ def proof_line(matrix: Mapping[str, Any]) -> str:
     rows, earlier = matrix["rows"], matrix["rows"][-1]["session"]
     if earlier == 0 or rows[0]["psnr"][0] is None:
         return ""
-    latest = rows[-1]
-    hashes = "sample_sha256" if latest["sha256"][0] is None else "sha256"
-    changed = [j for j in range(earlier) if latest[hashes][j] != rows[j][hashes][j]]
-    if changed and all(
-        rows[j].get("machine") != latest.get("machine") and rows[j]["state_sha256"][j] == latest["state_sha256"][j]
-        for j in changed
-    ):
-        names = _listed(matrix["videos"][j] for j in changed)
-        return f"nothing forgotten: the numbers of all earlier videos are as sealed; sealed on another machine: {names}"
-    if not changed:
-        sampled = " (a sample of their frames)" if hashes == "sample_sha256" else ""
-        return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed{sampled}"
-    if hashes == "sample_sha256":
+    checks = {j: checks_of(rows, j)[-1] for j in range(earlier)}
+    changed = [j for j, check in checks.items() if not check.equal]
+    if any(checks[j].kind == "sample" for j in changed):
         return f"changed: {_listed(matrix['videos'][j] for j in changed)}"
-    return "changed: " + _listed(
-        f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {PSNR.text(latest['psnr'][j])}" for j in changed
-    )
+    if changed:
+        return "changed: " + _listed(
+            f"{matrix['videos'][j]} {rows[j]['psnr'][j]:.2f} to {PSNR.text(rows[-1]['psnr'][j])}" for j in changed
+        )
+    if moved := [matrix["videos"][j] for j, check in checks.items() if check.kind == "numbers"]:
+        same = "the numbers of all earlier videos are as sealed"
+        return f"nothing forgotten: {same}; sealed on another machine: {_listed(moved)}"
+    sampled = " (a sample of their frames)" if checks[0].kind == "sample" else ""
+    return f"nothing forgotten: {earlier} of {earlier} earlier videos decode bit for bit as sealed{sampled}"
 
 
 def table_text(

@@ -5,7 +5,7 @@
     config.yaml              the whole config, defaults included
     resolved.yaml            the same with every width of the network known
     appended.json            videos that the run took when it was finished, by ``vcl append``
-    versions.json            libraries and machine of every start of the run
+    versions.json            libraries, machine, command and commit of every start of the run
     events.jsonl             what happened, one line per event; the truth that W&B and the figures read
     matrix.json, matrix.csv  one measured row per session
     sessions/000.safetensors what session 0 added: packed masks, new weights, its own tensors, buffer
@@ -13,6 +13,9 @@
     frames/000_decoded.png   the same as decoded when that video was measured for the first time
     checkpoint.safetensors   training state, to go on from; not needed to decode
     figures/                 made by ``vcl plot``
+    report.html              made by ``vcl report`` or ``vcl run --report``
+    statistics.json          made by ``vcl stats``: variance and spectra of feature maps and frames
+    figures/                 made by ``vcl plot`` and ``vcl stats``
     wandb_id, wandb/         the run on Weights & Biases, unless that is disabled
 
 Every file but the events appears whole or not at all. The events are only ever appended to: a run that was killed and

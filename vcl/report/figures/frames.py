@@ -7,7 +7,7 @@ that the run saved.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ from vcl.wording import printable
 GAINS = (50, 20, 10, 5, 2, 1)
 """Factors by which errors may be amplified to be visible."""
 
-_MAX_WIDTH = 480
+MAX_WIDTH = 480
 """Width of a frame in a figure, pixels; wider ones are averaged down, which keeps the files small."""
 
 _MAX_ROWS = 6
@@ -126,8 +126,17 @@ def _decoded(decoder: Decoder, video: int) -> Tensor:
 
 def gain_for(panels: Sequence[FramePanel]) -> int:
     """Choose the largest of ``GAINS`` that keeps 99 % of every frame's errors within the colour scale."""
+    return gain_of(max(typical_worst(panel.error) for panel in panels))
+
+
+def typical_worst(error: Tensor) -> float:
+    """What 99 % of a frame's absolute errors do not exceed, ``(H, W)`` in [0, 1]."""
     # torch.quantile refuses frames of 16 million pixels and more.
-    worst = max(float(np.percentile(panel.error.numpy(), 99)) for panel in panels)
+    return float(np.percentile(error.numpy(), 99))
+
+
+def gain_of(worst: float) -> int:
+    """The largest of ``GAINS`` that keeps an error, in [0, 1], within the colour scale."""
     return next((gain for gain in GAINS if gain * worst <= 1), GAINS[-1])
 
 
@@ -168,8 +177,33 @@ def frames_figure(panels: Sequence[FramePanel], title: str = "", gain: int | Non
     return figure
 
 
+@styled
+def side_by_side_figure(runs: Mapping[str, Sequence[FramePanel]]) -> Figure:
+    """Draw what several runs hold of the same videos: a row a video, the truth first, then a column a run.
+
+    Args:
+        runs: by name, the panels of the same videos in the same order; the first six are drawn.
+    """
+    rows = list(zip(*runs.values(), strict=True))[:_MAX_ROWS]
+    height, width = rows[0][0].truth.shape[-2:]
+    columns, side = len(runs) + 1, 1.75
+    figure = Figure(figsize=(columns * (side + 0.04), len(rows) * (side * height / width + 0.2)))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    figure.subplots_adjust(0, 0, 1, 1, wspace=0.03, hspace=0.2 / (side * height / width))
+    for axes, name in zip(grid[0], ("truth", *runs), strict=True):
+        axes.set_title(f"{name}\n", fontsize=8.5, pad=6)
+    for axes_row, panels in zip(grid, rows, strict=True):
+        pictures = (panels[0].truth, *(panel.decoded for panel in panels))
+        texts = (panels[0].label, *(PSNR.text(panel.psnr) for panel in panels))
+        for axes, picture, text in zip(axes_row, pictures, texts, strict=True):
+            bare(axes)
+            axes.imshow(shrunk(picture).permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="antialiased")
+            axes.text(0, 1.02, text, transform=axes.transAxes, va="bottom", fontsize=7.5)
+    return figure
+
+
 def _draw_row(axes_row: Sequence[Axes], panel: FramePanel, scale: Normalize) -> None:
-    pictures = (_shrunk(panel.truth), _shrunk(panel.decoded), _shrunk(panel.error[None]))
+    pictures = (shrunk(panel.truth), shrunk(panel.decoded), shrunk(panel.error[None]))
     for axes, picture in zip(axes_row, pictures, strict=True):
         axes.set_visible(True)
         bare(axes)
@@ -185,8 +219,9 @@ def _draw_row(axes_row: Sequence[Axes], panel: FramePanel, scale: Normalize) -> 
     axes_row[1].text(1, 1.02, quality, transform=axes_row[1].transAxes, ha="right", va="bottom", fontsize=8, color=DIM)
 
 
-def _shrunk(picture: Tensor) -> Tensor:
+def shrunk(picture: Tensor, most: int = MAX_WIDTH) -> Tensor:
+    """Average a picture down, ``(C, H, W)``, unless its width is at most that many pixels."""
     height, width = picture.shape[-2:]
-    if width <= _MAX_WIDTH:
+    if width <= most:
         return picture
-    return adaptive_avg_pool2d(picture, (max(1, round(height * _MAX_WIDTH / width)), _MAX_WIDTH))
+    return adaptive_avg_pool2d(picture, (max(1, round(height * most / width)), most))

@@ -15,18 +15,22 @@ from vcl.metrics.registry import METRICS
 from vcl.report.classical import ClassicalPoint
 from vcl.report.comparison import group_seeds, run_names
 from vcl.report.figures.budget import budget_figure
+from vcl.report.figures.capacity import capacity_figure
 from vcl.report.figures.comparison import bytes_figure, forgetting_figure, seconds_figure, sessions_figure
-from vcl.report.figures.frames import first_video, frames_figure, latest_frames
+from vcl.report.figures.frames import first_video, frames_figure, latest_frames, side_by_side_figure
 from vcl.report.figures.rate import rate_figure
 from vcl.report.figures.run import curves_figure, matrix_figure, shares_figure
 from vcl.report.figures.style import write_figure
-from vcl.report.rates import rate_curves
+from vcl.report.rates import capacity_curves, rate_curves
 from vcl.report.stored import footprint_of
 from vcl.report.summary import label, measured, read_matrix, session_matrix, summarise
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
 log = logging.getLogger(__name__)
+
+_MOST_SIDE_BY_SIDE = 6
+"""With more runs than this, their frames would be too small beside one another."""
 
 
 def plot_run(folder: RunFolder) -> list[Path]:
@@ -82,9 +86,16 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path, classical: Sequenc
         "psnr_by_rate": rate_figure(rate_curves(summaries), classical),
         "forgetting": forgetting_figure(matrices),
     }
+    if by_capacity := capacity_curves(summaries):
+        figures["psnr_by_capacity"] = capacity_figure(by_capacity)
     curves = {name: [by_name[member].events("epoch") for member in members] for name, members in groups.items()}
     if any(events for runs in curves.values() for events in runs):
         figures["psnr_by_seconds"] = seconds_figure(curves, videos)
+    if 1 < len(groups) <= _MOST_SIDE_BY_SIDE:
+        with _left_out("figures of frames"):
+            first = {name: by_name[members[0]] for name, members in groups.items()}
+            panels = {name: latest_frames(run, len(measured(run)["rows"]) - 1) for name, run in first.items()}
+            figures["frames"] = side_by_side_figure(panels)
     return [path for name, figure in figures.items() for path in write_figure(figure, into, name)]
 
 

@@ -222,7 +222,7 @@ def shares_figure(sessions: Sequence[Event], title: str = "") -> Figure:
     if not names:
         raise VclError("a figure of the shares must have masks, got a method without")
     panels: dict[str, dict[int, Mapping[str, int]]] = {
-        "all layers": {s: _sum(layers.values()) for s, layers in by_session.items()},
+        "all layers": {s: total_of(layers.values()) for s, layers in by_session.items()},
         **{name: {s: layers[name] for s, layers in by_session.items() if name in layers} for name in names},
     }
     columns = min(4, math.ceil(math.sqrt(len(panels))))
@@ -255,7 +255,8 @@ def shares_of(layer: Mapping[str, int]) -> dict[str, float]:
     return {name: count / total for name, count in zip(SHARES, counts, strict=True)}
 
 
-def _sum(layers: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def total_of(layers: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up the counts of weights of several layers after one session."""
     layers = list(layers)
     return {key: sum(layer[key] for layer in layers) for key in ("total", "reused", "new", "free")}
 
