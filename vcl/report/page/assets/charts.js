@@ -30,6 +30,7 @@ function chart({ label, series, x, y, height = 320, legend = true, numbers = nul
 
   plot.draw = () => {
     nearWindow.unobserve(plot);
+    loadPlotly();
     const action = drawn ? Plotly.react : Plotly.newPlot;
     const traces = state.series.map((line, index) => trace(line, index, state.hidden.has(index)));
     action(plot, traces, chartLayout(x, y, state.series), { displayModeBar: false, responsive: true });
@@ -58,6 +59,11 @@ function chart({ label, series, x, y, height = 320, legend = true, numbers = nul
     plot.redraw();
   };
   return figure;
+}
+
+/** Runs the embedded Plotly, once. */
+function loadPlotly() {
+  if (!window.Plotly) document.head.append(element("script", {}, document.getElementById("plotly").textContent));
 }
 
 function seriesColour(line, index) {

@@ -5,16 +5,16 @@
  * A heat table.
  *
  * `rows` and `columns` are their names; `cell(row, column)` gives {text, value, pending, empty, label} or null for no cell.
- * `quiet` keeps the caption for screen readers. Cells whose value is a number are coloured between `low` and `high`; `pending` ones are hatched. `onshow(row, column)`
+ * `quiet` keeps the caption for screen readers, `compact` is for short texts. Cells whose value is a number are coloured between `low` and `high`; `pending` ones are hatched. `onshow(row, column)`
  * is called when the pointer or the focus comes to a cell.
  */
-function heatTable({ caption, quiet = false, corner, rows, columns, cell, low, high, onshow }) {
+function heatTable({ caption, quiet = false, compact = false, corner, rows, columns, cell, low, high, onshow }) {
   const grid = rows.map((_, row) => columns.map((_, column) => heatCell(cell(row, column), low, high)));
-  const body = rows.map((name, row) => element("tr", {}, element("th", { scope: "row" }, name), grid[row]));
-  const head = element("tr", {}, element("th", { scope: "col" }, corner), columns.map((name) => element("th", { scope: "col" }, name)));
+  const body = rows.map((name, row) => element("tr", {}, heading("row", name), grid[row]));
+  const head = element("tr", {}, heading("col", corner), columns.map((name) => heading("col", name)));
   const table = element(
     "table",
-    { class: "heat", role: "grid", "aria-readonly": "true" },
+    { class: columns.length > 10 || compact ? "heat compact" : "heat", role: "grid", "aria-readonly": "true" },
     element("caption", { class: quiet ? "unseen" : null }, caption),
     element("thead", {}, head),
     element("tbody", {}, body),

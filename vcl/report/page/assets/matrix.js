@@ -23,7 +23,7 @@ function numbersSection(run, report) {
     tile("Forward transfer", signedText(numbers.forward_transfer, 2, "dB"), null, help.forward_transfer),
     tile("Stored", bytesText(numbers.stored_bytes), storedText(numbers.stored), help.stored_bytes),
     tile("Rate", numberText(numbers.bits_per_pixel, 3, "bits per pixel"), null, help.bits_per_pixel),
-    tile("Training", durationText(numbers.seconds), updatesText(numbers), help.seconds),
+    tile("Training", durationText(numbers.seconds), updatesText(numbers)),
     tile("Decoding", numberText(numbers.decode_fps, 1, "frames/s"), null, help.decode_fps),
   ];
   return section("numbers", "Result", null, element("dl", { class: "tiles" }, tiles));
@@ -64,7 +64,7 @@ function matrixSection(run, report) {
     "Matrix",
     report.help?.matrix,
     element("div", { class: "controls" }, buttons.element),
-    element("div", { class: "beside" }, box, panel),
+    element("div", { class: run.videos.length > 6 ? "above" : "beside" }, box, panel),
   );
 }
 

@@ -6,23 +6,30 @@ const CHECK_KINDS = { frames: "all frames", sample: "a sample of frames", number
 function proofSection(run) {
   if (!run.proof?.length) return null;
   const checks = run.proof.flatMap((entry) => entry.checks);
+  const machines = machinesOf(checks);
   const unequal = checks.filter((check) => !check.equal).length;
   const rows = run.proof.map((entry) => [
     run.videos[entry.video],
     String(entry.video + 1),
     shortHash(entry.sealed),
     entry.checks.length ? checkMarks(entry.checks, run.forgets) : "no later session yet",
-    [...new Set(entry.checks.map((check) => check.machine).filter(Boolean))].join(", ") || "–",
+    ...(machines.length > 1 ? [machinesOf(entry.checks).join(", ") || "–"] : []),
   ]);
-  const columns = [{ label: "Video" }, { label: "Sealed after session" }, { label: "SHA-256 of its frames" }, { label: "Decoded again after session" }, { label: "Machine" }];
+  const labels = ["Video", "Sealed after session", "SHA-256 of its frames", "Decoded again after session"];
+  const columns = [...labels, ...(machines.length > 1 ? ["Machine"] : [])].map((label) => ({ label }));
   return section(
     "proof",
     "Proof",
     "After each session the videos before it are decoded from what is on disk and compared with the hash taken when they " +
       "were sealed. Where that was not all frames of a video, what was compared stands beside the mark.",
     proofVerdict(checks.length, unequal, run.forgets),
+    machines.length === 1 ? element("p", { class: "note" }, `Decoded on ${machines[0]}.`) : null,
     dataTable("Checks of each video", columns, rows),
   );
+}
+
+function machinesOf(checks) {
+  return [...new Set(checks.map((check) => check.machine).filter(Boolean))];
 }
 
 function proofVerdict(count, unequal, forgets) {

@@ -10,12 +10,17 @@
 function dataTable(caption, columns, rows, { sortable = false } = {}) {
   const body = element("tbody", {});
   const heads = columns.map((column) =>
-    element("th", { scope: "col", class: column.numeric ? "number" : null }, sortable ? null : column.label),
+    heading("col", sortable ? "" : column.label, column.numeric ? "number" : null),
   );
-  if (sortable) heads.forEach((head, index) => head.append(sortButton(columns, heads, index, rows, body)));
+  if (sortable) heads.forEach((head, index) => head.firstChild.append(sortButton(columns, heads, index, rows, body)));
   body.append(...rows.map((row) => tableRow(columns, row)));
   const table = element("table", {}, element("caption", { class: sortable ? null : "unseen" }, caption), element("thead", {}, element("tr", {}, heads)), body);
   return scrollBox(caption, table);
+}
+
+/** The head of a row or a column; long names wrap inside it. */
+function heading(scope, content, kind = null) {
+  return element("th", { scope, class: kind }, element("span", {}, content));
 }
 
 function tableRow(columns, row) {
@@ -25,7 +30,7 @@ function tableRow(columns, row) {
     row.map((cell, index) => {
       const content = isDescribed(cell) ? cell.text : cell;
       const kind = present([columns[index].numeric && "number", isDescribed(cell) && cell.best && "best"]).join(" ");
-      return element(index ? "td" : "th", { scope: index ? null : "row", class: kind || null }, content);
+      return index ? element("td", { class: kind || null }, content) : heading("row", content, kind || null);
     }),
   );
 }

@@ -4,7 +4,7 @@
 const CAPACITY_PARTS = [
   { key: "reused", name: "reused", colour: "series-0" },
   { key: "new", name: "new", colour: "series-4" },
-  { key: "other", name: "used by other sessions", colour: "series-3" },
+  { key: "other", name: "used by other sessions", colour: "series-5" },
   { key: "free", name: "free", colour: "line-strong" },
 ];
 
@@ -49,7 +49,7 @@ function subnetworkPart(run) {
     { class: "pair" },
     shareTable({
       title: "Overlap of masks",
-      lead: "The share of a session's mask (row) that is in another's too (column).",
+      lead: "How much of a session's mask (row) is in another's too (column), in %.",
       caption: "Overlap of the masks of sessions",
       values: overlap,
       sentence: (row, column, text) => `${text} of the mask of session ${row} is in that of session ${column}`,
@@ -57,7 +57,7 @@ function subnetworkPart(run) {
     }),
     shareTable({
       title: "Age of weights",
-      lead: "The share of the weights that a session uses (row), by the session that claimed them first (column).",
+      lead: "Of the weights that a session uses (row), how many each session claimed first (column), in %.",
       caption: "Age of the weights of sessions",
       values: age.map((line, row) => line.map((value, column) => (column > row ? null : value))),
       sentence: (row, column, text) => `${text} of the weights of session ${row} were claimed first by session ${column}`,
@@ -76,6 +76,7 @@ function shareTable({ title, lead, caption, values, sentence, run }) {
   const table = heatTable({
     caption,
     quiet: true,
+    compact: true,
     corner: "session",
     rows: names,
     columns: names,
@@ -83,7 +84,7 @@ function shareTable({ title, lead, caption, values, sentence, run }) {
     high: 1,
     cell: (row, column) => {
       const value = values[row][column] ?? null;
-      return value === null ? null : { value, text: percentText(value) };
+      return value === null ? null : { value, text: numberText(100 * value, 0) };
     },
     onshow: show,
   });
