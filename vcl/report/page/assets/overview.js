@@ -1,0 +1,109 @@
+// Several runs beside each other: a table, charts, published numbers, notes.
+"use strict";
+
+function overviewSection(comparison) {
+  const lead = "A row is a method; runs that differ only in their seed are one row, as mean ± standard deviation.";
+  return section(
+    "overview",
+    "Overview",
+    lead,
+    comparisonTable(comparison),
+    comparison.notes?.length ? element("ul", { class: "notes" }, comparison.notes.map((note) => element("li", {}, note))) : null,
+    comparison.by_session?.length && comparison.videos ? sessionChart(comparison) : null,
+    costPart(comparison),
+    comparison.published ? publishedPart(comparison.published) : null,
+  );
+}
+
+function comparisonTable({ columns, rows }) {
+  const best = Object.fromEntries(columns.map((column) => [column.key, bestValue(column, rows)]));
+  const heads = [{ label: "Run" }, ...columns.map((column) => ({ label: column.label, numeric: true }))];
+  const cells = rows.map((row) => [
+    { text: row.name, value: row.name },
+    ...columns.map(({ key }) => {
+      const cell = row.cells[key];
+      return cell ? { text: cell.text, value: cell.mean, best: cell.mean === best[key] } : { text: "n/a", value: null };
+    }),
+  ]);
+  return dataTable("Runs; a click on a column sorts by it, and the best of each is bold", heads, cells, { sortable: true });
+}
+
+/** The best mean of a column, or nothing to make bold where there is no better or all are equal. */
+function bestValue({ key, better }, rows) {
+  const values = rows.map((row) => row.cells[key]?.mean).filter((value) => typeof value === "number");
+  if (!better || new Set(values).size < 2) return undefined;
+  return better === "high" ? Math.max(...values) : Math.min(...values);
+}
+
+function sessionChart({ by_session: groups, videos }) {
+  return element(
+    "div",
+    {},
+    element("h3", {}, "By video"),
+    chart({
+      label: "PSNR of each video after the last session",
+      series: groups.map(({ name, psnr, std }) => ({ name, x: videos, y: psnr, error: std })),
+      x: { title: "video", categories: true },
+      y: { title: "PSNR (dB)" },
+      height: 360,
+    }),
+  );
+}
+
+function costPart({ columns, rows }) {
+  const costs = [
+    { key: "stored_bytes", label: "Stored bytes", title: "stored bytes (log)" },
+    { key: "bits_per_pixel", label: "Bits per pixel", title: "bits per pixel (log)" },
+  ].filter(({ key }) => columns.some((column) => column.key === key) && rows.some((row) => row.cells[key]?.mean > 0));
+  if (!costs.length) return null;
+  const box = element("div", {});
+  const show = (key) => {
+    const cost = costs.find((each) => each.key === key);
+    box.replaceChildren(
+      chart({
+        label: `PSNR by ${cost.label.toLowerCase()}`,
+        series: rows.map((row) => costPoint(row, key)),
+        x: { title: cost.title, log: true },
+        y: { title: "average PSNR (dB)" },
+        height: 360,
+      }),
+    );
+  };
+  show(costs[0].key);
+  const buttons = choice("Cost", costs.map(({ key, label }) => ({ value: key, label })), costs[0].key, show);
+  return element("div", {}, element("h3", {}, "By cost"), element("div", { class: "controls" }, buttons.element), box);
+}
+
+function costPoint(row, key) {
+  const [cost, psnr] = [row.cells[key], row.cells.psnr];
+  const known = cost?.mean > 0 && typeof psnr?.mean === "number";
+  return {
+    name: row.name,
+    x: known ? [cost.mean] : [],
+    y: known ? [psnr.mean] : [],
+    text: known ? [`${psnr.text} dB at ${cost.text}`] : [],
+    error: known && psnr.std !== null ? [psnr.std] : undefined,
+    points: true,
+  };
+}
+
+function publishedPart({ rows, note }) {
+  const columns = ["Run", "Published in", "What"].map((label) => ({ label }));
+  columns.push(...["Ours (dB)", "Published (dB)", "Difference"].map((label) => ({ label, numeric: true })), { label: "Not comparable" });
+  const cells = rows.map((row) => [
+    row.run,
+    [row.paper, row.source ? `, ${row.source}` : ""],
+    row.what,
+    numberText(row.ours),
+    numberText(row.theirs),
+    signedText(row.difference),
+    row.not_comparable?.length ? element("ul", { class: "reasons" }, row.not_comparable.map((reason) => element("li", {}, reason))) : "–",
+  ]);
+  return element(
+    "div",
+    {},
+    element("h3", {}, "Beside published numbers"),
+    note ? element("p", { class: "lead" }, note) : null,
+    dataTable("Published numbers beside ours", columns, cells),
+  );
+}
