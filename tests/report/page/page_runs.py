@@ -9,8 +9,8 @@ from fake_run import NAMES, SIZE, T
 
 from vcl.errors import VideoError
 
-DARKER = (0.1, 0.02, 0.04, 0.02)
-"""By how much frames are darker than the truth: frame 0 is the worst, then 2."""
+DARKER = (26, 5, 10, 4)
+"""By how many levels of 255 frames are darker than the truth: frame 0 is the worst, then 2 and 1."""
 
 
 class Stream:
@@ -38,7 +38,7 @@ class Stream:
         for first in range(0, T, 2):
             self.decoded += [(video, first), (video, first + 1)]
             truth = torch.from_numpy(self.clips[video].frames[first : first + 2]) / 255
-            yield truth - torch.tensor(DARKER[first : first + 2])[:, None, None, None]
+            yield truth - torch.tensor(DARKER[first : first + 2])[:, None, None, None] / 255
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_videos_that_are_learned_together_are_sealed_by_the_last_row(make_run):
 def test_the_operator_and_a_network_other_than_nerv_are_part_of_the_title():
     operator = RunConfig(method=PfnrConfig(capacity=0.3), backbone=NervConfig(operator_block=2))
     assert run_title(operator) == "PFNR, c = 30 %, operator in block 2"
-    assert run_title(RunConfig(backbone=SirenConfig())) == "Finetune, siren"
+    assert run_title(RunConfig(backbone=SirenConfig(), train=TrainConfig(loss="l2"))) == "Finetune, siren"
 
 
 def test_names_can_neither_end_a_script_nor_be_anything_but_text(make_run):

@@ -13,7 +13,7 @@ _WORST = 3
 """Frames with the least PSNR that are shown beside them."""
 
 _MOST_PIXELS = 440 * 180 * 320
-"""Of the frames of a page, each counted once: ten videos of 40 and the worst ones at 180x320."""
+"""Of the frames of a page: ten videos of 40 and the worst ones at 180x320."""
 
 _MOST_BYTES = 7_000_000
 """Of all pictures. Their text takes a third more: with plotly's 5 MB and the numbers, a page stays below 15 MB."""
@@ -52,11 +52,12 @@ class Allowance:
         return round(_ERROR * self.frame_bytes)
 
 
-def share_out(videos: int, frames: int, size: tuple[int, int]) -> Allowance:
+def share_out(videos: int, clips: int, frames: int, size: tuple[int, int]) -> Allowance:
     """Share out a page among its videos.
 
     Args:
         videos: of all its runs together, 1 or more.
+        clips: how many different ones these are; runs share the true frames of a clip, but for the worst.
         frames: evenly spaced ones of each that are wanted.
         size: height and width of the largest frames.
 
@@ -65,9 +66,10 @@ def share_out(videos: int, frames: int, size: tuple[int, int]) -> Allowance:
     """
     height, width = size
     shown_width = min(width, MAX_WIDTH)
-    each = max(1, int(_MOST_PIXELS / (shown_width * shown_width * height / width) / videos))
-    worst = min(_WORST, each // 4)
-    frames = min(frames, each - worst)
+    most = _MOST_PIXELS / (shown_width * shown_width * height / width)
+    of_each = _TRUTH * clips + (1 - _TRUTH) * videos  # What one more frame of each video adds, in whole frames.
+    worst = min(_WORST, int(most / of_each) // 8)
+    frames = min(frames, max(1, int((most - worst * videos) / of_each)))
     if frames == 0:
         return Allowance(0, 0, 0)
-    return Allowance(frames, worst, round(_MOST_BYTES / (videos * (frames + worst))))
+    return Allowance(frames, worst, round(_MOST_BYTES / (frames * of_each + worst * videos)))

@@ -64,8 +64,9 @@ def report_of(
     comparison = _compared(folders, names, measured)
     summaries = {run.run: run for runs in comparison.groups.values() for run in runs}
     sizes = [folder.config().stream.size for folder in folders]
-    videos = sum(len(matrix["videos"]) for matrix in matrices if matrix is not None)
-    pictures = Pictures(share_out(max(1, videos), frames, max(sizes, key=lambda size: size[0] * size[1])), kept)
+    videos = [sha256 for folder in folders for start in folder.events("start")[-1:] for sha256 in start["sha256"]]
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    pictures = Pictures(share_out(max(1, len(videos)), max(1, len(set(videos))), frames, largest), kept)
     runs = []
     for folder, name, matrix in zip(folders, names, matrices, strict=True):
         run = run_view(folder, name, matrix, summaries.get(name), _MOST_EPOCHS // len(folders), kept)
