@@ -30,7 +30,7 @@ class Stream:
             raise VideoError("/videos: no such folder")
         return self.clips[:3]
 
-    def decoder(self, folder, state):
+    def decoder(self, folder, state, device):
         assert state == len(folder.matrix()["rows"]) - 1
         return SimpleNamespace(frames=lambda video: self.batches(video))
 

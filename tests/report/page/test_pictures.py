@@ -105,7 +105,7 @@ def test_without_videos_and_saved_frames_there_are_no_pictures(masked, stream_of
 
 
 def test_numbers_that_are_not_those_that_were_sealed_are_refused(masked, stream_of_run, monkeypatch):  # noqa: F811
-    def refuse(folder, state):
+    def refuse(folder, state, device):
         raise RunFolderError("run: the numbers of session 1 must be those that were sealed")
 
     monkeypatch.setattr("vcl.report.page.pictures.Decoder.of_run", refuse)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vcl.datasets.stream import open_stream
 from vcl.decode import Decoder
+from vcl.device import choose_device
 from vcl.errors import VclError
 from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import psnr, to_unit
@@ -142,7 +143,7 @@ class Pictures:
 
         def decoded(video: int) -> _Video:
             if not decoders:  # Loads every session, which is not needed where all videos are kept.
-                decoders.append(Decoder.of_run(folder, len(rows) - 1))
+                decoders.append(Decoder.of_run(folder, len(rows) - 1, choose_device("auto")))
             return _decoded(decoders[0], video, clips[video], self._allowance)
 
         videos = {}
@@ -202,15 +203,13 @@ def _decoded(decoder: Decoder, video: int, clip: Clip, allowance: Allowance) -> 
         truth = to_unit(stored_frames(clip.frames, slice(first, first + len(decoded))))
         qualities += psnr(decoded, truth).tolist()
         for t, (frame, true) in enumerate(zip(decoded, truth, strict=True), first):
-            is_bad = len(worst) < allowance.worst or (allowance.worst > 0 and qualities[t] < worst[-1][0])
-            if is_bad:
-                worst = sorted([*worst, (qualities[t], t)])
-            if is_bad or t in shown:
-                shots[t] = _shot(frame, true)
-            for _, better in worst[allowance.worst :]:
-                if better not in shown:
-                    del shots[better]
+            worst = sorted([*worst, (qualities[t], t)])
+            beaten = {number for _, number in worst[allowance.worst :]} - shown
             worst = worst[: allowance.worst]
+            if t not in beaten:
+                shots[t] = _shot(frame, true)
+            for number in beaten - {t}:
+                del shots[number]
     return _Video.of(shots, allowance, [round(quality, 3) for quality in qualities], [t for _, t in worst])
 
 
