@@ -16,7 +16,7 @@ from warm_process import run_vcl
 from vcl import config as configs
 from vcl.cli import main
 from vcl.cli.parser import complete_setting
-from vcl.config.store import every_kind
+from vcl.config.store import SETTINGS, every_kind
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +207,9 @@ def test_config_lists_every_setting_of_what_is_asked_for(capsys):
     for section, _, kind in every_kind():
         for knob in fields(kind):
             assert f"  {section}.{knob.name}=" in said
+    assert "\n  track=[wandb]  (names in brackets, each one of wandb, tensorboard)\n      What shows" in said
+    assert main(["config", "track"]) == 0
+    assert capsys.readouterr().out.count("\n") == 4
 
 
 def test_config_says_what_the_recipes_choose_for_a_setting_and_why(capsys):
@@ -280,12 +283,13 @@ def test_help_of_run_says_where_the_settings_stand(capsys):
     assert "'vcl config' lists every setting" in said
     named = re.search("used most: (.*?)\\. 'vcl", said)[1].split(", ")
     known = {f"{section}.{knob.name}" for section, _, kind in every_kind() for knob in fields(kind)}
-    assert set(named) <= known
+    assert set(named) <= known | set(SETTINGS)
 
 
 def test_a_shell_completes_commands_and_settings():
     assert complete_setting("train.e") == ["train.epochs="]
     assert complete_setting("method.cap") == ["method.capacity="]
+    assert complete_setting("trac") == ["track="]
 
 
 def test_a_shell_that_asks_for_completions_is_answered_by_argcomplete(monkeypatch):
