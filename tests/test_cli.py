@@ -65,15 +65,18 @@ def test_progress_is_plain_where_there_is_no_terminal(pair):
 
 
 @pytest.mark.process
-def test_an_offline_run_says_how_to_send_it(pair, tmp_path, caplog):
-    words = ["run", str(pair / "pfnr.yaml"), "train.epochs=1", "wandb.mode=offline", "--out", str(tmp_path / "a b")]
+def test_a_run_says_at_its_end_how_to_send_it_and_how_to_look_at_it(pair, tmp_path, caplog):
+    words = ["run", str(pair / "pfnr.yaml"), "train.epochs=1", "wandb.mode=offline", "track=[wandb,tensorboard]"]
+    words += ["--out", str(tmp_path / "a b")]
     assert main(words) == 0
-    (line,) = [record.message for record in caplog.records if "wandb sync" in record.message]
-    sent = shlex.split(line)[-1]
+    lines = [record.message for record in caplog.records if record.message.startswith(("W&B: ", "TensorBoard: "))]
+    sent, shown = (shlex.split(line)[-1] for line in lines)
     assert list(Path(sent).glob("*.wandb"))
+    assert list(Path(shown).rglob("*tfevents*"))
     caplog.clear()
     assert main([*words, "--quiet"]) == 0
     assert "wandb sync" not in caplog.text
+    assert "logdir" not in caplog.text
 
 
 @pytest.mark.process
