@@ -16,7 +16,7 @@ from warm_process import run_vcl
 from vcl import config as configs
 from vcl.cli import main
 from vcl.cli.parser import complete_setting
-from vcl.config.store import every_kind
+from vcl.config.store import SETTINGS, every_kind
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +65,18 @@ def test_progress_is_plain_where_there_is_no_terminal(pair):
 
 
 @pytest.mark.process
-def test_an_offline_run_says_how_to_send_it(pair, tmp_path, caplog):
-    words = ["run", str(pair / "pfnr.yaml"), "train.epochs=1", "wandb.mode=offline", "--out", str(tmp_path / "a b")]
+def test_a_run_says_at_its_end_how_to_send_it_and_how_to_look_at_it(pair, tmp_path, caplog):
+    words = ["run", str(pair / "pfnr.yaml"), "train.epochs=1", "wandb.mode=offline", "track=[wandb,tensorboard]"]
+    words += ["--out", str(tmp_path / "a b")]
     assert main(words) == 0
-    (line,) = [record.message for record in caplog.records if "wandb sync" in record.message]
-    sent = shlex.split(line)[-1]
+    lines = [record.message for record in caplog.records if record.message.startswith(("W&B: ", "TensorBoard: "))]
+    sent, shown = (shlex.split(line)[-1] for line in lines)
     assert list(Path(sent).glob("*.wandb"))
+    assert list(Path(shown).rglob("*tfevents*"))
     caplog.clear()
     assert main([*words, "--quiet"]) == 0
     assert "wandb sync" not in caplog.text
+    assert "logdir" not in caplog.text
 
 
 @pytest.mark.process
@@ -207,6 +210,9 @@ def test_config_lists_every_setting_of_what_is_asked_for(capsys):
     for section, _, kind in every_kind():
         for knob in fields(kind):
             assert f"  {section}.{knob.name}=" in said
+    assert "\n  track=[wandb]  (names in brackets, each one of wandb, tensorboard)\n      What shows" in said
+    assert main(["config", "track"]) == 0
+    assert capsys.readouterr().out.count("\n") == 4
 
 
 def test_config_says_what_the_recipes_choose_for_a_setting_and_why(capsys):
@@ -280,12 +286,13 @@ def test_help_of_run_says_where_the_settings_stand(capsys):
     assert "'vcl config' lists every setting" in said
     named = re.search("used most: (.*?)\\. 'vcl", said)[1].split(", ")
     known = {f"{section}.{knob.name}" for section, _, kind in every_kind() for knob in fields(kind)}
-    assert set(named) <= known
+    assert set(named) <= known | set(SETTINGS)
 
 
 def test_a_shell_completes_commands_and_settings():
     assert complete_setting("train.e") == ["train.epochs="]
     assert complete_setting("method.cap") == ["method.capacity="]
+    assert complete_setting("trac") == ["track="]
 
 
 def test_a_shell_that_asks_for_completions_is_answered_by_argcomplete(monkeypatch):

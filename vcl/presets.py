@@ -79,9 +79,7 @@ def padded_size(size: tuple[int, int], unit: int) -> tuple[int, int]:
     return height, width
 
 
-def library_settings(
-    given: Mapping[str, Mapping[str, Any]], quality: str, size: tuple[int, int]
-) -> dict[str, dict[str, Any]]:
+def library_settings(given: Mapping[str, Any], quality: str, size: tuple[int, int]) -> dict[str, Any]:
     """Settings of a library: those that are given, and what a quality sets of the others.
 
     Args:
@@ -90,7 +88,7 @@ def library_settings(
         size: height and width of the largest video, pixels; for ``stream.size`` and the widths.
     """
     chosen = QUALITIES[quality]
-    settings: dict[str, dict[str, Any]] = {
+    settings: dict[str, Any] = {
         "method": {"name": "wsn", "bits": chosen.bits},
         "train": {"epochs": chosen.epochs},
         "wandb": {"mode": "disabled"},
@@ -103,5 +101,5 @@ def library_settings(
         # Narrow networks with wide first weights may learn one grey for everything, and stay there.
         settings["backbone"] = {**widths, "strides": strides_for(size), "initial": "paper"}
     for section, values in given.items():
-        settings[section] = {**settings.get(section, {}), **values}
+        settings[section] = {**settings.get(section, {}), **values} if isinstance(values, Mapping) else values
     return settings

@@ -28,7 +28,7 @@ def test_the_name_of_a_method_chooses_its_knobs():
     ("word", "line"),
     [
         ("train.epocs=3", "train.epocs is not a setting; did you mean train.epochs?"),
-        ("colour=3", "colour is not a setting; known are stream, backbone, method, train, matrix, wandb"),
+        ("colour=3", "colour is not a setting; known are stream, backbone, method, train, matrix, wandb, track"),
         ("method.capacity=0.5", "method.capacity is not a setting; known are name"),
         ("train=3", "train must hold keys and values, got 3"),
         ("train.epochs", "a setting on the command line must read key=value, got train.epochs"),
@@ -116,6 +116,11 @@ def test_the_name_of_a_method_chooses_its_knobs():
         ("method.name=magic", f"method.name must be one of {', '.join(METHODS)} (or one that --plugin"),
         ("matrix.transfer_epochs=37", "matrix.transfer_epochs must be at most train.epochs = 36, got 37"),
         ("wandb.mode=cloud", "wandb.mode must be one of offline, online, disabled, got cloud"),
+        ("track=[wandb,mlflow]", "track must be names in brackets, each one of wandb, tensorboard, got [wandb,mlflow]"),
+        ("track=[wandb,wandb]", "track must have no name twice, got [wandb, wandb]"),
+        ("track=", "track must be names in brackets, each one of wandb, tensorboard, got nothing"),
+        ("track={x: 1}", "track must be names in brackets, each one of wandb, tensorboard, got {x: 1}"),
+        ("track.wandb=true", "track must be names in brackets, each one of wandb, tensorboard, got {wandb: true}"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line_with_its_key_and_rule(word, line):
@@ -157,6 +162,20 @@ def test_the_first_setting_that_differs_is_named_and_wandb_does_not_count():
     assert configs.first_difference(one, configs.load(None, ["train.epochs=3", "wandb.project=x"])) is None
 
 
+@pytest.mark.parametrize(("typed", "track"), [("[wandb, tensorboard]", ("wandb", "tensorboard")), ("[]", ())])
+def test_what_tracks_a_run_stands_in_no_section_and_makes_no_other_run(tmp_path, typed, track):
+    default, path = configs.load(None), tmp_path / "run.yaml"
+    path.write_text(f"track: {typed}\ntrain: {{epochs: 3}}\n")
+    config = configs.load(path)
+    assert (default.track, config.track, config.train.epochs) == (("wandb",), track, 3)
+    assert configs.load(None, [f"track={typed}"]).track == configs.load(path, [f"track={typed}"]).track == track
+    assert configs.load(path, ["track=[wandb]"]).track == ("wandb",)
+    assert configs.from_dict(configs.to_dict(config)) == config
+    assert configs.first_difference(default, configs.load(None, [f"track={typed}"])) is None
+    assert configs.identity(default) == configs.identity(configs.load(None, [f"track={typed}"]))
+    assert "track" not in configs.identity(config)
+
+
 @pytest.mark.parametrize("kind", [kind for _, _, kind in every_kind()], ids=lambda kind: kind.__name__)
 def test_every_knob_has_a_type_a_default_and_a_line_that_explains_it(kind):
     assert [knob for knob in knobs_of(kind) if not (knob.kind and knob.default and knob.meaning)] == []
@@ -187,6 +206,8 @@ def test_a_listed_knob_is_what_its_dataclass_says():
         (["stream.size=90x160"], "did you mean 'stream.size=[90,160]'?"),
         (["stream.size=90,160"], "did you mean 'stream.size=[90,160]'?"),
         (["stream.size=(90, 160)"], "did you mean 'stream.size=[90,160]'?"),
+        (["track=tensorboard"], "did you mean 'track=[tensorboard]'?"),
+        (["track=[wandb,tensorbord]"], "did you mean 'track=[wandb,tensorboard]'?"),
         (["stream.videos=camel"], "did you mean 'stream.videos=[camel]'?"),
         (["stream.size=[90", "160]"], "a value with a space stands in quotes: 'stream.size=[90 160]'"),
         (["train.epochs", "3"], "did you mean train.epochs=3?"),
@@ -203,7 +224,9 @@ def test_a_setting_that_is_nearly_right_is_refused_with_the_right_one(words, hin
     assert str(refused.value).endswith(hint)
 
 
-@pytest.mark.parametrize("word", ["stream.size=large", "stream.size=90", "stream.videos=null", "train.epochs=many"])
+@pytest.mark.parametrize(
+    "word", ["stream.size=large", "stream.size=90", "stream.videos=null", "train.epochs=many", "track=all"]
+)
 def test_a_value_that_could_mean_anything_gets_no_hint(word):
     with pytest.raises(ConfigError) as refused:
         configs.load(None, [word])

@@ -6,8 +6,11 @@ from vcl.config.store import every_kind, sections_of
 
 
 def test_only_what_is_not_a_default_differs():
-    config = configs.from_dict({"train": {"epochs": 25, "betas": [0.9, 0.999]}, "stream": {"size": [90, 160]}})
-    assert differences(config) == [("stream.size", [90, 160], [720, 1280]), ("train.epochs", 25, 36)]
+    config = configs.from_dict(
+        {"train": {"epochs": 25, "betas": [0.9, 0.999]}, "stream": {"size": [90, 160]}, "track": []}
+    )
+    expected = [("stream.size", [90, 160], [720, 1280]), ("train.epochs", 25, 36), ("track", [], ["wandb"])]
+    assert sorted(differences(config)) == sorted(expected)
     assert every_setting(config)["train.epochs"] == 25
 
 

@@ -8,7 +8,7 @@ from fake_run import TOGETHER, epoch
 from wandb_client import with_key
 
 from vcl.config import FinetuneConfig
-from vcl.listeners.wandb import wandb_sink
+from vcl.listeners.tracking import open_tracking
 from vcl.report.figures.plot import plot_run
 from vcl.run import run
 
@@ -16,7 +16,7 @@ from vcl.run import run
 def test_what_the_server_has_is_not_sent_again(make_run, client):
     client.summary = {"train/step": 12, "matrix/session": 0, "shares/session": 1}
     folder = make_run(done=2)
-    wandb_sink(folder, folder.config())
+    open_tracking(folder, folder.config())
     lines = client.run.lines
     assert [line["train/step"] for line in with_key(lines, "train/step")] == [16]
     assert [line["matrix/session"] for line in with_key(lines, "matrix/session")] == [1]
@@ -25,18 +25,18 @@ def test_what_the_server_has_is_not_sent_again(make_run, client):
 
 def test_sessions_of_different_lengths_follow_each_other_on_one_axis(make_run, client):
     folder = make_run(done=0)
-    (sink,) = wandb_sink(folder, folder.config())
+    tracking = open_tracking(folder, folder.config())
     for event in (epoch(0, 1, steps=10), epoch(1, 0, steps=40), epoch(1, 1, steps=40), epoch(2, 1, steps=2)):
-        sink(event)
+        tracking(event)
     assert [line["train/step"] for line in client.run.lines] == [10, 30, 50, 52]
 
 
 def test_the_end_of_the_run_is_the_end_of_the_listener(make_run, client):
     folder = make_run(done=1)
-    (sink,) = wandb_sink(folder, folder.config())
+    tracking = open_tracking(folder, folder.config())
     count = len(client.run.lines)
-    sink({"kind": "end", "time": 1.0})
-    sink(epoch(1, 0))
+    tracking({"kind": "end", "time": 1.0})
+    tracking(epoch(1, 0))
     assert client.run.finished
     assert len(client.run.lines) == count
 
@@ -48,7 +48,7 @@ def test_pictures_come_from_the_frames_that_the_run_saved(make_run, client, monk
     monkeypatch.setattr("vcl.report.figures.frames.open_stream", never)
     monkeypatch.setattr("vcl.report.figures.frames.Decoder.of_run", never)
     folder = make_run(done=1)
-    wandb_sink(folder, folder.config())
+    open_tracking(folder, folder.config())
     (row,) = with_key(client.run.lines, "matrix/session")
     assert "frames/bear" in row
 
@@ -56,7 +56,7 @@ def test_pictures_come_from_the_frames_that_the_run_saved(make_run, client, monk
 @pytest.mark.parametrize(("done", "pictures"), [(3, [False, False, True]), (2, [False, False])])
 def test_videos_that_wait_for_the_last_have_no_pictures(make_run, client, done, pictures):
     folder = make_run("joint", FinetuneConfig(), TOGETHER, done=done, state_kind="shared_latest")
-    wandb_sink(folder, folder.config())
+    open_tracking(folder, folder.config())
     rows = with_key(client.run.lines, "matrix/session")
     assert ["matrix/figure" in line for line in rows] == pictures
 
@@ -84,7 +84,7 @@ def test_a_watched_run_and_its_figures_open_the_stream_once(tiny_config, stream,
         train={"epochs": 1},
         matrix={"upper": False},
     )
-    folder = run(config, tmp_path / "run", lambda folder: wandb_sink(folder, config))
+    folder = run(config, tmp_path / "run", lambda folder: [open_tracking(folder, config)])
     rows = with_key(client.run.lines, "matrix/session")
     assert sum(key.startswith("frames/") for line in rows for key in line) == 3
     assert {"frames.png", "first_video.png"} <= {path.name for path in plot_run(folder)}

@@ -10,7 +10,7 @@ from fake_run import a_matrix, closed, epoch, probe
 from wandb_client import history, offline_files, records, warnings_of, with_key
 
 from vcl.config import WandbConfig
-from vcl.listeners.wandb import wandb_sink
+from vcl.listeners.tracking import open_tracking
 from vcl.rundir import SessionNotes
 
 
@@ -28,20 +28,20 @@ def no_network(monkeypatch):
 
 def test_a_run_is_logged_offline_into_its_own_folder(make_run, no_network, capfd):
     folder = make_run(done=0)
-    (sink,) = wandb_sink(folder, folder.config())
+    tracking = open_tracking(folder, folder.config())
     matrix = a_matrix()
-    sink({"kind": "start", "time": 0.0, "videos": matrix["videos"], "sessions": 3, "resumed": False})
+    tracking({"kind": "start", "time": 0.0, "videos": matrix["videos"], "sessions": 3, "resumed": False})
     for s, row in enumerate(matrix["rows"]):
-        sink({"kind": "step", "session": s, "epoch": 0, "epochs": 2, "step": 1, "steps": 8, "video": "bear"})
-        sink(epoch(s, 0, psnr=20.0 + s, loss=0.5))
-        sink(epoch(s, 1, psnr=21.0 + s, loss=0.25))
-        sink(closed(s, matrix["videos"][s]))
+        tracking({"kind": "step", "session": s, "epoch": 0, "epochs": 2, "step": 1, "steps": 8, "video": "bear"})
+        tracking(epoch(s, 0, psnr=20.0 + s, loss=0.5))
+        tracking(epoch(s, 1, psnr=21.0 + s, loss=0.25))
+        tracking(closed(s, matrix["videos"][s]))
         folder.write_session(s, {}, SessionNotes("a", 1, 3, "shared_masked"))
         folder.write_matrix({**matrix, "rows": matrix["rows"][: s + 1]})
-        sink({"kind": "row", **row})
-    sink(probe(1, 25.0, False))
-    sink(probe(1, 24.0, True))
-    sink({"kind": "end", "time": 1.0})
+        tracking({"kind": "row", **row})
+    tracking(probe(1, 25.0, False))
+    tracking(probe(1, 24.0, True))
+    tracking({"kind": "end", "time": 1.0})
 
     (path,) = offline_files(folder)
     lines = history(path)
@@ -81,8 +81,8 @@ def test_a_run_is_logged_offline_into_its_own_folder(make_run, no_network, capfd
 
 def test_each_group_of_charts_has_its_own_axis(make_run):
     folder = make_run(done=1)
-    (sink,) = wandb_sink(folder, folder.config())
-    sink.close()
+    tracking = open_tracking(folder, folder.config())
+    tracking.close()
     metrics = [record.metric for record in records(offline_files(folder)[0]) if record.HasField("metric")]
     axes = {metric.glob_name: metric.step_metric for metric in metrics if metric.glob_name}
     assert axes["train/*"] == "train/step"
@@ -91,8 +91,8 @@ def test_each_group_of_charts_has_its_own_axis(make_run):
 
 def test_the_config_and_the_run_folder_s_name_are_logged(make_run):
     folder = make_run("pfnr-30", done=1, wandb=WandbConfig(project="clips", tags=("night",)))
-    (sink,) = wandb_sink(folder, folder.config())
-    sink.close()
+    tracking = open_tracking(folder, folder.config())
+    tracking.close()
     run = next(record.run for record in records(offline_files(folder)[0]) if record.HasField("run"))
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
     assert config["method"] == {
@@ -105,9 +105,9 @@ def test_the_config_and_the_run_folder_s_name_are_logged(make_run):
 
 def test_a_run_that_goes_on_keeps_its_id_and_tells_everything_once(make_run):
     folder = make_run(done=2)
-    (before,) = wandb_sink(folder, folder.config())
+    before = open_tracking(folder, folder.config())
     before.close()
-    (after,) = wandb_sink(folder, folder.config())
+    after = open_tracking(folder, folder.config())
     # The checkpoint was older than the last epoch, which is told again and then another.
     after(epoch(1, 1, psnr=99.0))
     after(epoch(2, 0, psnr=22.0))
@@ -127,16 +127,16 @@ def test_a_run_that_goes_on_keeps_its_id_and_tells_everything_once(make_run):
 def test_online_without_a_key_is_offline_and_says_so_once(make_run, no_network, caplog):
     caplog.set_level(logging.INFO, "vcl")
     folder = make_run(done=1, wandb=WandbConfig(mode="online"))
-    (sink,) = wandb_sink(folder, folder.config())
-    sink.close()
+    tracking = open_tracking(folder, folder.config())
+    tracking.close()
     assert warnings_of(caplog) == ["W&B has no API key: the run is logged offline, into its own folder"]
     assert len(offline_files(folder)) == 1
 
 
 def test_names_that_are_not_unicode_are_logged(make_run):
     folder = make_run(names=["caf\udce9", "a\tb", "swan"], done=1)
-    (sink,) = wandb_sink(folder, folder.config())
-    sink.close()
+    tracking = open_tracking(folder, folder.config())
+    tracking.close()
     (row,) = with_key(history(offline_files(folder)[0]), "matrix/session")
     assert row["matrix/psnr/caf\\udce9"] == 30
     assert "frames/caf\\udce9" in row
@@ -144,8 +144,8 @@ def test_names_that_are_not_unicode_are_logged(make_run):
 
 def test_nothing_reports_on_the_machine(make_run):
     folder = make_run(done=1)
-    (sink,) = wandb_sink(folder, folder.config())
-    sink.close()
+    tracking = open_tracking(folder, folder.config())
+    tracking.close()
     files = {path.name for path in (folder.path / "wandb").rglob("*") if path.is_file()}
     assert files.isdisjoint({"requirements.txt", "wandb-metadata.json", "output.log"})
     assert os.environ["WANDB_ERROR_REPORTING"] == "false"

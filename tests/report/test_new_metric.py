@@ -13,7 +13,7 @@ from on_device import DEVICE
 from vcl import evaluate
 from vcl.cli import main
 from vcl.config import MatrixConfig, RunConfig, StreamConfig, WandbConfig, WsnConfig
-from vcl.listeners.wandb import WandbListener
+from vcl.listeners.tracking import row_values
 from vcl.metrics import quality
 from vcl.metrics.registry import METRICS, Metric
 from vcl.report.comparison import compare_runs
@@ -119,11 +119,8 @@ def test_its_figure_has_its_name_and_shows_small_errors_bright(mae):
     assert brightness[2, 2] > brightness[1, 1] > brightness[0, 1]
 
 
-def test_weights_and_biases_gets_it(mae, masked):
-    listener = object.__new__(WandbListener)
-    listener._folder = masked
-    masked.write_matrix(with_errors())
-    values = listener._row(2, pictures=False)
+def test_what_tracks_a_run_gets_it(mae):
+    values = row_values(with_errors())
     assert values["matrix/mae/bear"] == 5.0
     assert values["matrix/average_mae"] == pytest.approx(10 / 3)
 

@@ -168,6 +168,7 @@ READERS = {
     "versions": lambda path: RunFolder(path).versions(),
     "checkpoint": lambda path: RunFolder(path).checkpoint_notes(),
     "wandb_id": lambda path: RunFolder(path).wandb_id(),
+    "wandb_name": lambda path: RunFolder(path).wandb_name(),
 }
 
 

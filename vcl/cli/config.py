@@ -45,7 +45,7 @@ def _config(arguments: argparse.Namespace) -> None:
         return
     if arguments.setting:
         raise VclError(f"settings go with a YAML file, got {what} {' '.join(arguments.setting)}")
-    tell("\n\n".join(_section(prefix, name, kind) for prefix, name, kind in _chosen(what)))
+    tell("\n\n".join(_section(*row) for row in _chosen(what)))
 
 
 def _is_file(path: Path) -> bool:
@@ -56,15 +56,16 @@ def _is_file(path: Path) -> bool:
 
 
 def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
-    """Section, heading and dataclass of a section, a method or a backbone; None stands for all."""
-    from vcl.config.store import every_kind, installed_kinds
+    """Section, heading and dataclass of a section, a method, a backbone or a setting of no section; None: of all."""
+    from vcl.config import RunConfig
+    from vcl.config.store import SETTINGS, every_kind, installed_kinds
 
-    known = every_kind()
+    known: list[tuple[str, str, type[Any]]] = [*every_kind(), *(("", name, RunConfig) for name in SETTINGS)]
     if what is None:
         return known
     chosen = [row for row in known if what in row[:2]] or installed_kinds(what)
     if not chosen:
-        names = list(dict.fromkeys(name for row in known for name in row[:2]))
+        names = list(dict.fromkeys(name for row in known for name in row[:2] if name))
         raise VclError(f"WHAT must be a YAML file or one of {', '.join(names)}, got {what}{did_you_mean(what, names)}")
     return chosen
 
@@ -74,12 +75,13 @@ def _section(section: str, name: str, kind: type[Any]) -> str:
     from vcl.config.recipes import CHOICES
 
     choices = {choice.key: choice for choice in CHOICES}
-    heading = section if name == section else f"{section} {name}"
-    lines = [f"{heading}: {summary_of(kind)}"]
-    for knob in knobs_of(kind):
-        lines.append(f"  {section}.{knob.name}={knob.default}  ({knob.kind})")
+    heading = section if name == section else f"{section} {name}".lstrip()
+    lines = [f"{heading}: {summary_of(kind)}" if section else f"{heading}: a setting of no section."]
+    for knob in knobs_of(kind, None if section else [name]):
+        key = f"{section}.{knob.name}".lstrip(".")
+        lines.append(f"  {key}={knob.default}  ({knob.kind})")
         meanings = [knob.meaning]
-        if (choice := choices.get(f"{section}.{knob.name}")) is not None:
+        if (choice := choices.get(key)) is not None:
             meanings.append(choice.in_words())
         for meaning in meanings:
             lines += textwrap.wrap(meaning, 100, initial_indent="      ", subsequent_indent="      ")

@@ -7,10 +7,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -28,7 +27,8 @@ from vcl.cli.common import (
     tell,
     terminal_width,
 )
-from vcl.errors import ConfigError, VclError
+from vcl.cli.tracking import hints_of_grid, refuse_missing_packages, tracked
+from vcl.errors import VclError
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
@@ -53,8 +53,8 @@ def _add_run(commands: Commands) -> None:
         "disk and measured. The same command resumes a run, however it was stopped.",
         epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try. Settings used most: "
         "stream.benchmark, stream.root, stream.videos, stream.size, stream.frames, method.name, method.capacity, "
-        "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, wandb.mode. 'vcl config' lists "
-        "every setting with its type, default and meaning.",
+        "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, track, wandb.mode. 'vcl config' "
+        "lists every setting with its type, default and meaning.",
     )
     add_config(run)
     run.add_argument(
@@ -117,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> None:
     refuse_launchers()
 
     config = load_config(arguments.config, arguments.setting)
-    _refuse_logging_without_client([config])
+    refuse_missing_packages([config])
     path = arguments.out or Path("runs", arguments.config.stem)
     page = arguments.report
     if page == Path():
@@ -147,7 +147,7 @@ def append_to_run(arguments: argparse.Namespace, video: str, settings: Sequence[
     path = folder.path / "config.yaml"
     config = configs.load(path, settings, recipe=PAPER) if settings else folder.config()
     folder.check_config(config)
-    _refuse_logging_without_client([config])
+    refuse_missing_packages([config])
     if arguments.quiet:
         logging.getLogger("vcl").setLevel(logging.WARNING)
     log.info("appending %s to %s", video, arguments.run)  # Before torch is loaded.
@@ -185,7 +185,7 @@ def _train(
 
         def listeners(folder: RunFolder) -> list[Listener]:
             pages = [] if page is None else [stack.enter_context(closing(PageListener(folder, page)))]
-            return [progress, *pages, *stack.enter_context(_sinks(folder, config, quiet=quiet))]
+            return [progress, *pages, *stack.enter_context(tracked(folder, config, quiet=quiet))]
 
         folder = train(listeners=listeners)
     if not quiet:
@@ -225,12 +225,13 @@ def _grid(arguments: argparse.Namespace) -> None:
     require(arguments.jobs >= 1, "--jobs", "be 1 or more", arguments.jobs)
     check_yaml_path(arguments.grid, "grid")
     cells = read_grid(arguments.grid, arguments.setting)
-    _refuse_logging_without_client(
+    refuse_missing_packages(
         configs.load(cell.base, cell.settings, quiet=True) for cell in cells if cell.bytes_of is None
     )
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
     failed = _run_jobs(arguments, cells, out) if arguments.jobs > 1 else _run_here(cells, out)
-    tell(f"Runs: {out}   Comparison: vcl compare {out}")
+    for line in (f"Runs: {out}   Comparison: vcl compare {out}", *hints_of_grid(out, [cell.name for cell in cells])):
+        tell(line)
     if failed:
         raise VclError(failures(failed, cells))
 
@@ -241,7 +242,7 @@ def _run_here(cells: Sequence[Cell], out: Path) -> list[str]:
     from vcl.grid import run_grid
 
     keep_freed_memory()
-    return run_grid(cells, out, partial(_sinks, grid=out, quiet=True))
+    return run_grid(cells, out, partial(tracked, grid=out, quiet=True))
 
 
 def _run_jobs(arguments: argparse.Namespace, cells: Sequence[Cell], out: Path) -> list[str]:
@@ -265,37 +266,3 @@ def refuse_launchers() -> None:
             f"a run is one process and trains on one device, got WORLD_SIZE = {world_size}; start vcl without torchrun "
             "(several processes of vcl grid, each started by itself, share its cells)"
         )
-
-
-def _refuse_logging_without_client(configs: Iterable[RunConfig]) -> None:
-    """Refuse runs that log to W&B where its client is not installed, before anything is made.
-
-    Args:
-        configs: of the runs; looked at only where the client is missing.
-
-    Raises:
-        ConfigError: one of them logs.
-    """
-    try:
-        metadata.version("wandb")
-    except metadata.PackageNotFoundError as error:
-        for mode in (config.wandb.mode for config in configs if config.wandb.mode != "disabled"):
-            rule = "wandb.mode must be disabled where the package wandb is not installed"
-            raise ConfigError(f"{rule}, got {mode}") from error
-
-
-@contextmanager
-def _sinks(
-    folder: RunFolder, config: RunConfig, grid: Path | None = None, quiet: bool = False
-) -> Iterator[Sequence[Listener]]:
-    """Listeners that send a run's events elsewhere, closed at the end."""
-    from vcl.listeners.wandb import wandb_sink
-
-    sinks = wandb_sink(folder, config, grid)
-    try:
-        yield sinks
-    finally:
-        for sink in sinks:
-            sink.close()
-            if sink.offline_folder is not None and not quiet:
-                log.info("W&B: logged offline; to send it: wandb sync %s", quote(str(sink.offline_folder)))

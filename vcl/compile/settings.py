@@ -88,9 +88,7 @@ def config_of_library(library: Library, settings: Sequence[str] = ()) -> RunConf
     for section, name in (("method", before.method.name), ("backbone", before.backbone.name)):
         if replaced.get(section, {}).get("name", name) != name:
             raise _other_network(library, f"{section}.name")
-    for section, values in replaced.items():
-        stored[section] = {**stored.get(section, {}), **values}
-    config = _without_videos(configs.from_dict(stored))
+    config = _without_videos(configs.from_dict(configs.merged(stored, replaced)))
     architecture = library.architecture
     if (config.backbone, config.stream.size) != (architecture.backbone, architecture.size):
         raise _other_network(library, (configs.first_difference(before, config) or ("backbone",))[0])
@@ -131,4 +129,4 @@ def _without_videos(config: RunConfig) -> RunConfig:
     stream = config.stream
     settings = {"start": stream.start, "frames": stream.frames, "stride": stream.stride, "cache": stream.cache}
     plain = StreamConfig(size=stream.size, allow_truncated=stream.allow_truncated, **settings)  # type: ignore[arg-type]
-    return replace(config, stream=plain, wandb=replace(config.wandb, mode="disabled"))
+    return replace(config, stream=plain, wandb=replace(config.wandb, mode="disabled"), track=())

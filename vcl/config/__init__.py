@@ -30,7 +30,7 @@ from vcl.config.methods.rehearsal import (
     ReplayConfig,
 )
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
-from vcl.config.store import first_difference, from_dict, identity, load, settings_of, to_dict, to_yaml
+from vcl.config.store import first_difference, from_dict, identity, load, merged, settings_of, to_dict, to_yaml
 from vcl.config.stream import StreamConfig
 from vcl.config.train import TrainConfig, passes
 
@@ -66,6 +66,7 @@ __all__ = [
     "from_dict",
     "identity",
     "load",
+    "merged",
     "passes",
     "register_backbone",
     "register_benchmark",

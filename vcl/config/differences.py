@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from vcl.config.run import RunConfig
-from vcl.config.store import flat, sections_of, to_dict
+from vcl.config.store import SETTINGS, flat, sections_of, to_dict
 from vcl.errors import ConfigError
 
 
@@ -26,8 +26,9 @@ def differences(config: RunConfig) -> list[tuple[str, Any, Any]]:
     named = {"train": {"recipe": config.train.recipe}, "method": {"name": config.method.name}, "backbone": backbone}
     defaults: dict[str, Any] = {}
     with suppress(ConfigError):  # A method or backbone that is not registered under its name has no known defaults.
-        sections = sections_of(named)
-        defaults = dict(flat({name: asdict(section) for name, section in sections.items()}))
+        sections = {name: asdict(section) for name, section in sections_of(named).items()}
+        others = {item.name: item.default for item in fields(RunConfig) if item.name in SETTINGS}
+        defaults = dict(flat({**sections, **others}))
     return [
         (key, value, _listed(defaults[key]))
         for key, value in every_setting(config).items()

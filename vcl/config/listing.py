@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields
 from itertools import pairwise
 from typing import Any, get_type_hints
@@ -29,8 +30,13 @@ class Knob:
     meaning: str
 
 
-def knobs_of(kind: type[Any]) -> list[Knob]:
-    """The knobs of a dataclass such as ``TrainConfig`` or ``PfnrConfig``, inherited ones first."""
+def knobs_of(kind: type[Any], names: Collection[str] | None = None) -> list[Knob]:
+    """The knobs of a dataclass such as ``TrainConfig`` or ``PfnrConfig``, inherited ones first.
+
+    Args:
+        kind: the dataclass.
+        names: of the knobs; default all.
+    """
     hints = get_type_hints(kind)
     meanings = {name: text for owner in reversed(kind.__mro__) for name, text in _meanings(owner).items()}
     return [
@@ -41,6 +47,7 @@ def knobs_of(kind: type[Any]) -> list[Knob]:
             meaning=meanings.get(knob.name, "") + _choices(kind, knob.name),
         )
         for knob in fields(kind)
+        if names is None or knob.name in names
     ]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 from shlex import quote
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
@@ -88,6 +89,8 @@ def type_in_words(hint: Any) -> str:
     if get_origin(hint) in (Union, UnionType):
         return f"{type_in_words(_other_than_none(hint))} or null"
     if get_origin(hint) is tuple:
+        if get_origin(options[0]) is Literal:
+            return f"names in brackets, each one of {', '.join(get_args(options[0]))}"
         count = "" if Ellipsis in options else f"{len(options)} "
         return f"{count}{_PLURALS[options[0]]} in brackets"
     return _NAMES[hint]
@@ -120,6 +123,10 @@ def _meant(key: str, value: object, hint: Any) -> str:
     items = [item for item in _BETWEEN_ITEMS.split(value) if item]
     if get_origin(hint) is not tuple or not items or len(value) > _LONGEST:
         return ""
+    if choices := get_args(get_args(hint)[0]):  # Of names.
+        items = [name for item in items for name in get_close_matches(item, choices, n=1)]
+        if not items:
+            return ""
     listed = f"[{','.join(items)}]"
     try:
         _read(Typed(listed), hint)

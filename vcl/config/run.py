@@ -62,9 +62,13 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     matrix: MatrixConfig = field(default_factory=MatrixConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
+    track: tuple[Literal["wandb", "tensorboard"], ...] = ("wandb",)
+    """What shows the run beside its folder: W&B, as the section wandb has it, and TensorBoard, whose files go into the
+    run folder; [] is neither."""
 
     def __post_init__(self) -> None:
         self.method.check(self)
+        require(len(set(self.track)) == len(self.track), "track", "have no name twice", self.track)
         numbers = self.backbone.numbers
         require(numbers is None or bool(self.backbone.widths), "backbone.size", "be null for this network", numbers)
         k, epochs = self.matrix.transfer_epochs, self.train.epochs

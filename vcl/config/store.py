@@ -27,7 +27,7 @@ from vcl.yaml_text import YamlError, is_null, parse_yaml, read_yaml
 log = logging.getLogger(__name__)
 
 _UNIDENTIFYING = (
-    *("wandb", "stream.cache", "stream.root"),
+    *("wandb", "track", "stream.cache", "stream.root"),
     *("train.recipe", "train.graph", "train.checkpoint_seconds"),
 )
 """Settings that cannot change a result: two configs that differ in nothing else are the same run. The folder of the
@@ -41,6 +41,9 @@ _SECTIONS: dict[str, type[Any]] = {
     "matrix": MatrixConfig,
     "wandb": WandbConfig,
 }
+
+SETTINGS = tuple(item.name for item in fields(RunConfig) if item.name not in _SECTIONS)
+"""Settings of a run that stand in no section."""
 
 _REGISTRIES: dict[str, ClassRegistry[Any]] = {"backbone": BACKBONES, "method": METHODS}
 
@@ -71,7 +74,7 @@ def settings_of(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool
     on_line: dict[str, Any] = {}
     _check_overrides(overrides)
     for override in overrides:
-        on_line = _merged(on_line, _setting(override))
+        on_line = merged(on_line, _setting(override))
     if (left_out := _resize(in_file, on_line)) and not quiet:
         log.info("%s: left out for the size on the command line: %s", path, ", ".join(left_out))
     for section, default in _DEFAULT_NAMES.items():
@@ -79,7 +82,7 @@ def settings_of(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool
         if left_out and not quiet:
             name = f"{section}.name={shown(on_line[section]['name'])}"
             log.info("%s: left out for %s: %s", path, name, ", ".join(left_out))
-    return _merged(in_file, on_line)
+    return merged(in_file, on_line)
 
 
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -104,9 +107,10 @@ def identity(config: RunConfig) -> dict[str, Any]:
     ``from_dict`` reads them, with defaults for the others.
     """
     settings: dict[str, Any] = {}
-    for section, values in to_dict(config).items():
-        kept = {key: value for key, value in values.items() if not f"{section}.{key}".startswith(_UNIDENTIFYING)}
-        settings |= {section: kept} if kept else {}
+    for key, value in flat(to_dict(config)):
+        if not key.startswith(_UNIDENTIFYING):
+            section, _, knob = key.partition(".")
+            settings.setdefault(section, {})[knob] = value
     return settings
 
 
@@ -136,12 +140,12 @@ def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f"config {path} must hold settings, got a grid; run it with: vcl grid {quote(str(path))}")
     bases = values.pop("base", [])
     above = (*above, path.resolve())
-    merged: dict[str, Any] = {}
+    below: dict[str, Any] = {}
     for base in bases if isinstance(bases, list) else [bases]:
         is_below = isinstance(base, str) and not is_null(base) and (path.parent / base).resolve() not in above
         require(is_below, f"base of {path}", "name files that do not build on this one", base)
-        merged = _merged(merged, _read_file(path.parent / str(base), above))
-    return _merged(merged, values)
+        below = merged(below, _read_file(path.parent / str(base), above))
+    return merged(below, values)
 
 
 def _check_overrides(words: Sequence[str]) -> None:
@@ -163,19 +167,21 @@ def _setting(override: str) -> dict[str, Any]:
     section, dot, knob = key.partition(".")
     if dot:
         return {section: {knob: Typed(value)}}
+    if section in SETTINGS:
+        return {section: Typed(value)}
     try:
         return {section: parse_yaml(value)}
     except YamlError as error:
         raise ConfigError(f"{shown(section)} must hold keys and values, got {shown(value)} ({error})") from error
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of two sources, merged section by section; those of ``above`` win."""
-    merged = dict(below)
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of two sources, as ``settings_of`` gives them, merged section by section; those of ``above`` win."""
+    both = dict(below)
     for section, values in above.items():
-        both = isinstance(values, dict) and isinstance(merged.get(section), dict)
-        merged[section] = {**merged[section], **values} if both else values
-    return merged
+        in_both = isinstance(values, dict) and isinstance(both.get(section), dict)
+        both[section] = {**both[section], **values} if in_both else values
+    return both
 
 
 def _resize(in_file: dict[str, Any], on_line: Mapping[str, Any]) -> list[str]:
@@ -229,7 +235,7 @@ def _build(settings: Mapping[str, Any], recipe: str = FAST) -> RunConfig:
 
 
 def sections_of(settings: Mapping[str, Any], recipe: str = FAST) -> dict[str, Any]:
-    """The dataclass of each section, not yet checked against one another.
+    """The dataclass of each section, not yet checked against one another, and what is set outside of sections.
 
     Args:
         settings: by section and name.
@@ -240,14 +246,17 @@ def sections_of(settings: Mapping[str, Any], recipe: str = FAST) -> dict[str, An
         for section, default in _DEFAULT_NAMES.items()
     }
     kinds = {section: named.get(section, kind) for section, kind in _SECTIONS.items()}
-    _refuse_unknown("", settings, kinds)
+    _refuse_unknown("", settings, {**kinds, **dict.fromkeys(SETTINGS)})
     train = {"recipe": recipe, **_values("train", settings)}
     settings = {**settings, "train": train}
     recipe = read_value("train.recipe", train["recipe"], get_type_hints(TrainConfig)["recipe"])
     settings = {**settings, "backbone": _with_preset(named["backbone"], _values("backbone", settings))}
     suggested = named["backbone"].suggests
     choices = {section: {**chosen(recipe, section), **suggested.get(section, {})} for section in kinds}
-    return {section: _section(section, kind, settings, choices[section]) for section, kind in kinds.items()}
+    hints = get_type_hints(RunConfig)
+    others = {key: read_value(key, settings[key], hints[key]) for key in SETTINGS if key in settings}
+    sections = {section: _section(section, kind, settings, choices[section]) for section, kind in kinds.items()}
+    return {**sections, **others}
 
 
 def _with_preset(kind: type[BackboneConfig], values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -337,7 +346,8 @@ def _refuse_unknown(prefix: str, settings: Mapping[str, Any], known: Mapping[str
 
 
 def _every_key(sections: Mapping[str, Any]) -> list[str]:
-    return [f"{section}.{item.name}" for section, kind in sections.items() for item in fields(kind)]
+    kinds = ((section, kind) for section, kind in sections.items() if section not in SETTINGS)
+    return [f"{section}.{item.name}" for section, kind in kinds for item in fields(kind)]
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

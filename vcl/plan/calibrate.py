@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from vcl import config as configs
-from vcl.config import MatrixConfig, RunConfig, WandbConfig
+from vcl.config import MatrixConfig, RunConfig
 from vcl.config.plugins import plugins_loaded
 from vcl.device import choose_device, keep_freed_memory
 from vcl.errors import VclError
@@ -136,8 +136,7 @@ def shortened(config: RunConfig, macs: int) -> tuple[RunConfig, tuple[int, int],
     train = replace(
         config.train, epochs=math.ceil(passes * (batch + rehearsed) / batch), lr=1e-6, checkpoint_seconds=1e9
     )
-    wandb = WandbConfig(mode="disabled")
-    short = replace(config, method=method, train=train, matrix=MatrixConfig(upper=False), wandb=wandb)
+    short = replace(config, method=method, train=train, matrix=MatrixConfig(upper=False), track=())
     return short, (first, max(steps_per_pass * batch, 2 * first)), BATCH * min(max(1, steps // 12), 8)
 
 

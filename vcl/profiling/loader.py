@@ -51,7 +51,7 @@ def _seconds_to_first_step(config: RunConfig) -> float:
         path = Path(folder)
         (path / "first.yaml").write_text(configs.to_yaml(config))
         command = [sys.executable, "-m", "vcl", "run", str(path / "first.yaml"), "--out", str(path / "run"), "--quiet"]
-        command += ["stream.frames=1", "train.epochs=1", "matrix.transfer_epochs=0", "wandb.mode=disabled"]
+        command += ["stream.frames=1", "train.epochs=1", "matrix.transfer_epochs=0", "track=[]"]
         started = time.perf_counter()
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None

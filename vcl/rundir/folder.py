@@ -271,6 +271,19 @@ class RunFolder:
         with explained(path):
             return path.read_text()
 
+    def keep_wandb_name(self, name: str) -> None:
+        """Store the name of a grid's cell on Weights & Biases, ``methods/pfnr/0``."""
+        if self.wandb_name() != name:
+            self._write_text("wandb_name", name)
+
+    def wandb_name(self) -> str | None:
+        """What ``keep_wandb_name`` stored; None in the folder of a run outside a grid."""
+        path = self.path / "wandb_name"
+        if not exists(path):
+            return None
+        with explained(path):
+            return path.read_text()
+
     def _session_path(self, session: int) -> Path:
         return self.path / "sessions" / f"{session:03d}.safetensors"
 

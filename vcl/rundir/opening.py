@@ -96,6 +96,6 @@ def _start(folder: Takeable, config: RunConfig) -> None:
             return
         key, stored, _ = difference
         logger.info("%s had %s = %s; nothing was trained with it, so it is started again", path, key, shown(stored))
-        for name in ("events.jsonl", "resolved.yaml", "versions.json", "wandb_id"):
+        for name in ("events.jsonl", "resolved.yaml", "versions.json", "wandb_id", "wandb_name"):
             (path / name).unlink(missing_ok=True)
     folder.write_config(config)
