@@ -81,7 +81,7 @@ def test_a_run_of_pfnr_has_the_paths_of_its_operator_and_keeps_its_statistics(co
     shown = statistics_numbers(folder)
     assert shown["variance/blocks.0"] == pytest.approx(np.mean(numbers["layers"][0]["variance"]))
     assert 0 < shown["subnetworks/reused"] < 1
-    assert "masks of two sessions share" in statistics_text(folder)
+    assert "masks of two sessions share" in statistics_text(folder, numbers)
     assert list(statistics_figures(folder)) == ["variance", "spectra", "frame_spectra", "subnetworks"]
 
 
@@ -91,7 +91,7 @@ def test_a_network_that_later_sessions_overwrite_has_statistics_but_no_subnetwor
     check_contract(numbers)
     assert names(numbers["spectra"]) == ["block 1", "block 2"]
     assert "subnetworks/overlap" not in statistics_numbers(folder)
-    assert statistics_text(folder).endswith("masks of sessions: n/a")
+    assert statistics_text(folder, numbers).endswith("masks of sessions: n/a")
     assert "subnetworks" not in statistics_figures(folder)
 
 
@@ -110,7 +110,7 @@ def test_a_network_without_maps_has_spectra_of_frames_alone(unwritten, untrained
     numbers = statistics_of(folder)
     check_contract(numbers)
     assert numbers["layers"] == numbers["spectra"] == []
-    assert "n/a, no layer of the network gives maps" in statistics_text(folder)
+    assert "n/a, no layer of the network gives maps" in statistics_text(folder, numbers)
     assert {path.stem for path in plot_statistics(folder)} == {"frame_spectra"}
 
 
@@ -133,7 +133,7 @@ def test_without_the_videos_there_is_no_truth_and_one_line(untrained, monkeypatc
         f"{folder.path}: spectra of the truth and of the residual are left out: {folder.path} began with other frames "
         f"of clip0: their SHA-256 was aa and is {caplog.text.split('and is ')[1][:12]}"
     ]
-    assert isinstance(statistics_figures(folder)["frame_spectra"], Figure)
+    assert isinstance(statistics_figures(folder, numbers)["frame_spectra"], Figure)
 
 
 def test_statistics_of_an_earlier_state_are_left_out_and_made_anew(untrained):
@@ -213,8 +213,8 @@ def test_the_command_prints_tables_draws_runs_side_by_side_and_gives_json(unwrit
 
 
 def test_runs_stand_side_by_side_whatever_their_networks(unwritten, untrained, tmp_path):
-    folders = [untrained(name="a"), untrained("hnerv", name="b")]
-    assert {path.stem for path in plot_runs_statistics(folders, tmp_path / "both")} == {"variance", "spectra"}
+    runs = {name: statistics_of(untrained(name)) for name in ("nerv", "hnerv", "siren")}
+    assert {path.stem for path in plot_runs_statistics(runs, tmp_path / "both")} == {"variance", "spectra"}
 
 
 @pytest.mark.process
@@ -224,6 +224,6 @@ def test_every_figure_can_be_rendered(copied, monkeypatch):
 
     monkeypatch.setattr(plot_statistics_module, "write_figure", rendered)
     folder = copied("pfnr")
-    pictures = [*plot_statistics(folder), *plot_runs_statistics([folder], folder.figures)]
+    pictures = [*plot_statistics(folder), *plot_runs_statistics({"one": statistics_of(folder)}, folder.figures)]
     assert len(pictures) == 4 + 2
     assert all(len(picture) > 1000 for picture in pictures)

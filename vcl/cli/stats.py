@@ -33,7 +33,7 @@ def add_stats_command(commands: Commands) -> None:
 
 def _stats(arguments: argparse.Namespace) -> None:
     from vcl.report.comparison import run_names
-    from vcl.report.figures.plot_statistics import plot_statistics
+    from vcl.report.figures.plot_statistics import plot_runs_statistics, plot_statistics
     from vcl.report.statistics import statistics_of
     from vcl.report.statistics_table import statistics_text
     from vcl.report.subnetworks import age_of, overlap_of
@@ -42,19 +42,19 @@ def _stats(arguments: argparse.Namespace) -> None:
     if arguments.frames is not None and arguments.frames < 1:
         raise VclError(f"--frames must be 1 or more, got {arguments.frames}")
     folders = run_folders(arguments.run)
-    by_name = {}
+    runs, with_subnetworks = {}, {}
     for name, folder in zip(run_names(folders), folders, strict=True):
-        by_name[name] = statistics_of(folder, arguments.frames)
-        by_name[name]["subnetworks"] = {"overlap": overlap_of(folder), "age": age_of(folder)}
-        if not arguments.json:
-            tell(statistics_text(folder, arguments.frames))
-        _remark_figures(folder.figures, plot_statistics(folder))
+        runs[name] = statistics = statistics_of(folder, arguments.frames)
+        if arguments.json:
+            subnetworks = {"overlap": overlap_of(folder), "age": age_of(folder)}
+            with_subnetworks[name] = {**statistics, "subnetworks": subnetworks}
+        else:
+            tell(f"{statistics_text(folder, statistics)}\n")
+        _remark_figures(folder.figures, plot_statistics(folder, statistics))
     if arguments.json:
-        tell(json.dumps(by_name, indent=1))
+        tell(json.dumps(with_subnetworks, indent=1))
     if arguments.figures is not None:
-        from vcl.report.figures.plot_statistics import plot_runs_statistics
-
-        _remark_figures(arguments.figures, plot_runs_statistics(folders, arguments.figures))
+        _remark_figures(arguments.figures, plot_runs_statistics(runs, arguments.figures))
 
 
 def _remark_figures(folder: Path, figures: list[Path]) -> None:

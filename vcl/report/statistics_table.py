@@ -18,14 +18,13 @@ _SHOWN = (0.1, 0.25, 0.5, 1.0)
 """Frequencies, as shares of Nyquist, that stand for a spectrum."""
 
 
-def statistics_text(folder: RunFolder, frames: int | None = None) -> str:
-    """Variance by layer, spectra at three frequencies and what the subnetworks share.
+def statistics_text(folder: RunFolder, statistics: Mapping[str, Any]) -> str:
+    """Variance by layer, spectra at a few frequencies and what the subnetworks share.
 
     Args:
         folder: the run.
-        frames: as of ``statistics_of``; raises as that does.
+        statistics: its own, as of ``statistics_of``.
     """
-    statistics = statistics_of(folder, frames)
     heading = f"{printable(folder.path.resolve().name)}: {label(folder.config().method)}"
     return "\n\n".join(
         [heading, _variance_text(statistics["layers"]), _spectra_text(statistics), _subnetworks_text(folder)]
