@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vcl import backbones
+from vcl.backbones import Backbone
 from vcl.errors import RunFolderError, VideoError
 from vcl.render import Renderer
 from vcl.rundir import RunFolder, SessionNotes
@@ -195,6 +196,11 @@ class Decoder:
     def seconds(self) -> float:
         """Time that decoding took so far; waits for what is being decoded."""
         return self._stopwatch.seconds()
+
+    @property
+    def network(self) -> Backbone:
+        """What makes the frames, as of ``Renderer.network``."""
+        return self._renderer.network
 
     @property
     def videos(self) -> Sequence[SessionNotes]:

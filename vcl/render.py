@@ -44,6 +44,11 @@ class Renderer:
         """Where the network is, and frames are made."""
         return next(self._network.parameters()).device
 
+    @property
+    def network(self) -> Backbone:
+        """The network that makes frames with the numbers loaded last: to be watched, by forward hooks, not changed."""
+        return self._network
+
     def load(self, subnetwork: Subnetwork) -> None:
         """Take a session's numbers; nothing is ranked or multiplied again while it decodes."""
         for name, weight in self._network.weights().items():

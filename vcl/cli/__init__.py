@@ -19,6 +19,7 @@ from vcl.cli.library import add_library_commands
 from vcl.cli.parser import Parser, parse
 from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
+from vcl.cli.stats import add_stats_command
 from vcl.cli.streams import prepare_streams, write_error, write_output
 from vcl.errors import Interrupted, OutputClosedError, VclError
 from vcl.memory import memory_explained
@@ -97,6 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     add_config_commands(commands)
     add_run_commands(commands)
     add_library_commands(commands)
-    for add in (add_report_commands, add_decode_command, add_data_commands, add_bench_command):
+    for add in (add_report_commands, add_stats_command, add_decode_command, add_data_commands, add_bench_command):
         add(commands)
     return parser

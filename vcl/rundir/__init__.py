@@ -12,7 +12,8 @@
     frames/000_true.png      the middle frame of session 0's video, to be shown; not needed to decode
     frames/000_decoded.png   the same as decoded when that video was measured for the first time
     checkpoint.safetensors   training state, to go on from; not needed to decode
-    figures/                 made by ``vcl plot``
+    statistics.json          made by ``vcl stats``: variance and spectra of feature maps and frames
+    figures/                 made by ``vcl plot`` and ``vcl stats``
     wandb/                   the run on Weights & Biases, unless that is disabled; wandb_id and wandb_name know it there
     tensorboard/             the run on TensorBoard, where ``track`` names it
 

@@ -19,7 +19,7 @@ from vcl.folder_lock import is_locked
 from vcl.rundir.events import Event, append_event, read_events
 from vcl.rundir.files import exists, explained, not_a_run, write_whole
 from vcl.rundir.opening import check_ours, take
-from vcl.rundir.records import check_appended, check_matrix, check_versions, matrix_csv
+from vcl.rundir.records import check_appended, check_matrix, check_statistics, check_versions, matrix_csv
 from vcl.rundir.tensors import SessionNotes, read_notes, read_tensors, tensor_bytes, write_tensors
 
 logger = logging.getLogger(__name__)
@@ -249,6 +249,15 @@ class RunFolder:
         """What ``write_matrix`` wrote, or None before the first row."""
         matrix: dict[str, Any] | None = self._read_json("matrix.json", check_matrix)
         return matrix
+
+    def write_statistics(self, statistics: Mapping[str, Any]) -> None:
+        """Replace the statistics of feature maps and frames, as ``vcl.report.statistics`` makes them."""
+        self._write_text("statistics.json", json.dumps(statistics, allow_nan=False) + "\n")
+
+    def statistics(self) -> dict[str, Any] | None:
+        """What ``write_statistics`` wrote, which may be of an earlier state; None before it did."""
+        statistics: dict[str, Any] | None = self._read_json("statistics.json", check_statistics)
+        return statistics
 
     def frame_path(self, session: int, kind: str) -> Path:
         """Path of the middle frame of a session's video, ``true`` or ``decoded``; older runs have none."""

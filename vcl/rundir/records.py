@@ -9,6 +9,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from vcl.metrics.registry import METRICS, PSNR
@@ -40,6 +41,7 @@ def _is_layers(value: Any) -> bool:
 
 _COUNT: _Check = ("a whole number", _is_count)
 _NUMBER: _Check = ("a finite number", _is_number)
+_NAME: _Check = ("a name", lambda value: isinstance(value, str))
 _NAMES: _Check = ("a list of names", _is_names)
 
 _EVENTS: dict[str, dict[str, _Check]] = {
@@ -56,7 +58,7 @@ _EVENTS: dict[str, dict[str, _Check]] = {
 
 def check_event(event: Any) -> None:
     """Check a line of ``events.jsonl``; raises ValueError."""
-    _require(event, {"kind": ("a name", lambda value: isinstance(value, str))}, "an event")
+    _require(event, {"kind": _NAME}, "an event")
     _require(event, _EVENTS.get(event["kind"], {}), f"the event {event['kind']}")
 
 
@@ -78,16 +80,33 @@ def check_appended(videos: Any) -> None:
 
 def check_matrix(matrix: Any) -> None:
     """Check the content of ``matrix.json``; raises ValueError."""
-    size: _Check = ("height and width", lambda value: _is_list_of(value, 2, _is_count))
+    size: _Check = ("height and width", lambda value: _is_list_of(2, _is_count, value))
     rows: _Check = ("a list", lambda value: isinstance(value, list))
     _require(matrix, {"videos": _NAMES, "size": size, "rows": rows}, "the matrix")
     count = len(matrix["videos"])
-    frames: _Check = (f"{count} whole numbers", lambda value: _is_list_of(value, count, _is_count))
+    frames: _Check = (f"{count} whole numbers", lambda value: _is_list_of(count, _is_count, value))
     _require(matrix, {"frames": frames}, "the matrix")
     if len(matrix["rows"]) > count:
         raise ValueError(f"rows must be at most {count}, one per video, got {len(matrix['rows'])}")
     for number, row in enumerate(matrix["rows"]):
         _check_row(row, number, count)
+
+
+def check_statistics(statistics: Any) -> None:
+    """Check the content of ``statistics.json``; raises ValueError."""
+    hashes: _Check = ("a list of hashes or null", lambda value: isinstance(value, list) and all(map(_is_hash, value)))
+    a_list: _Check = ("a list", lambda value: isinstance(value, list))
+    whole = {"version": _COUNT, "frame_count": _COUNT, "state_sha256": hashes}
+    _require(statistics, {**whole, **dict.fromkeys(("layers", "spectra", "frames"), a_list)}, "the statistics")
+    sessions = len(statistics["state_sha256"])
+    for layer in statistics["layers"]:
+        _require(layer, {"name": _NAME, "variance": _cells(sessions)}, "a layer")
+    for curve in (*statistics["spectra"], *statistics["frames"]):
+        numbers: _Check = ("numbers", lambda value: isinstance(value, list) and all(map(_is_number, value)))
+        _require(curve, {"name": _NAME, "frequency": numbers}, "a spectrum")
+        _, is_spectrum = _cells(len(curve["frequency"]))
+        spectra: _Check = (f"{sessions} lists as long as frequency", partial(_is_list_of, sessions, is_spectrum))
+        _require(curve, {"log_amplitude": spectra}, f"the spectrum {curve['name']}")
 
 
 def matrix_csv(matrix: Mapping[str, Any]) -> str:
@@ -103,14 +122,9 @@ def matrix_csv(matrix: Mapping[str, Any]) -> str:
 
 
 def _check_row(row: Any, number: int, count: int) -> None:
-    cells: _Check = (
-        f"{count} cells, numbers or null",
-        lambda value: value is None or _is_list_of(value, count, lambda cell: cell is None or _is_number(cell)),
-    )
-    hashes: _Check = (
-        f"{count} hashes or null",
-        lambda value: _is_list_of(value, count, lambda cell: cell is None or isinstance(cell, str)),
-    )
+    rule, are_cells = _cells(count)
+    cells: _Check = (rule, lambda value: value is None or are_cells(value))
+    hashes: _Check = (f"{count} hashes or null", lambda value: _is_list_of(count, _is_hash, value))
     session: _Check = (str(number), lambda value: type(value) is int and value == number)
     required = {"session": session, PSNR.name: cells, "sha256": hashes}
     optional = {  # Rows of older runs may lack these.
@@ -122,7 +136,15 @@ def _check_row(row: Any, number: int, count: int) -> None:
     _require(row, {**required, **present}, f"row {number}")
 
 
-def _is_list_of(value: Any, count: int, is_one: Callable[[Any], bool]) -> bool:
+def _cells(count: int) -> _Check:
+    return f"{count} cells, numbers or null", partial(_is_list_of, count, lambda cell: cell is None or _is_number(cell))
+
+
+def _is_hash(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_list_of(count: int, is_one: Callable[[Any], bool], value: Any) -> bool:
     return isinstance(value, list) and len(value) == count and all(map(is_one, value))
 
 

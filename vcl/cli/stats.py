@@ -1,0 +1,61 @@
+"""``vcl stats``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from vcl.cli.common import Commands, add_plugins, path_word, remark, tell
+from vcl.errors import VclError
+
+
+def add_stats_command(commands: Commands) -> None:
+    """Add the subcommand that looks into the networks of runs."""
+    stats = commands.add_parser(
+        "stats",
+        help="variance and spectra of feature maps, spectra of frames, and what the sessions' masks share",
+        description="Decode a few frames of each video and look at what the layers give: the variance of feature maps, "
+        "their spectra with and without the Fourier operator, and the spectra of truth, decoded frames and residual; "
+        "and at the overlap of the sessions' masks. Kept in the run folder as statistics.json, and drawn into its "
+        "figures.",
+        epilog="Example: vcl stats runs/wsn runs/pfnr --figures side_by_side",
+    )
+    stats.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
+    stats.add_argument(
+        "--frames", type=int, metavar="N", help="of each video at most, evenly spaced (default: those kept, else 8)"
+    )
+    stats.add_argument("--json", action="store_true", help="print JSON: all numbers by run")
+    stats.add_argument("--figures", type=path_word, metavar="DIR", help="also draw the runs side by side")
+    add_plugins(stats)
+    stats.set_defaults(do=_stats)
+
+
+def _stats(arguments: argparse.Namespace) -> None:
+    from vcl.report.comparison import run_names
+    from vcl.report.figures.plot_statistics import plot_runs_statistics, plot_statistics
+    from vcl.report.statistics import statistics_of
+    from vcl.report.statistics_table import statistics_text
+    from vcl.report.subnetworks import age_of, overlap_of
+    from vcl.rundir import run_folders
+
+    if arguments.frames is not None and arguments.frames < 1:
+        raise VclError(f"--frames must be 1 or more, got {arguments.frames}")
+    folders = run_folders(arguments.run)
+    runs, with_subnetworks = {}, {}
+    for name, folder in zip(run_names(folders), folders, strict=True):
+        runs[name] = statistics = statistics_of(folder, arguments.frames)
+        if arguments.json:
+            subnetworks = {"overlap": overlap_of(folder), "age": age_of(folder)}
+            with_subnetworks[name] = {**statistics, "subnetworks": subnetworks}
+        else:
+            tell(f"{statistics_text(folder, statistics)}\n")
+        _remark_figures(folder.figures, plot_statistics(folder, statistics))
+    if arguments.json:
+        tell(json.dumps(with_subnetworks, indent=1))
+    if arguments.figures is not None:
+        _remark_figures(arguments.figures, plot_runs_statistics(runs, arguments.figures))
+
+
+def _remark_figures(folder: Path, figures: list[Path]) -> None:
+    remark(f"{folder}: {', '.join(dict.fromkeys(figure.stem for figure in figures))} (each as .png and .pdf)")
