@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vcl.cli.common import Commands, add_plugins, path_word, remark, tell
+from vcl.cli.tracking import refuse_missing_packages
 from vcl.errors import VclError
+
+if TYPE_CHECKING:
+    from vcl.rundir import RunFolder
+
+Value = TypeVar("Value")
 
 
 def add_stats_command(commands: Commands) -> None:
@@ -27,6 +35,9 @@ def add_stats_command(commands: Commands) -> None:
     )
     stats.add_argument("--json", action="store_true", help="print JSON: all numbers by run")
     stats.add_argument("--figures", type=path_word, metavar="DIR", help="also draw the runs side by side")
+    stats.add_argument(
+        "--track", action="store_true", help="also add figures and numbers to W&B and TensorBoard, where a run has them"
+    )
     add_plugins(stats)
     stats.set_defaults(do=_stats)
 
@@ -51,10 +62,30 @@ def _stats(arguments: argparse.Namespace) -> None:
         else:
             tell(f"{statistics_text(folder, statistics)}\n")
         _remark_figures(folder.figures, plot_statistics(folder, statistics))
+        if arguments.track:
+            _track(folder, statistics)
     if arguments.json:
         tell(json.dumps(with_subnetworks, indent=1))
     if arguments.figures is not None:
         _remark_figures(arguments.figures, plot_runs_statistics(runs, arguments.figures))
+
+
+def _track(folder: RunFolder, statistics: Mapping[str, Any]) -> None:
+    from vcl.listeners.tracking import log_figures
+    from vcl.report.figures.plot_statistics import statistics_figures
+    from vcl.report.statistics_table import statistics_numbers
+
+    config = folder.config()
+    refuse_missing_packages([config])
+    figures = statistics_figures(folder, statistics)
+    numbers = statistics_numbers(folder, statistics)
+    hints = log_figures(folder, config, _below("statistics", figures), _below("statistics", numbers))
+    for hint in hints or [f"{folder.path} is not tracked: its config has track=[], or wandb.mode=disabled"]:
+        remark(hint)
+
+
+def _below(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
 def _remark_figures(folder: Path, figures: list[Path]) -> None:
