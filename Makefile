@@ -28,7 +28,7 @@ quick: $(READY)
 
 slow: $(READY)
 	$(PYTEST) -m slow
-	$(BIN)/python -m pytest notebooks --nbmake --nbmake-timeout=900
+	$(PYTEST) notebooks --nbmake --nbmake-timeout=900 -n logical --maxprocesses 4 --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff check .
