@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from untrained_run import untrained_run
 
 from vcl.cli import main
@@ -78,7 +80,7 @@ def test_a_run_of_pfnr_has_the_paths_of_its_operator_and_keeps_its_statistics(co
     assert names(numbers["frames"]) == ["truth", "decoded", "residual"]
     monkeypatch.setattr(statistics, "Decoder", None)  # Nothing is decoded again.
     assert statistics_of(folder) == read_statistics(folder) == numbers
-    shown = statistics_numbers(folder)
+    shown = statistics_numbers(folder, numbers)
     assert shown["variance/blocks.0"] == pytest.approx(np.mean(numbers["layers"][0]["variance"]))
     assert 0 < shown["subnetworks/reused"] < 1
     assert "masks of two sessions share" in statistics_text(folder, numbers)
@@ -90,7 +92,7 @@ def test_a_network_that_later_sessions_overwrite_has_statistics_but_no_subnetwor
     numbers = statistics_of(folder)
     check_contract(numbers)
     assert names(numbers["spectra"]) == ["block 1", "block 2"]
-    assert "subnetworks/overlap" not in statistics_numbers(folder)
+    assert "subnetworks/overlap" not in statistics_numbers(folder, numbers)
     assert statistics_text(folder, numbers).endswith("masks of sessions: n/a")
     assert "subnetworks" not in statistics_figures(folder)
 
@@ -210,6 +212,23 @@ def test_the_command_prints_tables_draws_runs_side_by_side_and_gives_json(unwrit
     check_contract(given["a"])
     assert main([*words, "--frames", "0"]) == 2
     assert capsys.readouterr().err == "vcl: --frames must be 1 or more, got 0\n"
+
+
+def test_statistics_are_added_to_the_trackers_that_a_run_names(unwritten, untrained, monkeypatch, capsys):
+    from vcl.listeners import tracking
+
+    png = figure_bytes(Figure(figsize=(0.2, 0.2)), "png")
+    monkeypatch.setattr(tracking, "figure_bytes", lambda figure, kind: png)
+    folder = untrained("siren")
+    words = ["stats", str(folder.path), "--frames", "1", "--track"]
+    assert main(words) == 0
+    assert "is not tracked: its config has track=[], or wandb.mode=disabled" in capsys.readouterr().err
+    folder.write_config(replace(folder.config(), track=("tensorboard",)))
+    assert main(words) == 0
+    assert "TensorBoard: tensorboard --logdir" in capsys.readouterr().err
+    tags = EventAccumulator(str(folder.path / "tensorboard")).Reload().Tags()
+    assert tags["images"] == ["statistics/frame_spectra"]
+    assert "statistics/spectrum/decoded/1" in tags["scalars"]
 
 
 def test_runs_stand_side_by_side_whatever_their_networks(unwritten, untrained, tmp_path):
