@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,7 @@ def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
     assert len(set(hashes)) == 1
 
 
+@cache
 def every_config():
     """Of every file and of every cell, but for other seeds, epochs and videos of the same."""
     by_source = {(path, ()): CONFIGS[path] for path in EXPERIMENTS}
