@@ -93,14 +93,15 @@ def expected_steps(config):
 
 
 def small_configs():
-    """Those for other frames: of every file, and of cells those with another network, method or size."""
+    """Those for other frames; where another has the network at this size, and one has the method, it is a repeat."""
     params, seen = [], set()
     for (path, words), config in every_config().items():
         if config.stream.size == LARGE:
             continue
-        kind = config.backbone.name, config.method.name, config.stream.size
-        marks = [pytest.mark.slow] if words and kind in seen else []
-        seen.add(kind)
+        operator_block = getattr(config.backbone, "operator_block", 0)
+        kinds = {config.method.name, (config.backbone.name, operator_block, config.stream.size)}
+        marks = [pytest.mark.slow] if kinds <= seen else []
+        seen |= kinds
         params.append(pytest.param(config, marks=marks, id="-".join((*path.parts[-2:], *words))))
     return params
 
