@@ -93,13 +93,14 @@ def expected_steps(config):
 
 
 def small_configs():
-    """Those for other frames; where another has the network at this size, and one has the method, it is a repeat."""
+    """Those for other frames; where others have its method, its network and its operator at this size, one repeats."""
     params, seen = [], set()
     for (path, words), config in every_config().items():
-        if config.stream.size == LARGE:
+        size = config.stream.size
+        if size == LARGE:
             continue
         operator_block = getattr(config.backbone, "operator_block", 0)
-        kinds = {config.method.name, (config.backbone.name, operator_block, config.stream.size)}
+        kinds = {config.method.name, (config.backbone.name, size), (operator_block, size)}
         marks = [pytest.mark.slow] if kinds <= seen else []
         seen |= kinds
         params.append(pytest.param(config, marks=marks, id="-".join((*path.parts[-2:], *words))))
