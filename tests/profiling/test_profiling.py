@@ -55,7 +55,12 @@ def test_every_benchmark_runs_and_its_baseline_has_ratio_one(name, rows, tiny_co
     assert table.to_text().splitlines()[0].startswith(f"{name}: ")
 
 
-@pytest.mark.parametrize("method", METHODS)
+OF_EACH_KIND = ("pfnr", "single", "joint", "replay", "ewc", "residual")
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=[] if name in OF_EACH_KIND else pytest.mark.slow) for name in METHODS]
+)
 def test_a_step_and_decoding_of_every_method_are_measured(method, tiny_config, monkeypatch):
     for name in ("step", "decode"):
         monkeypatch.setattr(f"vcl.profiling.{name}.peak", lambda *_: Peak(1e12, 1e10))
