@@ -5,6 +5,8 @@ READY := .venv/.ready
 RUNS ?= runs
 # Two threads that wait by spinning slow each other down on a busy two-core machine.
 export OMP_WAIT_POLICY ?= passive
+# Tests start many processes; where Python may not keep what it compiles, each compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test quick check slow pins clean
 
@@ -28,7 +30,7 @@ quick: $(READY)
 
 slow: $(READY)
 	$(PYTEST) -m slow
-	$(BIN)/python -m pytest notebooks --nbmake --nbmake-timeout=900
+	$(PYTEST) notebooks --nbmake --nbmake-timeout=900 -n logical --maxprocesses 4 --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff check .

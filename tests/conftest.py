@@ -34,8 +34,9 @@ TINY = {
 
 
 def pytest_configure():
-    """Refuse a device that this machine does not have before any test is collected; without CUDA, interpret kernels."""
+    """Refuse a device that is not here before tests are collected; spare the disk; interpret kernels without CUDA."""
     refuse_unknown_device()
+    os.fsync = lambda descriptor: None  # No test cuts the power, and a tiny run would mostly wait for the disk.
     if not torch.cuda.is_available():
         os.environ["TRITON_INTERPRET"] = "1"  # Read when Triton is imported.
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,7 @@ def test_the_avalanche_script_of_the_readme_runs_and_forgets_nothing(capsys):
     assert len(set(hashes)) == 1
 
 
+@cache
 def every_config():
     """Of every file and of every cell, but for other seeds, epochs and videos of the same."""
     by_source = {(path, ()): CONFIGS[path] for path in EXPERIMENTS}
@@ -92,14 +93,16 @@ def expected_steps(config):
 
 
 def small_configs():
-    """Those for other frames: of every file, and of cells those with another network, method or size."""
+    """Those for other frames; where others have its method, its network and its operator at this size, one repeats."""
     params, seen = [], set()
     for (path, words), config in every_config().items():
-        if config.stream.size == LARGE:
+        size = config.stream.size
+        if size == LARGE:
             continue
-        kind = config.backbone.name, config.method.name, config.stream.size
-        marks = [pytest.mark.slow] if words and kind in seen else []
-        seen.add(kind)
+        operator_block = getattr(config.backbone, "operator_block", 0)
+        kinds = {config.method.name, (config.backbone.name, size), (operator_block, size)}
+        marks = [pytest.mark.slow] if kinds <= seen else []
+        seen |= kinds
         params.append(pytest.param(config, marks=marks, id="-".join((*path.parts[-2:], *words))))
     return params
 

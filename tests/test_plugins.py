@@ -25,6 +25,7 @@ from vcl.config.methods import METHODS
 from vcl.config.plugins import VARIABLE
 from vcl.datasets.resolve import benchmark_names, manifest_of
 from vcl.errors import ConfigError
+from vcl.plan.calibrate import calibration_of
 from vcl.rundir import RunFolder
 from vcl.sessions.methods import METHODS as STRATEGIES
 from vcl.sessions.strategy import VideoStrategy
@@ -36,6 +37,7 @@ DATACLASS_LINE = BACKBONE.splitlines().index("@dataclass(frozen=True)") + 1
 def here(tmp_path, monkeypatch, tiny_config, stream):
     """A working folder with a config, a grid of it, a manifest and the three plugins, named after what they add."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vcl.plan.calibration_of", lambda config, macs: calibration_of(config, 10**12))  # Shortly.
     config = configs.to_dict(tiny_config("finetune", stream={**stream, "videos": ["clip1", "clip0"]}))
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "birds.yaml").write_text(MANIFEST)
@@ -61,7 +63,8 @@ def vcl(*words):
 
 @pytest.mark.process
 @pytest.mark.parametrize("kind", PLUGINS)
-def test_what_a_plugin_adds_is_run_planned_compared_drawn_and_decoded_like_every_other(here, capsys, kind):
+def test_what_a_plugin_adds_is_run_planned_compared_drawn_and_decoded_like_every_other(here, capsys, monkeypatch, kind):
+    monkeypatch.setattr("vcl.report.figures.style.figure_bytes", lambda figure, kind: kind.encode())
     _, name, settings = PLUGINS[kind]
     plugin = ["--plugin", f"{kind}.py"]
     assert vcl("run", "run.yaml", *plugin, *settings, "--out", "alone") == 0

@@ -42,7 +42,12 @@ CODED = [
         ("sessions", ["a step of session 0", "a step of session 2", "session 0", "session 1", "session 2"]),
     ],
 )
-def test_every_benchmark_runs_and_its_baseline_has_ratio_one(name, rows, tiny_config, stream):
+def test_every_benchmark_runs_and_its_baseline_has_ratio_one(name, rows, tiny_config, stream, monkeypatch):
+    monkeypatch.setattr("vcl.profiling.loop.STEPS", 4)
+    monkeypatch.setattr("vcl.profiling.sessions.STEPS", 2)
+    monkeypatch.setattr("vcl.profiling.sessions.TURNS", 2)
+    for measured in ("mask", "decode", "fourier"):  # That of steps is measured.
+        monkeypatch.setattr(f"vcl.profiling.{measured}.peak", lambda *_: Peak(1e12, 1e10))
     table = run_benchmark(name, tiny_config(stream=stream), 3 if name == "sessions" else 1)
     assert [row.name for row in table.rows] == rows
     assert all(row.milliseconds > 0 for row in table.rows)
@@ -50,7 +55,12 @@ def test_every_benchmark_runs_and_its_baseline_has_ratio_one(name, rows, tiny_co
     assert table.to_text().splitlines()[0].startswith(f"{name}: ")
 
 
-@pytest.mark.parametrize("method", METHODS)
+OF_EACH_KIND = ("pfnr", "single", "joint", "replay", "ewc", "residual")
+
+
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=[] if name in OF_EACH_KIND else pytest.mark.slow) for name in METHODS]
+)
 def test_a_step_and_decoding_of_every_method_are_measured(method, tiny_config, monkeypatch):
     for name in ("step", "decode"):
         monkeypatch.setattr(f"vcl.profiling.{name}.peak", lambda *_: Peak(1e12, 1e10))

@@ -2,18 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from untrained_run import untrained_run
 
 from vcl.cli import main
 from vcl.errors import RunFolderError
 from vcl.metrics.spectrum import radial_amplitude
 from vcl.report import statistics
+from vcl.report.figures import plot_statistics as plot_statistics_module
 from vcl.report.figures.plot_statistics import plot_runs_statistics, plot_statistics, statistics_figures
+from vcl.report.figures.style import figure_bytes
 from vcl.report.statistics import evenly_spaced, mean_over_sessions, missing_share, read_statistics, statistics_of
 from vcl.report.statistics_table import statistics_numbers, statistics_text
 from vcl.rundir import RunFolder
@@ -76,10 +80,10 @@ def test_a_run_of_pfnr_has_the_paths_of_its_operator_and_keeps_its_statistics(co
     assert names(numbers["frames"]) == ["truth", "decoded", "residual"]
     monkeypatch.setattr(statistics, "Decoder", None)  # Nothing is decoded again.
     assert statistics_of(folder) == read_statistics(folder) == numbers
-    shown = statistics_numbers(folder)
+    shown = statistics_numbers(folder, numbers)
     assert shown["variance/blocks.0"] == pytest.approx(np.mean(numbers["layers"][0]["variance"]))
     assert 0 < shown["subnetworks/reused"] < 1
-    assert "masks of two sessions share" in statistics_text(folder)
+    assert "masks of two sessions share" in statistics_text(folder, numbers)
     assert list(statistics_figures(folder)) == ["variance", "spectra", "frame_spectra", "subnetworks"]
 
 
@@ -88,8 +92,8 @@ def test_a_network_that_later_sessions_overwrite_has_statistics_but_no_subnetwor
     numbers = statistics_of(folder)
     check_contract(numbers)
     assert names(numbers["spectra"]) == ["block 1", "block 2"]
-    assert "subnetworks/overlap" not in statistics_numbers(folder)
-    assert statistics_text(folder).endswith("masks of sessions: n/a")
+    assert "subnetworks/overlap" not in statistics_numbers(folder, numbers)
+    assert statistics_text(folder, numbers).endswith("masks of sessions: n/a")
     assert "subnetworks" not in statistics_figures(folder)
 
 
@@ -108,7 +112,7 @@ def test_a_network_without_maps_has_spectra_of_frames_alone(unwritten, untrained
     numbers = statistics_of(folder)
     check_contract(numbers)
     assert numbers["layers"] == numbers["spectra"] == []
-    assert "n/a, no layer of the network gives maps" in statistics_text(folder)
+    assert "n/a, no layer of the network gives maps" in statistics_text(folder, numbers)
     assert {path.stem for path in plot_statistics(folder)} == {"frame_spectra"}
 
 
@@ -131,7 +135,7 @@ def test_without_the_videos_there_is_no_truth_and_one_line(untrained, monkeypatc
         f"{folder.path}: spectra of the truth and of the residual are left out: {folder.path} began with other frames "
         f"of clip0: their SHA-256 was aa and is {caplog.text.split('and is ')[1][:12]}"
     ]
-    assert isinstance(statistics_figures(folder)["frame_spectra"], Figure)
+    assert isinstance(statistics_figures(folder, numbers)["frame_spectra"], Figure)
 
 
 def test_statistics_of_an_earlier_state_are_left_out_and_made_anew(untrained):
@@ -210,14 +214,35 @@ def test_the_command_prints_tables_draws_runs_side_by_side_and_gives_json(unwrit
     assert capsys.readouterr().err == "vcl: --frames must be 1 or more, got 0\n"
 
 
+def test_statistics_are_added_to_the_trackers_that_a_run_names(unwritten, untrained, monkeypatch, capsys):
+    from vcl.listeners import tracking
+
+    png = figure_bytes(Figure(figsize=(0.2, 0.2)), "png")
+    monkeypatch.setattr(tracking, "figure_bytes", lambda figure, kind: png)
+    folder = untrained("siren")
+    words = ["stats", str(folder.path), "--frames", "1", "--track"]
+    assert main(words) == 0
+    assert "is not tracked: its config has track=[], or wandb.mode=disabled" in capsys.readouterr().err
+    folder.write_config(replace(folder.config(), track=("tensorboard",)))
+    assert main(words) == 0
+    assert "TensorBoard: tensorboard --logdir" in capsys.readouterr().err
+    tags = EventAccumulator(str(folder.path / "tensorboard")).Reload().Tags()
+    assert tags["images"] == ["statistics/frame_spectra"]
+    assert "statistics/spectrum/decoded/1" in tags["scalars"]
+
+
 def test_runs_stand_side_by_side_whatever_their_networks(unwritten, untrained, tmp_path):
-    folders = [untrained(name="a"), untrained("hnerv", name="b")]
-    assert {path.stem for path in plot_runs_statistics(folders, tmp_path / "both")} == {"variance", "spectra"}
+    runs = {name: statistics_of(untrained(name)) for name in ("nerv", "hnerv", "siren")}
+    assert {path.stem for path in plot_runs_statistics(runs, tmp_path / "both")} == {"variance", "spectra"}
 
 
 @pytest.mark.process
-def test_every_figure_can_be_written(copied, tmp_path):
+def test_every_figure_can_be_rendered(copied, monkeypatch):
+    def rendered(figure, into, name):
+        return [figure_bytes(figure, "png")]
+
+    monkeypatch.setattr(plot_statistics_module, "write_figure", rendered)
     folder = copied("pfnr")
-    paths = [*plot_statistics(folder), *plot_runs_statistics([folder], tmp_path / "runs")]
-    assert len(paths) == 2 * (4 + 2)
-    assert all(path.stat().st_size > 1000 for path in paths)
+    pictures = [*plot_statistics(folder), *plot_runs_statistics({"one": statistics_of(folder)}, folder.figures)]
+    assert len(pictures) == 4 + 2
+    assert all(len(picture) > 1000 for picture in pictures)

@@ -27,8 +27,8 @@ def test_every_backbone_is_held_to_the_contract():
 
 WITH_OPERATOR = [name for name, kind in KNOBS.known.items() if kind.operator_knob]
 
-# A network of time and one of numbers of each frame with every method; the others with one of each kind.
-WITH_EVERY_METHOD, WITH_EVERY_BACKBONE = ("nerv", "hnerv"), ("wsn", "single", "finetune")
+# A network of time and one of numbers of each frame with every method; the others with masks and without.
+WITH_EVERY_METHOD, WITH_EVERY_BACKBONE = ("nerv", "hnerv"), ("wsn", "finetune")
 CASES = [
     pytest.param(
         *(backbone, method),

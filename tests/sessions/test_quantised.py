@@ -15,7 +15,13 @@ class Stopped(Exception):
     """In the place of a power cut."""
 
 
-METHODS = ["pfnr", "wsn", "packnet", "single", "residual", "finetune", "replay", "esmer", "ewc"]
+REPEATED = ("wsn", "replay", "ewc")
+"""They store as pfnr and finetune do."""
+
+METHODS = [
+    pytest.param(name, marks=pytest.mark.slow if name in REPEATED else [])
+    for name in ("pfnr", "wsn", "packnet", "single", "residual", "finetune", "replay", "esmer", "ewc")
+]
 
 
 def rows(folder):
@@ -54,7 +60,9 @@ def test_every_stored_number_is_an_integer_times_the_step_of_its_row(method, tin
         assert int((head / step[:, None]).abs().max().round()) <= largest_integer(OWN_BITS)
 
 
-@pytest.mark.parametrize("method", ["pfnr", "packnet", "finetune", "replay", "esmer", "residual"])
+@pytest.mark.parametrize(
+    "method", [pytest.param("finetune", marks=pytest.mark.slow), "pfnr", "packnet", "replay", "esmer", "residual"]
+)
 def test_a_run_that_is_stopped_between_sealing_and_storing_ends_as_if_it_had_not(method, tiny_config, clips, tmp_path):
     config = tiny_config(method, method={"bits": 6}, train={"epochs": 3})
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.logging.base_logger import BaseLogger
-from avalanche.training.plugins import EWCPlugin
+from avalanche.training.plugins.ewc import EWCPlugin
 from small_strategy import strategy_of
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves

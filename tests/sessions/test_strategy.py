@@ -84,7 +84,7 @@ def test_a_session_starts_with_an_optimiser_that_knows_nothing(tiny_config, clip
 
 @pytest.mark.process
 def test_a_stock_plugin_serves_in_our_strategy(tiny_config, clips):
-    from avalanche.training.plugins import EWCPlugin
+    from avalanche.training.plugins.ewc import EWCPlugin
 
     config = tiny_config("finetune")
     heads = []

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vcl.cli.common import Commands, add_plugins, path_word, remark, tell
+from vcl.cli.tracking import refuse_missing_packages
 from vcl.errors import VclError
+
+if TYPE_CHECKING:
+    from vcl.rundir import RunFolder
+
+Value = TypeVar("Value")
 
 
 def add_stats_command(commands: Commands) -> None:
@@ -27,13 +35,16 @@ def add_stats_command(commands: Commands) -> None:
     )
     stats.add_argument("--json", action="store_true", help="print JSON: all numbers by run")
     stats.add_argument("--figures", type=path_word, metavar="DIR", help="also draw the runs side by side")
+    stats.add_argument(
+        "--track", action="store_true", help="also add figures and numbers to W&B and TensorBoard, where a run has them"
+    )
     add_plugins(stats)
     stats.set_defaults(do=_stats)
 
 
 def _stats(arguments: argparse.Namespace) -> None:
     from vcl.report.comparison import run_names
-    from vcl.report.figures.plot_statistics import plot_statistics
+    from vcl.report.figures.plot_statistics import plot_runs_statistics, plot_statistics
     from vcl.report.statistics import statistics_of
     from vcl.report.statistics_table import statistics_text
     from vcl.report.subnetworks import age_of, overlap_of
@@ -42,19 +53,39 @@ def _stats(arguments: argparse.Namespace) -> None:
     if arguments.frames is not None and arguments.frames < 1:
         raise VclError(f"--frames must be 1 or more, got {arguments.frames}")
     folders = run_folders(arguments.run)
-    by_name = {}
+    runs, with_subnetworks = {}, {}
     for name, folder in zip(run_names(folders), folders, strict=True):
-        by_name[name] = statistics_of(folder, arguments.frames)
-        by_name[name]["subnetworks"] = {"overlap": overlap_of(folder), "age": age_of(folder)}
-        if not arguments.json:
-            tell(statistics_text(folder, arguments.frames))
-        _remark_figures(folder.figures, plot_statistics(folder))
+        runs[name] = statistics = statistics_of(folder, arguments.frames)
+        if arguments.json:
+            subnetworks = {"overlap": overlap_of(folder), "age": age_of(folder)}
+            with_subnetworks[name] = {**statistics, "subnetworks": subnetworks}
+        else:
+            tell(f"{statistics_text(folder, statistics)}\n")
+        _remark_figures(folder.figures, plot_statistics(folder, statistics))
+        if arguments.track:
+            _track(folder, statistics)
     if arguments.json:
-        tell(json.dumps(by_name, indent=1))
+        tell(json.dumps(with_subnetworks, indent=1))
     if arguments.figures is not None:
-        from vcl.report.figures.plot_statistics import plot_runs_statistics
+        _remark_figures(arguments.figures, plot_runs_statistics(runs, arguments.figures))
 
-        _remark_figures(arguments.figures, plot_runs_statistics(folders, arguments.figures))
+
+def _track(folder: RunFolder, statistics: Mapping[str, Any]) -> None:
+    from vcl.listeners.tracking import log_figures
+    from vcl.report.figures.plot_statistics import statistics_figures
+    from vcl.report.statistics_table import statistics_numbers
+
+    config = folder.config()
+    refuse_missing_packages([config])
+    figures = statistics_figures(folder, statistics)
+    numbers = statistics_numbers(folder, statistics)
+    hints = log_figures(folder, config, _below("statistics", figures), _below("statistics", numbers))
+    for hint in hints or [f"{folder.path} is not tracked: its config has track=[], or wandb.mode=disabled"]:
+        remark(hint)
+
+
+def _below(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
 def _remark_figures(folder: Path, figures: list[Path]) -> None:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from vcl.report.feature_maps import group_of
-from vcl.report.statistics import mean_over_sessions, statistics_of
+from vcl.report.statistics import mean_over_sessions
 from vcl.report.subnetworks import age_of, overlap_of
 from vcl.report.summary import label
 from vcl.report.tables import text_table
@@ -18,27 +18,27 @@ _SHOWN = (0.1, 0.25, 0.5, 1.0)
 """Frequencies, as shares of Nyquist, that stand for a spectrum."""
 
 
-def statistics_text(folder: RunFolder, frames: int | None = None) -> str:
-    """Variance by layer, spectra at three frequencies and what the subnetworks share.
+def statistics_text(folder: RunFolder, statistics: Mapping[str, Any]) -> str:
+    """Variance by layer, spectra at a few frequencies and what the subnetworks share.
 
     Args:
         folder: the run.
-        frames: as of ``statistics_of``; raises as that does.
+        statistics: its own, as of ``statistics_of``.
     """
-    statistics = statistics_of(folder, frames)
     heading = f"{printable(folder.path.resolve().name)}: {label(folder.config().method)}"
     return "\n\n".join(
         [heading, _variance_text(statistics["layers"]), _spectra_text(statistics), _subnetworks_text(folder)]
     )
 
 
-def statistics_numbers(folder: RunFolder) -> dict[str, float]:
+def statistics_numbers(folder: RunFolder, statistics: Mapping[str, Any]) -> dict[str, float]:
     """The main numbers by name, such as ``variance/blocks.0`` and ``spectrum/residual/0.5``, means over sessions.
 
     Args:
-        folder: the run; statistics that it lacks are made.
+        folder: the run.
+        statistics: its own, as of ``statistics_of``.
     """
-    statistics, numbers = statistics_of(folder), dict[str, float]()
+    numbers = dict[str, float]()
     for layer in statistics["layers"]:
         if variances := _known(layer["variance"]):
             numbers[f"variance/{layer['name']}"] = fmean(variances)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from vcl.errors import VclError
-from vcl.report.comparison import run_names
 from vcl.report.figures.statistics import (
     frame_spectra_figure,
     runs_spectra_figure,
@@ -25,11 +25,12 @@ from vcl.rundir import RunFolder
 from vcl.wording import printable
 
 
-def statistics_figures(folder: RunFolder) -> dict[str, Figure]:
+def statistics_figures(folder: RunFolder, statistics: Mapping[str, Any] | None = None) -> dict[str, Figure]:
     """Draw the statistics of a run; figures without data, such as those of a network without maps, are left out.
 
     Args:
-        folder: the run; statistics that it lacks are made.
+        folder: the run.
+        statistics: its own; default those that it keeps, made where it lacks them.
 
     Returns:
         By name.
@@ -37,7 +38,7 @@ def statistics_figures(folder: RunFolder) -> dict[str, Figure]:
     Raises:
         VclError: nothing can be decoded, or the statistics cannot be written.
     """
-    statistics = statistics_of(folder)
+    statistics = statistics_of(folder) if statistics is None else statistics
     videos = [printable(folder.session_notes(session).video) for session in range(folder.sessions())]
     title, figures = label(folder.config().method), dict[str, Figure]()
     if statistics["layers"]:
@@ -51,20 +52,20 @@ def statistics_figures(folder: RunFolder) -> dict[str, Figure]:
     return figures
 
 
-def plot_statistics(folder: RunFolder) -> list[Path]:
+def plot_statistics(folder: RunFolder, statistics: Mapping[str, Any] | None = None) -> list[Path]:
     """Write ``statistics_figures`` as PNG and PDF into the run's ``figures`` folder; raises as that does."""
     return [
         path
-        for name, figure in statistics_figures(folder).items()
+        for name, figure in statistics_figures(folder, statistics).items()
         for path in write_figure(figure, folder.figures, name)
     ]
 
 
-def plot_runs_statistics(folders: Sequence[RunFolder], into: Path) -> list[Path]:
+def plot_runs_statistics(runs: Mapping[str, Mapping[str, Any]], into: Path) -> list[Path]:
     """Draw the statistics of several runs side by side, as PNG and PDF.
 
     Args:
-        folders: the runs.
+        runs: by name, as of ``statistics_of``.
         into: folder of the figures.
 
     Returns:
@@ -73,7 +74,6 @@ def plot_runs_statistics(folders: Sequence[RunFolder], into: Path) -> list[Path]
     Raises:
         VclError: no run has feature maps or spectra of residuals, or files cannot be written.
     """
-    runs = {name: statistics_of(folder) for name, folder in zip(run_names(folders), folders, strict=True)}
     figures = dict[str, Figure]()
     if any(statistics["layers"] for statistics in runs.values()):
         figures["variance"] = runs_variance_figure(runs)

@@ -269,7 +269,7 @@ def _share_axes(axes: Axes) -> None:
     axes.axhline(1, color=DIM, lw=0.6)
     axes.set_ylim(0, None)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_title("amplitude of the residual, of the truth's", loc="left")
+    axes.set_title("amplitude of the residual / truth", loc="left")
 
 
 def _variance_axes(axes: Axes, names: Sequence[str]) -> None:
