@@ -2,7 +2,9 @@
 "use strict";
 
 function overviewSection(comparison) {
-  const lead = "A row is a method; runs that differ only in their seed are one row, as mean ± standard deviation.";
+  const lead =
+    "A row is a method; runs that differ only in their seed are one row, as mean ± standard deviation. " +
+    "A click on a heading sorts by it; the best of a column is bold.";
   return section(
     "overview",
     "Overview",
@@ -25,7 +27,7 @@ function comparisonTable({ columns, rows }) {
       return cell ? { text: cell.text, value: cell.mean, best: cell.mean === best[key] } : { text: "n/a", value: null };
     }),
   ]);
-  return dataTable("Runs; a click on a column sorts by it, and the best of each is bold", heads, cells, { sortable: true });
+  return dataTable("Runs side by side", heads, cells, { sortable: true });
 }
 
 /** The best mean of a column, or nothing to make bold where there is no better or all are equal. */

@@ -14,7 +14,7 @@ function dataTable(caption, columns, rows, { sortable = false } = {}) {
   );
   if (sortable) heads.forEach((head, index) => head.firstChild.append(sortButton(columns, heads, index, rows, body)));
   body.append(...rows.map((row) => tableRow(columns, row)));
-  const table = element("table", {}, element("caption", { class: sortable ? null : "unseen" }, caption), element("thead", {}, element("tr", {}, heads)), body);
+  const table = element("table", {}, element("caption", { class: "unseen" }, caption), element("thead", {}, element("tr", {}, heads)), body);
   return scrollBox(caption, table);
 }
 
