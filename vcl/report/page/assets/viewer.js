@@ -115,7 +115,7 @@ function pictureViews(run, clip, report) {
     }
     const side = sides[state.side];
     const source = side.at(frame);
-    divided.show({ name: source ? side.name : `${side.name}: not at hand`, source: source ?? decoded }, { name: "decoded", source: decoded });
+    divided.show({ name: source ? side.name : `${side.name}: not at hand`, source: source ?? decoded }, { name: state.side ? run.name : "decoded", source: decoded });
   }
 
   const views = [{ value: "beside", label: "Side by side" }, { value: "swipe", label: "Swipe" }];
