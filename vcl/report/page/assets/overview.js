@@ -10,7 +10,8 @@ function overviewSection(comparison) {
     "Overview",
     lead,
     comparisonTable(comparison),
-    comparison.notes?.length ? element("ul", { class: "notes" }, comparison.notes.map((note) => element("li", {}, note))) : null,
+    comparison.notes?.length ? element("ul", { class: "notes" },
+      comparison.notes.map((note) => element("li", {}, note))) : null,
     comparison.by_session?.length && comparison.videos ? sessionChart(comparison) : null,
     costPart(comparison),
     comparison.published ? publishedPart(comparison.published) : null,
@@ -91,7 +92,8 @@ function costPoint(row, key) {
 
 function publishedPart({ rows, note }) {
   const columns = ["Run", "Published in", "What"].map((label) => ({ label }));
-  columns.push(...["Ours (dB)", "Published (dB)", "Difference"].map((label) => ({ label, numeric: true })), { label: "Not comparable" });
+  columns.push(...["Ours (dB)", "Published (dB)", "Difference"].map((label) => ({ label, numeric: true })),
+    { label: "Not comparable" });
   const cells = rows.map((row) => [
     row.run,
     [row.paper, row.source ? `, ${row.source}` : ""],
@@ -99,7 +101,8 @@ function publishedPart({ rows, note }) {
     numberText(row.ours),
     numberText(row.theirs),
     signedText(row.difference),
-    row.not_comparable?.length ? element("ul", { class: "reasons" }, row.not_comparable.map((reason) => element("li", {}, reason))) : "–",
+    row.not_comparable?.length
+      ? element("ul", { class: "reasons" }, row.not_comparable.map((reason) => element("li", {}, reason))) : "–",
   ]);
   return element(
     "div",
