@@ -1,4 +1,5 @@
-// Charts by Plotly, drawn when they come near the window, in the colours of the theme, each with its numbers as a table.
+// Charts by Plotly, drawn when they come near the window, in the colours of the theme, each with its numbers as a
+// table.
 "use strict";
 
 const SERIES_COLOURS = 7;
@@ -18,7 +19,8 @@ function redrawCharts() {
 /**
  * A chart.
  *
- * `series` are {name, x, y, error, bars, text, colour}: lines with points, or stacked bars. `x` and `y` are {title, log,
+ * `series` are {name, x, y, error, bars, text, colour}: lines with points, or stacked bars. `x` and `y` are {title,
+ * log,
  * range, categories}. `label` says in one line what the chart shows. `onpick(series, point)` is called for a click on a
  * point. Its numbers stand below it in a folded table: those of `series`, or of `numbers`, which then stay. Returns the
  * figure; its `redraw(series)` shows others.
@@ -47,11 +49,13 @@ function chart({ label, series, x, y, height = 320, legend = true, numbers = nul
   const showKeys = () => keys.replaceChildren(...(legend ? legendKeys(state, plot.redraw) : []));
   showKeys();
   const table = element("div", {});
-  const showTable = () => table.replaceChildren(folded("Numbers of this chart", () => seriesTable(label, x, numbers ?? state.series)));
+  const showTable = () => table.replaceChildren(folded("Numbers of this chart",
+    () => seriesTable(label, x, numbers ?? state.series)));
   showTable();
   const figure = element("figure", { class: "chart" }, element("figcaption", {}, label), keys, plot, table);
   figure.redraw = (others) => {
-    const isSame = others.length === state.series.length && others.every((line, i) => line.name === state.series[i].name);
+    const isSame = others.length === state.series.length
+      && others.every((line, i) => line.name === state.series[i].name);
     state.series = others;
     if (!isSame) state.hidden.clear();
     showKeys();
@@ -72,7 +76,8 @@ function seriesColour(line, index) {
 
 function trace(line, index, isHidden) {
   const own = seriesColour(line, index);
-  const common = { name: line.name, x: line.x, y: line.y, text: line.text, visible: !isHidden, hovertemplate: hoverText(line) };
+  const common = { name: line.name, x: line.x, y: line.y, text: line.text, visible: !isHidden,
+    hovertemplate: hoverText(line) };
   if (line.bars) return { ...common, type: "bar", textposition: "none", marker: { color: own, line: { width: 0 } } };
   const cycle = Math.floor(index / SERIES_COLOURS);
   const isLine = line.x.length > 1 && !line.points;
@@ -81,7 +86,8 @@ function trace(line, index, isHidden) {
     type: "scatter",
     mode: isLine ? (line.x.length > 40 ? "lines" : "lines+markers") : "markers",
     line: { color: own, width: 2, dash: line.colour ? "solid" : DASHES[cycle % DASHES.length] },
-    marker: { color: own, size: line.size ?? (isLine ? 6 : 11), symbol: isLine || line.colour ? "circle" : SYMBOLS[index % SYMBOLS.length] },
+    marker: { color: own, size: line.size ?? (isLine ? 6 : 11),
+      symbol: isLine || line.colour ? "circle" : SYMBOLS[index % SYMBOLS.length] },
     error_y: line.error ? { type: "data", array: line.error, color: own, thickness: 1.2, width: 3 } : undefined,
   };
 }
@@ -135,7 +141,8 @@ function legendKeys(state, redraw) {
       class: isDot ? "dot" : null,
       style: isDot ? `background: ${own}` : `border-top: 3px ${style} ${own}`,
     });
-    const key = element("button", { type: "button", "aria-pressed": String(!state.hidden.has(index)), onclick: toggle }, swatch, line.name);
+    const key = element("button",
+      { type: "button", "aria-pressed": String(!state.hidden.has(index)), onclick: toggle }, swatch, line.name);
     function toggle() {
       if (!state.hidden.delete(index)) state.hidden.add(index);
       key.setAttribute("aria-pressed", String(!state.hidden.has(index)));
@@ -150,7 +157,8 @@ function seriesTable(label, x, series) {
   const places = [...new Set(series.flatMap((line) => line.x))];
   const known = series.map((line) => new Map(line.x.map((place, index) => [place, line.y[index]])));
   const columns = [{ label: x.title }, ...series.map((line) => ({ label: line.name, numeric: true }))];
-  const rows = places.map((place) => [String(place), ...known.map((values) => (values.has(place) ? shortNumber(values.get(place)) : ""))]);
+  const rows = places.map((place) =>
+    [String(place), ...known.map((values) => (values.has(place) ? shortNumber(values.get(place)) : ""))]);
   return dataTable(label, columns, rows);
 }
 

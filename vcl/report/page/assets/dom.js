@@ -1,7 +1,10 @@
 // Small helpers that make elements. A string always becomes a text node, so no name is ever read as HTML.
 "use strict";
 
-/** An element: `element("td", {class: "number", onclick: show}, "text", child)`. Attributes that are null are left out. */
+/**
+ * An element: `element("td", {class: "number", onclick: show}, "text", child)`. Attributes that are null are left
+ * out.
+ */
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -29,7 +32,10 @@ function section(id, title, lead, ...children) {
   );
 }
 
-/** Buttons of which one is pressed. `options` are {value, label}; returns the element and a function that presses one. */
+/**
+ * Buttons of which one is pressed. `options` are {value, label}; returns the element and a function that presses
+ * one.
+ */
 function choice(label, options, selected, onchange) {
   const buttons = options.map((option) =>
     element("button", { type: "button", onclick: () => press(option.value, true) }, option.label),

@@ -4,8 +4,10 @@
 /**
  * A heat table.
  *
- * `rows` and `columns` are their names; `cell(row, column)` gives {text, value, pending, empty, label} or null for no cell.
- * `quiet` keeps the caption for screen readers, `compact` is for short texts. Cells whose value is a number are coloured between `low` and `high`; `pending` ones are hatched. `onshow(row, column)`
+ * `rows` and `columns` are their names; `cell(row, column)` gives {text, value, pending, empty, label} or null for no
+ * cell.
+ * `quiet` keeps the caption for screen readers, `compact` is for short texts. Cells whose value is a number are
+ * coloured between `low` and `high`; `pending` ones are hatched. `onshow(row, column)`
  * is called when the pointer or the focus comes to a cell.
  */
 function heatTable({ caption, quiet = false, compact = false, corner, rows, columns, cell, low, high, onshow }) {
@@ -64,7 +66,8 @@ function makeWalkable(grid, onshow = () => {}) {
         const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
         const goal = step
           ? [row + step[0], column + step[1]]
-          : { Home: [row, line.findIndex((_, index) => isCell(row, index))], End: [row, line.findLastIndex((_, index) => isCell(row, index))] }[event.key];
+          : { Home: [row, line.findIndex((_, index) => isCell(row, index))],
+            End: [row, line.findLastIndex((_, index) => isCell(row, index))] }[event.key];
         if (!goal) return;
         event.preventDefault();
         if (isCell(...goal)) grid[goal[0]][goal[1]].focus();
@@ -81,6 +84,7 @@ function heatLegend(lowText, highText, pendingText) {
     element("span", {}, lowText),
     element("span", { class: "heat-scale", "aria-hidden": "true" }),
     element("span", {}, highText),
-    pendingText ? element("span", { class: "heat-pending" }, element("i", { "aria-hidden": "true" }), pendingText) : null,
+    pendingText ? element("span", { class: "heat-pending" }, element("i", { "aria-hidden": "true" }), pendingText)
+      : null,
   );
 }

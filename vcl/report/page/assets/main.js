@@ -70,9 +70,11 @@ function showProgress(runs) {
   if (runs.length === 1) {
     const [run] = runs;
     const sessions = `${run.measured} of ${countText(run.planned, "session")}`;
-    line.append(element("span", {}, run.title), element("span", { class: "pill" }, run.finished ? `finished, ${sessions}` : `not finished, ${sessions}`));
+    line.append(element("span", {}, run.title),
+      element("span", { class: "pill" }, run.finished ? `finished, ${sessions}` : `not finished, ${sessions}`));
   } else {
-    const state = unfinished.length ? `${unfinished.length} of ${runs.length} runs not finished` : `${runs.length} runs, all finished`;
+    const state = unfinished.length ? `${unfinished.length} of ${runs.length} runs not finished`
+      : `${runs.length} runs, all finished`;
     line.append(element("span", { class: "pill" }, state));
   }
   if (unfinished.length) line.append(reloadControl(RELOAD_SECONDS));
@@ -87,7 +89,8 @@ function showContents() {
     (entries) =>
       entries.forEach((entry) => {
         if (!entry.isIntersecting) return;
-        links.forEach((link, index) => (sections[index] === entry.target ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+        links.forEach((link, index) => (sections[index] === entry.target ? link.setAttribute("aria-current", "true")
+          : link.removeAttribute("aria-current")));
       }),
     { rootMargin: "-15% 0px -75% 0px" },
   );

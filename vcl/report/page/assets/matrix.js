@@ -72,7 +72,8 @@ function matrixTable(run, metric, panel, report) {
   const values = (row) => row[metric.name] ?? [];
   const learned = run.matrix.flatMap((row) => values(row).slice(0, row.session + 1)).filter((value) => value !== null);
   const [low, high] = [Math.min(...learned), Math.max(...learned)];
-  const hasPending = run.matrix.some((row) => values(row).some((value, video) => video > row.session && value !== null));
+  const hasPending = run.matrix.some((row) =>
+    values(row).some((value, video) => video > row.session && value !== null));
   const unit = metric.unit ? ` (${metric.unit})` : "";
   const table = heatTable({
     caption: `${metric.label}${unit} of each video after each session`,
@@ -98,7 +99,8 @@ function matrixTable(run, metric, panel, report) {
 
 function showCell(run, report, panel, row, video) {
   const line = run.matrix[row];
-  const values = report.metrics.map((metric) => [metric.label, numberText(line[metric.name]?.[video], metric.digits, metric.unit)]);
+  const values = report.metrics.map((metric) =>
+    [metric.label, numberText(line[metric.name]?.[video], metric.digits, metric.unit)]);
   const hash = (list) => (list?.[video] ? element("code", { class: "hash" }, list[video]) : "n/a");
   panel.replaceChildren(
     element("p", { class: "panel-title" }, run.videos[video]),
@@ -119,5 +121,6 @@ function cellState(run, line, video) {
   const sealed = run.matrix.find((row) => row.session === video)?.sha256?.[video];
   const now = line.sha256?.[video];
   if (!sealed || !now) return after;
-  return `${after}: ${sealed === now ? "the same bits as when it was learned" : "other frames than when it was learned"}`;
+  const same = sealed === now ? "the same bits as" : "other frames than";
+  return `${after}: ${same} when it was learned`;
 }

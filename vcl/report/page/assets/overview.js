@@ -2,13 +2,16 @@
 "use strict";
 
 function overviewSection(comparison) {
-  const lead = "A row is a method; runs that differ only in their seed are one row, as mean ± standard deviation.";
+  const lead =
+    "A row is a method; runs that differ only in their seed are one row, as mean ± standard deviation. " +
+    "A click on a heading sorts by it; the best of a column is bold.";
   return section(
     "overview",
     "Overview",
     lead,
     comparisonTable(comparison),
-    comparison.notes?.length ? element("ul", { class: "notes" }, comparison.notes.map((note) => element("li", {}, note))) : null,
+    comparison.notes?.length ? element("ul", { class: "notes" },
+      comparison.notes.map((note) => element("li", {}, note))) : null,
     comparison.by_session?.length && comparison.videos ? sessionChart(comparison) : null,
     costPart(comparison),
     comparison.published ? publishedPart(comparison.published) : null,
@@ -25,7 +28,7 @@ function comparisonTable({ columns, rows }) {
       return cell ? { text: cell.text, value: cell.mean, best: cell.mean === best[key] } : { text: "n/a", value: null };
     }),
   ]);
-  return dataTable("Runs; a click on a column sorts by it, and the best of each is bold", heads, cells, { sortable: true });
+  return dataTable("Runs side by side", heads, cells, { sortable: true });
 }
 
 /** The best mean of a column, or nothing to make bold where there is no better or all are equal. */
@@ -89,7 +92,8 @@ function costPoint(row, key) {
 
 function publishedPart({ rows, note }) {
   const columns = ["Run", "Published in", "What"].map((label) => ({ label }));
-  columns.push(...["Ours (dB)", "Published (dB)", "Difference"].map((label) => ({ label, numeric: true })), { label: "Not comparable" });
+  columns.push(...["Ours (dB)", "Published (dB)", "Difference"].map((label) => ({ label, numeric: true })),
+    { label: "Not comparable" });
   const cells = rows.map((row) => [
     row.run,
     [row.paper, row.source ? `, ${row.source}` : ""],
@@ -97,7 +101,8 @@ function publishedPart({ rows, note }) {
     numberText(row.ours),
     numberText(row.theirs),
     signedText(row.difference),
-    row.not_comparable?.length ? element("ul", { class: "reasons" }, row.not_comparable.map((reason) => element("li", {}, reason))) : "–",
+    row.not_comparable?.length
+      ? element("ul", { class: "reasons" }, row.not_comparable.map((reason) => element("li", {}, reason))) : "–",
   ]);
   return element(
     "div",

@@ -20,8 +20,8 @@ function proofSection(run) {
   return section(
     "proof",
     "Proof",
-    "After each session the videos before it are decoded from what is on disk and compared with the hash taken when they " +
-      "were sealed. Where that was not all frames of a video, what was compared stands beside the mark.",
+    "After each session the videos before it are decoded from what is on disk and compared with the hash taken when " +
+      "they were sealed. Where that was not all frames of a video, what was compared stands beside the mark.",
     proofVerdict(checks.length, unequal, run.forgets),
     machines.length === 1 ? element("p", { class: "note" }, `Decoded on ${machines[0]}.`) : null,
     dataTable("Checks of each video", columns, rows),
@@ -34,9 +34,11 @@ function machinesOf(checks) {
 
 function proofVerdict(count, unequal, forgets) {
   if (!count) return element("p", { class: "verdict" }, "Nothing to check yet: no video has seen a later session.");
-  if (!unequal) return element("p", { class: "verdict good" }, `✓ ${countText(count, "check")}, all equal bit for bit.`);
+  if (!unequal) return element("p", { class: "verdict good" },
+    `✓ ${countText(count, "check")}, all equal bit for bit.`);
   const text = `${unequal} of ${countText(count, "check")} found other bits`;
-  if (forgets) return element("p", { class: "verdict" }, `${text}, as expected: this method does not promise to keep earlier videos.`);
+  if (forgets) return element("p", { class: "verdict" },
+    `${text}, as expected: this method does not promise to keep earlier videos.`);
   return element("p", { class: "verdict bad" }, `✗ ${text}, and this method promises that there are none.`);
 }
 

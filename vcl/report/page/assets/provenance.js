@@ -25,7 +25,8 @@ function provenanceSection(run) {
         )
       : element("p", {}, "None."),
     folded("Every setting", () =>
-      dataTable("Every setting", [{ label: "Setting" }, { label: "Value" }], provenance.config.map(([key, value]) => [element("code", {}, key), value])),
+      dataTable("Every setting", [{ label: "Setting" }, { label: "Value" }],
+        provenance.config.map(([key, value]) => [element("code", {}, key), value])),
     ),
     element("h3", {}, "Machine and versions"),
     definitions([...facts, ...(provenance.versions ?? [])], { class: "facts" }),
@@ -39,7 +40,8 @@ function commandBox(command) {
   async function copy() {
     told.textContent = (await copyText(command, code)) ? "Copied" : "Selected: press Ctrl+C";
   }
-  return element("div", { class: "command" }, scrollBox("Command", element("pre", {}, code)), element("p", {}, button, told));
+  return element("div", { class: "command" }, scrollBox("Command", element("pre", {}, code)),
+    element("p", {}, button, told));
 }
 
 /** Into the clipboard, or, where a browser gives a file none, selected for the reader to copy. */

@@ -4,7 +4,8 @@
 function statisticsSection(run) {
   const { statistics } = run;
   if (!statistics) return null;
-  const parts = [statistics.layers?.length ? varianceChart(run, statistics.layers) : null, spectraPart(run, statistics)];
+  const parts = [statistics.layers?.length ? varianceChart(run, statistics.layers) : null,
+    spectraPart(run, statistics)];
   return parts.some(Boolean) ? section("statistics", "Statistics", null, ...parts) : null;
 }
 
@@ -62,7 +63,8 @@ function spectraPart(run, { spectra = [], frames = [] }) {
     "div",
     {},
     element("h3", {}, "Spectra"),
-    element("p", { class: "lead" }, "How much of each frequency there is, on a log scale, relative to the mean (frequency 0)."),
+    element("p", { class: "lead" },
+      "How much of each frequency there is, on a log scale, relative to the mean (frequency 0)."),
     element("div", { class: "controls" }, choose.element),
     element("div", { class: "pair" }, figures),
   );

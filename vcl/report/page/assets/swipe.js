@@ -7,7 +7,8 @@ function swipe(aspect) {
   const range = element("input", { type: "range", min: 0, max: 100, value: 50, step: 1 });
   const names = { left: element("span", { class: "tag left" }), right: element("span", { class: "tag right" }) };
   const line = element("span", { class: "divider", "aria-hidden": "true" });
-  const box = element("div", { class: "swipe", style: `aspect-ratio: ${aspect}` }, below, above, range, line, names.left, names.right);
+  const box = element("div", { class: "swipe", style: `aspect-ratio: ${aspect}` }, below, above, range, line,
+    names.left, names.right);
 
   const move = () => {
     box.style.setProperty("--divider", `${range.value}%`);

@@ -14,7 +14,8 @@ function dataTable(caption, columns, rows, { sortable = false } = {}) {
   );
   if (sortable) heads.forEach((head, index) => head.firstChild.append(sortButton(columns, heads, index, rows, body)));
   body.append(...rows.map((row) => tableRow(columns, row)));
-  const table = element("table", {}, element("caption", { class: sortable ? null : "unseen" }, caption), element("thead", {}, element("tr", {}, heads)), body);
+  const table = element("table", {}, element("caption", { class: "unseen" }, caption),
+    element("thead", {}, element("tr", {}, heads)), body);
   return scrollBox(caption, table);
 }
 
@@ -55,5 +56,6 @@ function sortButton(columns, heads, index, rows, body) {
 function compareCells(a, b, sign) {
   const [left, right] = [a, b].map((cell) => (isDescribed(cell) ? cell.value : cell));
   if (left === null || right === null) return (left === null) - (right === null);
-  return sign * (typeof left === "number" ? left - right : String(left).localeCompare(String(right), "en", { numeric: true }));
+  return sign * (typeof left === "number" ? left - right
+    : String(left).localeCompare(String(right), "en", { numeric: true }));
 }

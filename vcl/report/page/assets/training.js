@@ -10,7 +10,8 @@ function trainingSection(run) {
     sessions.map((session) => {
       const at = columns.session.flatMap((each, index) => (each === session ? [index] : []));
       const values = (column) => at.map((index) => columns[column][index]);
-      const text = at.map((i) => `epoch ${columns.epoch[i] + 1}, step ${columns.step[i]}: ${shortNumber(columns[name][i])}`);
+      const text = at.map((i) =>
+        `epoch ${columns.epoch[i] + 1}, step ${columns.step[i]}: ${shortNumber(columns[name][i])}`);
       return { name: `${session + 1} ${run.videos[session]}`, x: values("step"), y: values(name), text };
     });
   const figure = (name) =>

@@ -3,7 +3,8 @@
 
 function framesSection(run, report) {
   if (!run.clips?.length) {
-    return section("frames", "Frames", null, element("p", { class: "note" }, "Neither the videos nor saved frames are at hand."));
+    return section("frames", "Frames", null,
+      element("p", { class: "note" }, "Neither the videos nor saved frames are at hand."));
   }
   const box = element("div", {});
   const show = (index) => {
@@ -25,7 +26,8 @@ function framesSection(run, report) {
 function thumbnail(run, clip, report, onclick) {
   const frames = frameNumbers(clip);
   const source = report.clips[clip.clip].pictures[frames[Math.floor(frames.length / 2)]];
-  const mean = clip.psnr ? numberText(clip.psnr.reduce((sum, value) => sum + value, 0) / clip.psnr.length, 2, "dB") : null;
+  const mean = clip.psnr ? numberText(clip.psnr.reduce((sum, value) => sum + value, 0) / clip.psnr.length, 2, "dB")
+    : null;
   return element(
     "button",
     { type: "button", onclick },
@@ -83,7 +85,8 @@ function worstButtons(clip, onpick) {
   const buttons = clip.worst.map((frame) =>
     element("button", { type: "button", onclick: () => onpick(frame) }, frameText(clip, frame)),
   );
-  return element("div", { class: "worst", role: "group", "aria-label": "Worst frames" }, element("span", {}, "Worst frames"), buttons);
+  return element("div", { class: "worst", role: "group", "aria-label": "Worst frames" },
+    element("span", {}, "Worst frames"), buttons);
 }
 
 /** Three pictures beside each other, or two under a divider; `show(frame)` fills whichever is in use. */
@@ -92,7 +95,8 @@ function pictureViews(run, clip, report) {
   const sides = [{ name: "truth", at: (frame) => truth[frame] }, ...otherDecodings(run, clip, report)];
   const divided = swipe(aspectOf(run));
   const error = `error × ${clip.gain}`;
-  const images = Object.fromEntries(["truth", "decoded", error].map((name) => [name, element("img", { style: `aspect-ratio: ${aspectOf(run)}` })]));
+  const images = Object.fromEntries(["truth", "decoded",
+    error].map((name) => [name, element("img", { style: `aspect-ratio: ${aspectOf(run)}` })]));
   const row = element(
     "div",
     { class: "triple" },
@@ -115,7 +119,8 @@ function pictureViews(run, clip, report) {
     }
     const side = sides[state.side];
     const source = side.at(frame);
-    divided.show({ name: source ? side.name : `${side.name}: not at hand`, source: source ?? decoded }, { name: "decoded", source: decoded });
+    divided.show({ name: source ? side.name : `${side.name}: not at hand`, source: source ?? decoded },
+      { name: state.side ? run.name : "decoded", source: decoded });
   }
 
   const views = [{ value: "beside", label: "Side by side" }, { value: "swipe", label: "Swipe" }];
@@ -135,7 +140,8 @@ function pictureViews(run, clip, report) {
 function otherDecodings(run, clip, report) {
   return report.runs
     .filter((other) => other !== run)
-    .flatMap((other) => (other.clips ?? []).filter((each) => each.clip === clip.clip).map((each) => ({ name: other.name, each })))
+    .flatMap((other) => (other.clips ?? []).filter((each) =>
+      each.clip === clip.clip).map((each) => ({ name: other.name, each })))
     .map(({ name, each }) => ({ name, at: (frame) => each.pictures[frame]?.decoded }));
 }
 
@@ -146,8 +152,10 @@ function frameChart(run, clip, frames, onpick) {
   const text = (numbers) => numbers.map((frame) => `frame ${frame}: ${numberText(clip.psnr[frame], 2, "dB")}`);
   const seriesAt = (shown) => [
     { name: "every frame", x: all, y: clip.psnr, text: text(all), colour: "accent" },
-    { name: "frames with a picture", x: frames, y: at(frames), text: text(frames), colour: "accent", points: true, size: 8 },
-    { name: "the frame shown", x: [shown], y: at([shown]), text: text([shown]), colour: "series-1", points: true, size: 13 },
+    { name: "frames with a picture", x: frames, y: at(frames), text: text(frames), colour: "accent", points: true,
+      size: 8 },
+    { name: "the frame shown", x: [shown], y: at([shown]), text: text([shown]), colour: "series-1", points: true,
+      size: 13 },
   ];
   const figure = chart({
     label: `PSNR by frame of ${run.videos[clip.video]}`,

@@ -22,7 +22,8 @@ function capacityPart(run) {
       bars: true,
       x: layer.sessions.map((entry) => `${entry.session + 1}`),
       y: layer.sessions.map((entry) => entry[key] / layer.total),
-      text: layer.sessions.map((entry) => `${numberText(entry[key], 0)} weights, ${percentText(entry[key] / layer.total, 1)}`),
+      text: layer.sessions.map((entry) =>
+        `${numberText(entry[key], 0)} weights, ${percentText(entry[key] / layer.total, 1)}`),
     }));
   const count = (layer) => `${layer.name} (${numberText(layer.total, 0)} weights)`;
   const figure = chart({
@@ -60,7 +61,8 @@ function subnetworkPart(run) {
       lead: "Of the weights that a session uses (row), how many each session claimed first (column), in %.",
       caption: "Age of the weights of sessions",
       values: age.map((line, row) => line.map((value, column) => (column > row ? null : value))),
-      sentence: (row, column, text) => `${text} of the weights of session ${row} were claimed first by session ${column}`,
+      sentence: (row, column, text) =>
+        `${text} of the weights of session ${row} were claimed first by session ${column}`,
       run,
     }),
   );
@@ -71,7 +73,8 @@ function shareTable({ title, lead, caption, values, sentence, run }) {
   const names = values.map((_, session) => `${session + 1}`);
   const show = (row, column) => {
     const text = percentText(values[row][column], 1);
-    readout.textContent = `${sentence(`${row + 1} (${run.videos[row]})`, `${column + 1} (${run.videos[column]})`, text)}.`;
+    const name = (session) => `${session + 1} (${run.videos[session]})`;
+    readout.textContent = `${sentence(name(row), name(column), text)}.`;
   };
   const table = heatTable({
     caption,
