@@ -48,6 +48,7 @@ def _stats(arguments: argparse.Namespace) -> None:
     from vcl.report.statistics import statistics_of
     from vcl.report.statistics_table import statistics_text
     from vcl.report.subnetworks import age_of, overlap_of
+    from vcl.report.summary import label
     from vcl.rundir import run_folders
 
     if arguments.frames is not None and arguments.frames < 1:
@@ -60,7 +61,7 @@ def _stats(arguments: argparse.Namespace) -> None:
             subnetworks = {"overlap": overlap_of(folder), "age": age_of(folder)}
             with_subnetworks[name] = {**statistics, "subnetworks": subnetworks}
         else:
-            tell(f"{statistics_text(folder, statistics)}\n")
+            tell(f"{name}: {label(folder.config().method)}\n\n{statistics_text(folder, statistics)}\n")
         _remark_figures(folder.figures, plot_statistics(folder, statistics))
         if arguments.track:
             _track(folder, statistics)

@@ -9,10 +9,8 @@ from typing import Any
 from vcl.report.feature_maps import group_of
 from vcl.report.statistics import mean_over_sessions
 from vcl.report.subnetworks import age_of, overlap_of
-from vcl.report.summary import label
 from vcl.report.tables import text_table
 from vcl.rundir import RunFolder
-from vcl.wording import printable
 
 _SHOWN = (0.1, 0.25, 0.5, 1.0)
 """Frequencies, as shares of Nyquist, that stand for a spectrum."""
@@ -25,10 +23,8 @@ def statistics_text(folder: RunFolder, statistics: Mapping[str, Any]) -> str:
         folder: the run.
         statistics: its own, as of ``statistics_of``.
     """
-    heading = f"{printable(folder.path.resolve().name)}: {label(folder.config().method)}"
-    return "\n\n".join(
-        [heading, _variance_text(statistics["layers"]), _spectra_text(statistics), _subnetworks_text(folder)]
-    )
+    parts = (_variance_text(statistics["layers"]), _spectra_text(statistics), _subnetworks_text(folder))
+    return "\n\n".join(parts)
 
 
 def statistics_numbers(folder: RunFolder, statistics: Mapping[str, Any]) -> dict[str, float]:
