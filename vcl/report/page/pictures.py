@@ -150,7 +150,9 @@ class Pictures:
         for video in learned:
             # The hash of the numbers stays where later sessions change nothing, even in rows that decode no frame.
             sha256 = (rows[-1].get("state_sha256") or rows[-1]["sha256"])[video] or rows[-1]["sha256"][video]
-            key = ("video", sha256 or (folder.path.resolve(), len(rows)), video, clips[video].sha256, self._allowance)
+            # Of each run on its own: equal numbers decode to other frames at another ``matrix.precision``.
+            run = folder.path.resolve()
+            key = ("video", run, sha256 or len(rows), video, clips[video].sha256, self._allowance)
             videos[video] = self._kept.take(key, lambda video=video: decoded(video))  # type: ignore[misc]
         return videos
 
