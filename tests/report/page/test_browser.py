@@ -83,13 +83,13 @@ def test_cell_tells_all_about_itself_under_the_pointer_and_the_focus(single):
     single.locator("#matrix").get_by_role("button", name="PSNR").click()
     cells, panel = single.locator("#matrix td"), single.locator("#matrix .panel")
     cells.nth(1).hover()
-    expect(panel).to_contain_text("after session 1: a video still to come")
+    expect(panel).to_contain_text("after session 0: a video still to come")
     cells.nth(0).focus()
-    expect(panel).to_contain_text("after session 1: just learned")
+    expect(panel).to_contain_text("after session 0: just learned")
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowLeft"):
         single.keyboard.press(key)
     expect(cells.nth(6)).to_be_focused()
-    expect(panel).to_contain_text("after session 3: the same bits as when it was learned")
+    expect(panel).to_contain_text("after session 2: the same bits as when it was learned")
     for words in ("31.40 dB", "0.9280", "n/a", "00" * 32, "ab" * 32, "AMD EPYC, 1 thread"):
         expect(panel).to_contain_text(words)
     single.keyboard.press("End")
@@ -208,7 +208,7 @@ def test_curves_layers_sessions_and_series_are_chosen(single):
     press(single.get_by_label("Layer", exact=True), "Home")
     assert single.evaluate(bars) == pytest.approx([0, 0.2, 0, 0.8])
     press(single.locator("#statistics .slider input"), "Home")
-    expect(single.locator("#statistics output")).to_have_text("1 bunny")
+    expect(single.locator("#statistics output")).to_have_text("0 bunny")
     key = single.locator("#weights .legend button").last
     for state in (False, True):
         press(key)
@@ -220,7 +220,7 @@ def test_heat_tables_of_masks_say_what_a_cell_means(single):
     overlap = single.locator("#weights .pair > div").first
     overlap.locator("td").nth(0).focus()
     single.keyboard.press("ArrowRight")
-    sentence = f"33.0 % of the mask of session 1 (bunny) is in that of session 2 ({HOSTILE})."
+    sentence = f"33.0 % of the mask of session 0 (bunny) is in that of session 1 ({HOSTILE})."
     expect(overlap.get_by_role("status")).to_have_text(sentence)
 
 

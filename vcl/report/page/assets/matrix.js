@@ -78,7 +78,7 @@ function matrixTable(run, metric, panel, report) {
   const table = heatTable({
     caption: `${metric.label}${unit} of each video after each session`,
     corner: "after session",
-    rows: run.matrix.map((row) => `${row.session + 1}`),
+    rows: run.matrix.map((row) => String(row.session)),
     columns: run.videos,
     low,
     high,
@@ -115,7 +115,7 @@ function showCell(run, report, panel, row, video) {
 }
 
 function cellState(run, line, video) {
-  const after = `after session ${line.session + 1}`;
+  const after = `after session ${line.session}`;
   if (video > line.session) return `${after}: a video still to come`;
   if (video === line.session) return `${after}: just learned`;
   const sealed = run.matrix.find((row) => row.session === video)?.sha256?.[video];

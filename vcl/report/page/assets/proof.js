@@ -10,7 +10,7 @@ function proofSection(run) {
   const unequal = checks.filter((check) => !check.equal).length;
   const rows = run.proof.map((entry) => [
     run.videos[entry.video],
-    String(entry.video + 1),
+    String(entry.video),
     shortHash(entry.sealed),
     entry.checks.length ? checkMarks(entry.checks, run.forgets) : "no later session yet",
     ...(machines.length > 1 ? [machinesOf(entry.checks).join(", ") || "–"] : []),
@@ -53,7 +53,7 @@ function checkMarks(checks, forgets) {
       return element(
         "li",
         { class: state || null, title: `${kind}: ${verdict}` },
-        `${check.session + 1} ${check.equal ? "✓" : "✗"}`,
+        `${check.session} ${check.equal ? "✓" : "✗"}`,
         element("span", { class: "unseen" }, ` ${kind} ${verdict}`),
         check.kind === "frames" ? null : element("small", {}, check.kind),
       );

@@ -10,7 +10,7 @@ function statisticsSection(run) {
 }
 
 function sessionName(run, session) {
-  return `${session + 1} ${run.videos[session]}`;
+  return `${session} ${run.videos[session]}`;
 }
 
 function varianceChart(run, layers) {
@@ -64,7 +64,8 @@ function spectraPart(run, { spectra = [], frames = [] }) {
     {},
     element("h3", {}, "Spectra"),
     element("p", { class: "lead" },
-      "How much of each frequency there is, on a log scale, relative to the mean (frequency 0)."),
+      "How much of each frequency there is, on a log scale, relative to the mean (frequency 0) of " +
+        "the block's whole output, or of the true frames."),
     element("div", { class: "controls" }, choose.element),
     element("div", { class: "pair" }, figures),
   );

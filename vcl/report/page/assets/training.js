@@ -12,7 +12,7 @@ function trainingSection(run) {
       const values = (column) => at.map((index) => columns[column][index]);
       const text = at.map((i) =>
         `epoch ${columns.epoch[i] + 1}, step ${columns.step[i]}: ${shortNumber(columns[name][i])}`);
-      return { name: `${session + 1} ${run.videos[session]}`, x: values("step"), y: values(name), text };
+      return { name: `${session} ${run.videos[session]}`, x: values("step"), y: values(name), text };
     });
   const figure = (name) =>
     chart({

@@ -20,7 +20,7 @@ function capacityPart(run) {
       name,
       colour,
       bars: true,
-      x: layer.sessions.map((entry) => `${entry.session + 1}`),
+      x: layer.sessions.map((entry) => String(entry.session)),
       y: layer.sessions.map((entry) => entry[key] / layer.total),
       text: layer.sessions.map((entry) =>
         `${numberText(entry[key], 0)} weights, ${percentText(entry[key] / layer.total, 1)}`),
@@ -70,10 +70,10 @@ function subnetworkPart(run) {
 
 function shareTable({ title, lead, caption, values, sentence, run }) {
   const readout = element("p", { class: "readout", role: "status" });
-  const names = values.map((_, session) => `${session + 1}`);
+  const names = values.map((_, session) => String(session));
   const show = (row, column) => {
     const text = percentText(values[row][column], 1);
-    const name = (session) => `${session + 1} (${run.videos[session]})`;
+    const name = (session) => `${session} (${run.videos[session]})`;
     readout.textContent = `${sentence(name(row), name(column), text)}.`;
   };
   const table = heatTable({
