@@ -194,7 +194,7 @@ def _train(
             tell(note)
         word = quote(str(path))
         tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
-        if page is not None:
+        if page is not None and page.is_file():  # Else a line has said why.
             tell(f"Page: {page}")
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from report.page.page_runs import stream_of_run  # noqa: F401
 
+from vcl import config as configs
 from vcl.cli import main
 from vcl.listeners.report import PageListener
 
@@ -148,6 +149,20 @@ def test_a_page_that_cannot_be_written_is_one_warning_and_never_ends_training(ma
         listener(event(kind))
     listener.close()
     assert caplog.messages == [f"the page is not written, the run goes on without it: {why}"]
+
+
+@pytest.mark.process
+def test_a_run_that_keeps_a_page_fresh_learns_the_same_to_the_bit(finished_run, tmp_path, capsys):
+    config, without = finished_run("pfnr")
+    (tmp_path / "run.yaml").write_text(configs.to_yaml(config))
+    words = ["run", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run"), "--quiet", "--report"]
+    assert main(words) == 0
+    assert "the page is not written" not in capsys.readouterr().err
+    (run,) = content_of(tmp_path / "run" / "report.html")["runs"]
+    assert run["finished"]
+    rows = without.matrix()["rows"]
+    assert [row["sha256"] for row in run["matrix"]] == [row["sha256"] for row in rows]
+    assert [row["state_sha256"] for row in run["matrix"]] == [row["state_sha256"] for row in rows]
 
 
 def test_a_run_that_was_finished_before_gets_the_page_that_is_asked_for(finished_run, tmp_path, capsys):
