@@ -166,6 +166,8 @@ def test_another_number_of_frames_is_kept_until_another_is_given(untrained):
         ("[]", "the statistics must be an object"),
         ('{"version": 1, "frame_count": 8, "state_sha256": ["ab"], "layers": [{"name": "a", "variance": []}], '
          '"spectra": [], "frames": []}', "variance of a layer must be 1 cells, numbers or null"),
+        ('{"version": 1, "frame_count": 8, "state_sha256": ["ab"], "layers": [], "spectra": [{"name": "block 1"}], '
+         '"frames": []}', "a spectrum of a block must have group"),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_one_line_and_is_replaced(untrained, caplog, content, why):
