@@ -93,7 +93,7 @@ def expected_steps(config):
 
 
 def small_configs():
-    """Those for other frames; where others have its method, its network and its operator at this size, one repeats."""
+    """Those for other frames; a cell whose method, network and operator at this size others have is a repeat."""
     params, seen = [], set()
     for (path, words), config in every_config().items():
         size = config.stream.size
@@ -101,7 +101,7 @@ def small_configs():
             continue
         operator_block = getattr(config.backbone, "operator_block", 0)
         kinds = {config.method.name, (config.backbone.name, size), (operator_block, size)}
-        marks = [pytest.mark.slow] if kinds <= seen else []
+        marks = [pytest.mark.slow] if words and kinds <= seen else []
         seen |= kinds
         params.append(pytest.param(config, marks=marks, id="-".join((*path.parts[-2:], *words))))
     return params

@@ -125,6 +125,25 @@ def test_what_a_kill_or_a_power_cut_left_out_is_written_when_the_run_goes_on(mak
     assert [one.step for one in read(folder).Images("matrix/figure")][-1] == 1
 
 
+def test_a_record_of_another_process_that_comes_while_a_whole_file_is_read_stays(make_run, nothing_drawn, monkeypatch):
+    from vcl.listeners import tensorboard
+
+    folder, other = (make_run(name, done=0, **ALONE) for name in ("run", "other"))
+    for run in (folder, other):
+        open_tracking(run, run.config()).close()
+    path, late, whole_records = event_file(folder), event_file(other).read_bytes(), tensorboard._whole_records
+
+    def read_slowly(content):
+        yield from whole_records(content)
+        with path.open("ab") as file:
+            file.write(late)
+
+    monkeypatch.setattr(tensorboard, "_whole_records", read_slowly)
+    before = path.stat().st_size
+    open_tracking(folder, folder.config()).close()
+    assert path.stat().st_size == before + len(late)
+
+
 def test_the_config_is_there_as_text_again_only_where_it_has_changed(make_run, nothing_drawn):
     folder = watch(make_run, **ALONE)
     open_tracking(folder, folder.config()).close()

@@ -27,6 +27,7 @@ def test_seeds_are_one_point_and_one_capacity_alone_is_no_curve(masked):
     one = summarise(masked)
     seeds = [replace(one, averages={**one.averages, "psnr": psnr}) for psnr in (30.0, 32.0)]
     assert capacity_curves({"wsn": seeds}) == {}
+    assert capacity_curves({"wsn": seeds, "copy": seeds}) == {}
     less = replace(one, config=replace(one.config, method=WsnConfig(capacity=0.1)))
     ((low, high),) = capacity_curves({"c30": seeds, "c10": [less]}).values()
     assert (low.spread, high.psnr, high.spread) == (0.0, 31.0, pytest.approx(2**0.5))

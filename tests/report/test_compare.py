@@ -2,9 +2,9 @@ import csv
 import io
 
 import pytest
-from fake_run import probe
+from fake_run import TOGETHER, probe
 
-from vcl.config import FinetuneConfig, TrainConfig
+from vcl.config import FinetuneConfig, JointConfig, TrainConfig
 from vcl.errors import VclError
 from vcl.report.comparison import compare_runs
 from vcl.report.figures.plot import plot_comparison
@@ -110,6 +110,13 @@ def test_many_runs_have_a_row_each(make_run):
     assert [row[0].strip() for row in rows] == [f"run{number}" for number in range(7)]
     assert rows[0][[cell.strip() for cell in head].index("PSNR (dB)")].strip() == "31.33"
     assert "0 bear" not in table.to_markdown()
+
+
+def test_frames_of_videos_that_are_not_learned_yet_are_not_drawn(make_run, videos, tmp_path, monkeypatch):
+    monkeypatch.setattr("vcl.report.figures.style.figure_bytes", lambda figure, kind: b"")
+    together = make_run("joint", JointConfig(), done=1, psnr=TOGETHER, state_kind="shared_latest")
+    paths = plot_comparison([together, make_run("wsn", done=1)], tmp_path / "figures")
+    assert "frames" not in {path.stem for path in paths}
 
 
 def test_runs_are_drawn_side_by_side(masked, dense, make_run, videos, tmp_path):

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from untrained_run import untrained_run
 
 from vcl.cli import main
+from vcl.config import WandbConfig
 from vcl.errors import RunFolderError
 from vcl.metrics.spectrum import radial_amplitude
 from vcl.report import statistics
@@ -165,6 +166,8 @@ def test_another_number_of_frames_is_kept_until_another_is_given(untrained):
         ("[]", "the statistics must be an object"),
         ('{"version": 1, "frame_count": 8, "state_sha256": ["ab"], "layers": [{"name": "a", "variance": []}], '
          '"spectra": [], "frames": []}', "variance of a layer must be 1 cells, numbers or null"),
+        ('{"version": 1, "frame_count": 8, "state_sha256": ["ab"], "layers": [], "spectra": [{"name": "block 1"}], '
+         '"frames": []}', "a spectrum of a block must have group"),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_one_line_and_is_replaced(untrained, caplog, content, why):
@@ -221,8 +224,15 @@ def test_statistics_are_added_to_the_trackers_that_a_run_names(unwritten, untrai
     monkeypatch.setattr(tracking, "figure_bytes", lambda figure, kind: png)
     folder = untrained("siren")
     words = ["stats", str(folder.path), "--frames", "1", "--track"]
+    monkeypatch.setattr("vcl.cli.stats.refuse_missing_packages", lambda configs: None)
     assert main(words) == 0
     assert "is not tracked: its config has track=[], or wandb.mode=disabled" in capsys.readouterr().err
+    with monkeypatch.context() as online:
+        # W&B has a hint offline only; online it has logged where the run is.
+        online.setattr(tracking, "log_figures", lambda *_: [])
+        folder.write_config(replace(folder.config(), wandb=WandbConfig(mode="online")))
+        assert main(words) == 0
+        assert "is not tracked" not in capsys.readouterr().err
     folder.write_config(replace(folder.config(), track=("tensorboard",)))
     assert main(words) == 0
     assert "TensorBoard: tensorboard --logdir" in capsys.readouterr().err

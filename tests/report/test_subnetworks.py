@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vcl.report.subnetworks import age, age_of, overlap, overlap_of
+from vcl.report.subnetworks import age, overlap, subnetworks_of
 
 # Ten weights in two layers: session 0 uses 4 of them, session 1 uses 5 and shares 2, session 2 shares 1 with either
 # of them, one of which is in both.
@@ -23,7 +23,8 @@ def test_each_weight_in_use_belongs_to_the_session_that_used_it_first():
 
 def test_masks_of_a_run_overlap_in_full_with_themselves_and_ages_sum_to_one(finished_run):
     folder = finished_run("pfnr")[1]
-    shared, ages = overlap_of(folder), age_of(folder)
+    found = subnetworks_of(folder)
+    shared, ages = found.overlap, found.age
     sessions = folder.sessions()
     assert [shared[s][s] for s in range(sessions)] == [1] * sessions
     assert [sum(row) for row in ages] == pytest.approx([1] * sessions)
@@ -34,11 +35,8 @@ def test_masks_of_a_run_overlap_in_full_with_themselves_and_ages_sum_to_one(fini
 
 
 def test_a_method_without_masks_has_neither(dense):
-    assert overlap_of(dense) is None
-    assert age_of(dense) is None
+    assert subnetworks_of(dense) is None
 
 
 def test_before_the_first_session_there_is_neither(make_run):
-    empty = make_run(done=0)
-    assert overlap_of(empty) is None
-    assert age_of(empty) is None
+    assert subnetworks_of(make_run(done=0)) is None

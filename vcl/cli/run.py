@@ -64,7 +64,7 @@ def _add_run(commands: Commands) -> None:
         "--report",
         nargs="?",
         type=path_word,
-        const=Path(),
+        const=True,
         metavar="FILE",
         help="keep a page for a browser fresh while the run goes on, as vcl report writes it; settings stand before "
         "this option (default: report.html in the run folder)",
@@ -120,7 +120,7 @@ def _run(arguments: argparse.Namespace) -> None:
     refuse_missing_packages([config])
     path = arguments.out or Path("runs", arguments.config.stem)
     page = arguments.report
-    if page == Path():
+    if page is True:
         page = path / "report.html"
     elif page is not None:
         check_page_path(page, "--report")
@@ -194,7 +194,7 @@ def _train(
             tell(note)
         word = quote(str(path))
         tell(f"Run folder: {path}   Figures: vcl plot {word}   Videos: vcl decode {word} -o decoded")
-        if page is not None:
+        if page is not None and page.is_file():  # Else a line has said why.
             tell(f"Page: {page}")
 
 

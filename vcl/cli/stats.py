@@ -47,19 +47,22 @@ def _stats(arguments: argparse.Namespace) -> None:
     from vcl.report.figures.plot_statistics import plot_runs_statistics, plot_statistics
     from vcl.report.statistics import statistics_of
     from vcl.report.statistics_table import statistics_text
-    from vcl.report.subnetworks import age_of, overlap_of
+    from vcl.report.subnetworks import subnetworks_of
     from vcl.report.summary import label
     from vcl.rundir import run_folders
 
     if arguments.frames is not None and arguments.frames < 1:
         raise VclError(f"--frames must be 1 or more, got {arguments.frames}")
     folders = run_folders(arguments.run)
+    if arguments.track and (busy := [folder.path for folder in folders if folder.in_use()]):
+        raise VclError(f"--track must name runs that have stopped, got {busy[0]}, which is in use")
     runs, with_subnetworks = {}, {}
     for name, folder in zip(run_names(folders), folders, strict=True):
         runs[name] = statistics = statistics_of(folder, arguments.frames)
         if arguments.json:
-            subnetworks = {"overlap": overlap_of(folder), "age": age_of(folder)}
-            with_subnetworks[name] = {**statistics, "subnetworks": subnetworks}
+            shared = subnetworks_of(folder)
+            matrices = {key: None if shared is None else getattr(shared, key) for key in ("overlap", "age")}
+            with_subnetworks[name] = {**statistics, "subnetworks": matrices}
         else:
             tell(f"{name}: {label(folder.config().method)}\n\n{statistics_text(folder, statistics)}\n")
         _remark_figures(folder.figures, plot_statistics(folder, statistics))
@@ -77,11 +80,13 @@ def _track(folder: RunFolder, statistics: Mapping[str, Any]) -> None:
     from vcl.report.statistics_table import statistics_numbers
 
     config = folder.config()
+    if not set(config.track) - ({"wandb"} if config.wandb.mode == "disabled" else set()):
+        remark(f"{folder.path} is not tracked: its config has track=[], or wandb.mode=disabled")
+        return
     refuse_missing_packages([config])
     figures = statistics_figures(folder, statistics)
     numbers = statistics_numbers(folder, statistics)
-    hints = log_figures(folder, config, _below("statistics", figures), _below("statistics", numbers))
-    for hint in hints or [f"{folder.path} is not tracked: its config has track=[], or wandb.mode=disabled"]:
+    for hint in log_figures(folder, config, _below("statistics", figures), _below("statistics", numbers)):
         remark(hint)
 
 

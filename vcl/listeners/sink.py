@@ -15,8 +15,8 @@ AXES = {
     "statistics": "statistics/session",
 }
 """Kind of event to the horizontal axis of its charts; the last is that of figures which are added to a run later. W&B
-drops what is logged at a smaller step than before, and a run that resumes from a checkpoint tells of some events twice;
-on these axes repeated events are recognised and skipped."""
+drops what is logged at a smaller step than before, and a run that resumes from a checkpoint repeats some events; on
+these axes repeated events are recognised and skipped."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Sink(Protocol):
     logged: dict[str, float]
     """By axis, the largest position that it has."""
     hint: str | None
-    """How to look at what it holds, in one line; None where it has said so."""
+    """How to look at what it holds, in one line; None where it has logged that itself, as W&B does online."""
 
     def write(self, axis: str, position: int, values: Mapping[str, Value]) -> None:
         """Write values, by their names, at a position on one of ``AXES``."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from vcl import config as configs
 from vcl.config import RunConfig
@@ -77,13 +77,17 @@ class TensorboardSink:
 
     def _go_on(self, config: str) -> None:
         """Note what the file has, cut off what is damaged, and add the config where it is another than before."""
-        records, configs_so_far = list(_whole_records(self._file)), list[str]()
+        self._file.seek(0)
+        content = self._file.read()
+        records, configs_so_far = list(_whole_records(content)), list[str]()
         for event, _ in records:
             for value in event.summary.value:
                 self._note(value.tag, event.step)
                 if value.tag == "config":
                     configs_so_far.append(value.tensor.string_val[0].decode())
-        self._file.truncate(records[-1][1] if records else 0)
+        whole = records[-1][1] if records else 0
+        if whole < len(content):  # Else nothing is cut off, as another process may have added a record by now.
+            self._file.truncate(whole)
         if not records:
             self._append(file_version="brain.Event:2")
         if config not in configs_so_far[-1:]:
@@ -101,13 +105,11 @@ class TensorboardSink:
         RecordWriter(self._file).write(Event(wall_time=time.time(), **fields).SerializeToString())
 
 
-def _whole_records(file: BinaryIO) -> Iterator[tuple[Event, int]]:
-    """The events of a file from its beginning, each with the byte at which it ends, up to the first damaged one."""
+def _whole_records(content: bytes) -> Iterator[tuple[Event, int]]:
+    """The events in a file from its beginning, each with the byte at which it ends, up to the first damaged one."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-    file.seek(0)
-    content = file.read()
     position = 0
     while position + 12 <= len(content):
         length, checksum = struct.unpack_from("<QI", content, position)

@@ -72,11 +72,11 @@ def capacity_curves(groups: Mapping[str, Sequence[Summary]]) -> dict[str, list[C
         By what the names of its groups share, the points of a method at two capacities or more, lowest first.
     """
     masked = {name: runs for name, runs in groups.items() if runs[0].capacity is not None}
-    return {
+    curves = {
         name: sorted((_capacity_point(groups[member]) for member in names), key=lambda point: point.capacity)
         for name, names in _joined(masked, _but_for_capacity).items()
-        if len(names) > 1
     }
+    return {name: points for name, points in curves.items() if points[0].capacity < points[-1].capacity}
 
 
 def _joined(groups: Mapping[str, Sequence[Summary]], alike: Callable[[RunConfig], str]) -> dict[str, list[str]]:

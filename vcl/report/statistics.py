@@ -22,7 +22,6 @@ from vcl.errors import ConfigError, RunFolderError, VideoError
 from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import to_unit
 from vcl.metrics.spectrum import frequencies, radial_amplitude, relative_log_amplitude
-from vcl.render import BATCH
 from vcl.report.feature_maps import Curve, FeatureMaps, MapNumbers
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
@@ -180,10 +179,11 @@ def _session_numbers(
     decoder: Decoder, maps: FeatureMaps, video: int, moments: Sequence[int], clip: Clip | None
 ) -> _SessionNumbers:
     amplitudes: dict[str, list[Tensor]] = {}
-    for number, decoded in enumerate(decoder.frames(video, moments)):
-        batch = moments[number * BATCH : (number + 1) * BATCH]
-        for name, pictures in _pictures(decoded, clip, batch):
+    first = 0
+    for decoded in decoder.frames(video, moments):
+        for name, pictures in _pictures(decoded, clip, moments[first : first + len(decoded)]):
             amplitudes.setdefault(name, []).append(radial_amplitude(pictures))
+        first += len(decoded)
     return _SessionNumbers(maps.take(), {name: torch.cat(rows).mean(0) for name, rows in amplitudes.items()})
 
 

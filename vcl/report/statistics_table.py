@@ -8,7 +8,7 @@ from typing import Any
 
 from vcl.report.feature_maps import group_of
 from vcl.report.statistics import mean_over_sessions
-from vcl.report.subnetworks import age_of, overlap_of
+from vcl.report.subnetworks import subnetworks_of
 from vcl.report.tables import text_table
 from vcl.rundir import RunFolder
 
@@ -73,9 +73,10 @@ def _subnetworks_text(folder: RunFolder) -> str:
 
 def _shared(folder: RunFolder) -> dict[str, float]:
     """Means over pairs of sessions, and over the sessions but the first; none of one session or without masks."""
-    overlap, age = overlap_of(folder), age_of(folder)
-    if overlap is None or age is None or len(overlap) < 2:
+    shared = subnetworks_of(folder)
+    if shared is None or len(shared.overlap) < 2:
         return {}
+    overlap, age = shared.overlap, shared.age
     return {
         "subnetworks/overlap": fmean(row[k] for s, row in enumerate(overlap) for k in range(len(row)) if k != s),
         "subnetworks/reused": fmean(1 - row[s] for s, row in enumerate(age) if s > 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -11,41 +12,41 @@ from vcl.decode import SealedSessions
 from vcl.rundir import RunFolder
 
 
-def overlap_of(folder: RunFolder) -> list[list[float]] | None:
-    """Share of session s's mask that is in session k's too, in weights of all masked layers together.
+@dataclass(frozen=True)
+class Subnetworks:
+    """What S sessions share, in weights of all masked layers together; both are S × S, ``[s][k]``.
+
+    Args:
+        overlap: share of session s's mask that is in session k's too, in [0, 1] and 1 where s = k.
+        age: share of the weights that session s uses which session k was the first to use: k = s is what s added
+            itself. Each row sums to 1 and is 0 for k > s.
+    """
+
+    overlap: list[list[float]]
+    age: list[list[float]]
+
+
+def subnetworks_of(folder: RunFolder) -> Subnetworks | None:
+    """Read the masks of a run, and compare them.
 
     Args:
         folder: the run, finished or not.
 
     Returns:
-        ``[s][k]``, S × S, each in [0, 1] and 1 where s = k; None for a method without masks, and before the first
-        session.
+        None for a method without masks, and before the first session.
 
     Raises:
         RunFolderError: a session on disk is damaged or does not fit the network.
     """
-    layers = _masks_of(folder)
-    return None if layers is None else overlap(layers)
-
-
-def age_of(folder: RunFolder) -> list[list[float]] | None:
-    """Share of the weights that session s uses which session k was the first to use: k = s is what s added itself.
-
-    Args:
-        folder: the run, finished or not.
-
-    Returns:
-        ``[s][k]``, S × S; each row sums to 1 and is 0 for k > s; None as of ``overlap_of``.
-
-    Raises:
-        RunFolderError: a session on disk is damaged or does not fit the network.
-    """
-    layers = _masks_of(folder)
-    return None if layers is None else age(layers)
+    if folder.sessions() == 0 or folder.session_notes(0).state_kind != "shared_masked":
+        return None
+    ledger = SealedSessions(folder).ledger
+    layers = [[ledger.mask(session, name) for session in range(len(ledger))] for name in ledger.shapes]
+    return Subnetworks(overlap(layers), age(layers))
 
 
 def overlap(layers: Sequence[Sequence[Tensor]]) -> list[list[float]]:
-    """The matrix of ``overlap_of``.
+    """The matrix ``Subnetworks.overlap``.
 
     Args:
         layers: of each layer, the boolean masks of all sessions, of one shape.
@@ -54,7 +55,7 @@ def overlap(layers: Sequence[Sequence[Tensor]]) -> list[list[float]]:
 
 
 def age(layers: Sequence[Sequence[Tensor]]) -> list[list[float]]:
-    """The matrix of ``age_of``; arguments as of ``overlap``."""
+    """The matrix ``Subnetworks.age``; arguments as of ``overlap``."""
     return _by_session(layers, [_first_used(masks) for masks in layers])
 
 
@@ -78,10 +79,3 @@ def _first_used(masks: Sequence[Tensor]) -> list[Tensor]:
         new.append(mask & ~before)
         before = before | mask
     return new
-
-
-def _masks_of(folder: RunFolder) -> list[list[Tensor]] | None:
-    if folder.sessions() == 0 or folder.session_notes(0).state_kind != "shared_masked":
-        return None
-    ledger = SealedSessions(folder).ledger
-    return [[ledger.mask(session, name) for session in range(len(ledger))] for name in ledger.shapes]

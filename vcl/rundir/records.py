@@ -101,6 +101,8 @@ def check_statistics(statistics: Any) -> None:
     sessions = len(statistics["state_sha256"])
     for layer in statistics["layers"]:
         _require(layer, {"name": _NAME, "variance": _cells(sessions)}, "a layer")
+    for curve in statistics["spectra"]:
+        _require(curve, {"group": _NAME}, "a spectrum of a block")
     for curve in (*statistics["spectra"], *statistics["frames"]):
         numbers: _Check = ("numbers", lambda value: isinstance(value, list) and all(map(_is_number, value)))
         _require(curve, {"name": _NAME, "frequency": numbers}, "a spectrum")

@@ -125,7 +125,7 @@ def _proof(video, matrix, forgets):
         {"session": row["session"], "kind": next(kinds), "equal": not forgets, "machine": row["machine"]}
         for row in matrix[video + 1 :]
     ]
-    return {"video": video, "sealed": matrix[video]["sha256"][video], "checks": checks}
+    return {"video": video, "session": video, "sealed": matrix[video]["sha256"][video], "checks": checks}
 
 
 def _training(sessions, shift):

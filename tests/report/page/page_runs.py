@@ -46,5 +46,5 @@ def stream_of_run(monkeypatch):
     stream = Stream()
     monkeypatch.setattr("vcl.report.page.pictures.open_stream", stream.open)
     monkeypatch.setattr("vcl.report.page.pictures.Decoder.of_run", stream.decoder)
-    monkeypatch.setattr("vcl.report.subnetworks.overlap_of", lambda folder: None)
+    monkeypatch.setattr("vcl.report.page.run_view.subnetworks_of", lambda folder: None)
     return stream

@@ -89,7 +89,7 @@ def test_cell_tells_all_about_itself_under_the_pointer_and_the_focus(single):
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowLeft"):
         single.keyboard.press(key)
     expect(cells.nth(6)).to_be_focused()
-    expect(panel).to_contain_text("after session 2: the same bits as when it was learned")
+    expect(panel).to_contain_text("after session 2: the same bits as when it was sealed")
     for words in ("31.40 dB", "0.9280", "n/a", "00" * 32, "ab" * 32, "AMD EPYC, 1 thread"):
         expect(panel).to_contain_text(words)
     single.keyboard.press("End")
@@ -194,7 +194,7 @@ def test_run_is_chosen_for_the_sections_below(several):
 
 
 def test_other_bits_are_a_fault_where_a_method_promises_none(single):
-    verdict = single.evaluate("proofVerdict(3, 1, false).outerHTML")
+    verdict = single.evaluate("proofVerdict(Array(3).fill({ kind: 'frames' }), 1, false).outerHTML")
     assert verdict.startswith('<p class="verdict bad">✗ 1 of 3 checks found other bits, and this method promises')
 
 

@@ -4,8 +4,10 @@ import json
 import shutil
 
 import pytest
+import torch
 from report.page.page_runs import stream_of_run  # noqa: F401
 
+from vcl import config as configs
 from vcl.cli import main
 from vcl.listeners.report import PageListener
 
@@ -104,21 +106,63 @@ def test_a_page_is_written_after_each_row_and_at_most_every_half_minute_for_epoc
     assert len(written) == 4
 
 
+def test_how_often_a_page_is_written_depends_on_pages_of_epochs_and_not_on_those_that_decode(masked, monkeypatch):
+    now, seconds, written = [0.0], [0.0], []
+
+    def write(path, report):
+        now[0] += seconds[0]
+        written.append(now[0])
+
+    monkeypatch.setattr("vcl.listeners.report.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept: kept)
+    monkeypatch.setattr("vcl.listeners.report.write_page", write)
+    listener = PageListener(masked, masked.path / "report.html")
+    for kind, takes, wait in (("row", 60, 31), ("epoch", 1, 49), ("epoch", 1, 2), ("epoch", 1, 0)):
+        seconds[0] = takes
+        listener(event(kind))
+        now[0] += wait
+    # The row's page took a minute, and half a minute later an epoch has one; it took 1 s, which is 2 % of 50 s.
+    assert written == [60, 92, 144]
+
+
+def test_a_page_draws_nothing_from_the_random_numbers_of_training(masked, monkeypatch):
+    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept: torch.rand(3))
+    monkeypatch.setattr("vcl.listeners.report.write_page", lambda path, report: torch.rand(3))
+    before = torch.get_rng_state()
+    PageListener(masked, masked.path / "report.html")(event("row"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_run_in_which_nothing_happens_has_a_page_too(masked, written):
     PageListener(masked, masked.path / "report.html").close()
     assert len(written) == 1
 
 
-def test_a_page_that_cannot_be_written_is_one_warning_and_never_ends_training(masked, monkeypatch, caplog):
+@pytest.mark.parametrize(("error", "why"), [(OSError("no space\nleft"), "no space left"), (KeyError(), "KeyError")])
+def test_a_page_that_cannot_be_written_is_one_warning_and_never_ends_training(masked, monkeypatch, caplog, error, why):
     def fail(folders, kept):
-        raise OSError("no space\nleft")
+        raise error
 
     monkeypatch.setattr("vcl.listeners.report.report_of", fail)
     listener = PageListener(masked, masked.path / "report.html")
     for kind in ("epoch", "row", "end"):
         listener(event(kind))
     listener.close()
-    assert caplog.messages == ["the page is not written, the run goes on without it: no space left"]
+    assert caplog.messages == [f"the page is not written, the run goes on without it: {why}"]
+
+
+@pytest.mark.process
+def test_a_run_that_keeps_a_page_fresh_learns_the_same_to_the_bit(finished_run, tmp_path, capsys):
+    config, without = finished_run("pfnr")
+    (tmp_path / "run.yaml").write_text(configs.to_yaml(config))
+    words = ["run", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "run"), "--quiet", "--report"]
+    assert main(words) == 0
+    assert "the page is not written" not in capsys.readouterr().err
+    (run,) = content_of(tmp_path / "run" / "report.html")["runs"]
+    assert run["finished"]
+    rows = without.matrix()["rows"]
+    assert [row["sha256"] for row in run["matrix"]] == [row["sha256"] for row in rows]
+    assert [row["state_sha256"] for row in run["matrix"]] == [row["state_sha256"] for row in rows]
 
 
 def test_a_run_that_was_finished_before_gets_the_page_that_is_asked_for(finished_run, tmp_path, capsys):

@@ -74,6 +74,14 @@ def test_a_row_that_decodes_no_frame_changes_nothing(make_run, stream_of_run):  
     assert {video for video, _ in stream_of_run.decoded} == {1}
 
 
+def test_runs_with_equal_numbers_are_decoded_each_as_they_may_have_another_precision(
+    make_run,
+    stream_of_run,  # noqa: F811
+):
+    report_of([make_run("a"), make_run("b")], frames=1)
+    assert sorted(stream_of_run.decoded) == sorted((video, t) for video in range(3) for t in range(4) for _ in "ab")
+
+
 def test_runs_of_one_stream_share_the_truth(make_run, stream_of_run):  # noqa: F811
     report = report_of([make_run("a"), make_run("b")], frames=1)
     assert list(report["clips"]) == ["bear", "camel", "swan"]

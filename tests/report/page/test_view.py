@@ -95,7 +95,7 @@ def test_forward_transfer_is_shown_where_it_was_measured(masked):
 def test_a_run_that_goes_on_says_how_far_it_is(make_run):
     run = run_of(make_run(done=1))
     assert (run["planned"], run["measured"], run["finished"]) == (3, 1, False)
-    assert run["proof"] == [{"video": 0, "sealed": "ab", "checks": []}]
+    assert run["proof"] == [{"video": 0, "session": 0, "sealed": "ab", "checks": []}]
     assert run["provenance"]["ended"] is None
 
 
@@ -153,7 +153,9 @@ def test_on_another_machine_the_numbers_are_checked_where_frames_differ(masked):
 
 def test_videos_that_are_learned_together_are_sealed_by_the_last_row(make_run):
     run = run_of(make_run(method=JointConfig(), psnr=TOGETHER, state_kind="shared_latest"))
-    assert [entry["checks"] for entry in run["proof"]] == [[], [], []]
+    assert [(entry["video"], entry["session"], entry["checks"]) for entry in run["proof"]] == [
+        *((0, 2, []), (1, 2, []), (2, 2, []))
+    ]
     assert run["numbers"]["average"]["psnr"] == pytest.approx(94 / 3)
 
 

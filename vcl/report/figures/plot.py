@@ -91,12 +91,17 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path, classical: Sequenc
     curves = {name: [by_name[member].events("epoch") for member in members] for name, members in groups.items()}
     if any(events for runs in curves.values() for events in runs):
         figures["psnr_by_seconds"] = seconds_figure(curves, videos)
-    if 1 < len(groups) <= _MOST_SIDE_BY_SIDE:
+    first = {name: by_name[members[0]] for name, members in groups.items()}
+    if 1 < len(groups) <= _MOST_SIDE_BY_SIDE and all(_has_learned(matrix) for matrix in map(measured, first.values())):
         with _left_out("figures of frames"):
-            first = {name: by_name[members[0]] for name, members in groups.items()}
             panels = {name: latest_frames(run, len(measured(run)["rows"]) - 1) for name, run in first.items()}
             figures["frames"] = side_by_side_figure(panels)
     return [path for name, figure in figures.items() for path in write_figure(figure, into, name)]
+
+
+def _has_learned(matrix: Mapping[str, Any]) -> bool:
+    """Whether the latest video is measured, and not one of those that are learned together, after the last session."""
+    return matrix["rows"][-1]["psnr"][len(matrix["rows"]) - 1] is not None
 
 
 def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
@@ -119,8 +124,8 @@ def _figures(folder: RunFolder) -> Iterator[tuple[str, Figure]]:
     for metric in METRICS:
         if session_matrix(matrix, metric).defined:
             yield f"matrix_{metric}", matrix_figure(matrix, metric, title)
-    if matrix["rows"][-1]["psnr"][len(matrix["rows"]) - 1] is None:
-        return  # Nothing is learned yet.
+    if not _has_learned(matrix):
+        return
     with _left_out("figures of frames"):
         yield from _frame_figures(folder, matrix, title)
 

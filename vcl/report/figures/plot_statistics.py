@@ -19,7 +19,7 @@ from vcl.report.figures.statistics import (
 )
 from vcl.report.figures.style import write_figure
 from vcl.report.statistics import statistics_of
-from vcl.report.subnetworks import age_of, overlap_of
+from vcl.report.subnetworks import subnetworks_of
 from vcl.report.summary import label
 from vcl.rundir import RunFolder
 from vcl.wording import printable
@@ -46,9 +46,8 @@ def statistics_figures(folder: RunFolder, statistics: Mapping[str, Any] | None =
     if statistics["spectra"]:
         figures["spectra"] = spectra_figure(statistics["spectra"], f"{title}: spectra of blocks, before activation")
     figures["frame_spectra"] = frame_spectra_figure(statistics["frames"], f"{title}: spectra of frames")
-    overlap, age = overlap_of(folder), age_of(folder)
-    if overlap is not None and age is not None:
-        figures["subnetworks"] = subnetworks_figure(overlap, age, videos, f"{title}: what subnetworks share")
+    if (shared := subnetworks_of(folder)) is not None:
+        figures["subnetworks"] = subnetworks_figure(shared, videos, f"{title}: what subnetworks share")
     return figures
 
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, PercentFor
 from vcl.report.feature_maps import CONVOLUTION, OPERATOR, group_of
 from vcl.report.figures.style import BLUE, COLOURS, DIM, INK, MARKERS, ORANGE, ink_on, styled
 from vcl.report.statistics import DECODED, RESIDUAL, TRUTH, Curves, mean_over_sessions, missing_share
+from vcl.report.subnetworks import Subnetworks
 
 _RULE = "#e6e6e6"
 
@@ -104,14 +105,11 @@ def frame_spectra_figure(frames: Curves, title: str = "") -> Figure:
 
 
 @styled
-def subnetworks_figure(
-    overlap: Sequence[Sequence[float]], age: Sequence[Sequence[float]], videos: Sequence[str], title: str = ""
-) -> Figure:
+def subnetworks_figure(shared: Subnetworks, videos: Sequence[str], title: str = "") -> Figure:
     """Draw the overlap of the sessions' masks, and the age of the weights that each session uses.
 
     Args:
-        overlap: as of ``overlap_of``.
-        age: as of ``age_of``.
+        shared: of the run, as of ``subnetworks_of``.
         videos: names by session.
         title: of the run.
     """
@@ -119,8 +117,8 @@ def subnetworks_figure(
     side = max(2.2, 0.3 * count)
     figure, (left, right) = _panels(2, title, width=side, height=side)
     colours = matplotlib.colormaps["cividis"]
-    left.imshow(overlap, cmap=colours, vmin=0, vmax=1)
-    for s, row in enumerate(overlap):
+    left.imshow(shared.overlap, cmap=colours, vmin=0, vmax=1)
+    for s, row in enumerate(shared.overlap):
         for k, share in enumerate(row):
             ink = ink_on(colours(share)[:3])
             left.text(k, s, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5, color=ink)
@@ -130,7 +128,7 @@ def subnetworks_figure(
     left.set_title("% of a session's weights that another uses too", loc="left", fontsize=8)
     below = [0.0] * count
     for k in range(count):
-        shares = [row[k] for row in age]
+        shares = [row[k] for row in shared.age]
         right.barh(range(count), shares, 0.82, below, color=colours(k / max(1, count - 1)), lw=0)
         below = [start + share for start, share in zip(below, shares, strict=True)]
     right.set_ylim(count - 0.5, -0.5)

@@ -9,7 +9,8 @@ HELP = {
     "forgetting": "Mean over earlier videos of their best value minus their last; 0 where nothing is forgotten.",
     "forward_transfer": "PSNR after the first epochs, minus that of the same network trained from scratch on that "
     "video alone.",
-    "stored_bytes": "Bytes of the library that the run exports to, and of the buffer that the next session needs.",
-    "bits_per_pixel": "Stored bits by the pixels of all videos.",
+    "stored_bytes": "Bytes of the library that the run exports to, plus those of the buffer that the next session "
+    "needs.",
+    "bits_per_pixel": "Stored bits per pixel of all videos.",
     "decode_fps": "Frames per second of decoding alone, on the machine of the run.",
 }

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from vcl.datasets.stream import open_stream
 from vcl.decode import Decoder
 from vcl.device import choose_device
-from vcl.errors import VclError
+from vcl.errors import ConfigError, VclError
 from vcl.evaluate import check_same_frames
 from vcl.metrics.quality import psnr, to_unit
 from vcl.report.figures.frames import gain_of, latest_frames, shrunk, typical_worst
@@ -143,14 +144,16 @@ class Pictures:
 
         def decoded(video: int) -> _Video:
             if not decoders:  # Loads every session, which is not needed where all videos are kept.
-                decoders.append(Decoder.of_run(folder, len(rows) - 1, choose_device("auto")))
+                decoders.append(Decoder.of_run(folder, len(rows) - 1, _device_of(folder)))
             return _decoded(decoders[0], video, clips[video], self._allowance)
 
         videos = {}
         for video in learned:
             # The hash of the numbers stays where later sessions change nothing, even in rows that decode no frame.
             sha256 = (rows[-1].get("state_sha256") or rows[-1]["sha256"])[video] or rows[-1]["sha256"][video]
-            key = ("video", sha256 or (folder.path.resolve(), len(rows)), video, clips[video].sha256, self._allowance)
+            # Of each run on its own: equal numbers decode to other frames at another ``matrix.precision``.
+            run = folder.path.resolve()
+            key = ("video", run, sha256 or len(rows), video, clips[video].sha256, self._allowance)
             videos[video] = self._kept.take(key, lambda video=video: decoded(video))  # type: ignore[misc]
         return videos
 
@@ -189,6 +192,14 @@ class Pictures:
             }
             for number, video in videos.items()
         ]
+
+
+def _device_of(folder: RunFolder) -> torch.device:
+    """The device that the run was trained on, or else what this machine has."""
+    try:
+        return choose_device(folder.config().train.device)
+    except ConfigError:
+        return choose_device("auto")
 
 
 def _decoded(decoder: Decoder, video: int, clip: Clip, allowance: Allowance) -> _Video:

@@ -14,6 +14,8 @@ from vcl.report.figures.run import total_of
 from vcl.report.page.kept import Kept
 from vcl.report.page.provenance import machine_text, provenance
 from vcl.report.proof import checks_of, sealed_row
+from vcl.report.statistics import read_statistics
+from vcl.report.subnetworks import subnetworks_of
 from vcl.report.summary import Summary, label
 from vcl.rundir import Event, RunFolder
 from vcl.wording import printable
@@ -33,11 +35,11 @@ def run_view(
 
     Args:
         folder: the run.
-        name: that tells it from the others.
+        name: of the run, unlike that of any other run of the page.
         matrix: as ``read_matrix`` gives it.
         summary: of the run; None before the first row.
-        most_epochs: of its training that are shown, about; of more, every second or third.
-        kept: what other pages of the run found out.
+        most_epochs: about how many epochs of its training to show; of more, every second, every third and so on.
+        kept: what the page before this one left.
 
     Raises:
         VclError: the folder is damaged.
@@ -111,7 +113,9 @@ def _proof(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {"session": c.session, "kind": c.kind, "equal": c.equal, "machine": machine_text(c.machine)}
             for c in checks_of(rows, video)
         ]
-        proof.append({"video": video, "sealed": sealed["sha256"][video], "checks": checks})
+        proof.append(
+            {"video": video, "session": sealed["session"], "sealed": sealed["sha256"][video], "checks": checks}
+        )
     return proof
 
 
@@ -158,12 +162,11 @@ def _use(name: str, by_session: Mapping[int, Mapping[str, int]]) -> dict[str, An
 
 
 def _subnetworks(folder: RunFolder, kept: Kept) -> dict[str, Any] | None:
-    """What sessions share, of the closed ones; None for a method without masks."""
-    from vcl.report.subnetworks import age_of, overlap_of  # Loads torch.
+    """What the closed sessions share; None for a method without masks."""
 
     def shared() -> dict[str, Any] | None:
-        overlap = overlap_of(folder)
-        return None if overlap is None else {"overlap": _rounded(overlap), "age": _rounded(age_of(folder) or [])}
+        found = subnetworks_of(folder)
+        return None if found is None else {"overlap": _rounded(found.overlap), "age": _rounded(found.age)}
 
     return kept.take(("subnetworks", folder.path.resolve(), folder.sessions()), shared)
 
@@ -174,8 +177,6 @@ def _rounded(matrix: Iterable[Iterable[float]]) -> list[list[float]]:
 
 def _statistics(folder: RunFolder) -> dict[str, Any] | None:
     """What ``vcl stats`` measured, if it is of the run's present state; None, with a line, where it is damaged."""
-    from vcl.report.statistics import read_statistics  # Loads torch.
-
     try:
         return read_statistics(folder)
     except RunFolderError as error:

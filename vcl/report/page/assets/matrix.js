@@ -118,9 +118,9 @@ function cellState(run, line, video) {
   const after = `after session ${line.session}`;
   if (video > line.session) return `${after}: a video still to come`;
   if (video === line.session) return `${after}: just learned`;
-  const sealed = run.matrix.find((row) => row.session === video)?.sha256?.[video];
-  const now = line.sha256?.[video];
-  if (!sealed || !now) return after;
-  const same = sealed === now ? "the same bits as" : "other frames than";
-  return `${after}: ${same} when it was learned`;
+  const checks = run.proof.find((entry) => entry.video === video)?.checks ?? [];
+  const check = checks.find((each) => each.session === line.session);
+  if (!check) return after;
+  if (!check.equal) return `${after}: other frames than when it was sealed`;
+  return `${after}: the same bits as when it was sealed${check.kind === "frames" ? "" : `, ${CHECK_KINDS[check.kind]}`}`;
 }

@@ -10,7 +10,7 @@ function proofSection(run) {
   const unequal = checks.filter((check) => !check.equal).length;
   const rows = run.proof.map((entry) => [
     run.videos[entry.video],
-    String(entry.video),
+    String(entry.session),
     shortHash(entry.sealed),
     entry.checks.length ? checkMarks(entry.checks, run.forgets) : "no later session yet",
     ...(machines.length > 1 ? [machinesOf(entry.checks).join(", ") || "–"] : []),
@@ -20,9 +20,9 @@ function proofSection(run) {
   return section(
     "proof",
     "Proof",
-    "After each session the videos before it are decoded from what is on disk and compared with the hash taken when " +
-      "they were sealed. Where that was not all frames of a video, what was compared stands beside the mark.",
-    proofVerdict(checks.length, unequal, run.forgets),
+    "After later sessions a video is decoded again from what is on disk and compared with the hash taken when it was " +
+      "sealed. Where that was not all of its frames, what was compared stands beside the mark.",
+    proofVerdict(checks, unequal, run.forgets),
     machines.length === 1 ? element("p", { class: "note" }, `Decoded on ${machines[0]}.`) : null,
     dataTable("Checks of each video", columns, rows),
   );
@@ -32,14 +32,24 @@ function machinesOf(checks) {
   return [...new Set(checks.map((check) => check.machine).filter(Boolean))];
 }
 
-function proofVerdict(count, unequal, forgets) {
+function proofVerdict(checks, unequal, forgets) {
+  const count = checks.length;
   if (!count) return element("p", { class: "verdict" }, "Nothing to check yet: no video has seen a later session.");
   if (!unequal) return element("p", { class: "verdict good" },
-    `✓ ${countText(count, "check")}, all equal bit for bit.`);
+    `✓ ${countText(count, "check")}, all equal bit for bit${comparedText(checks)}.`);
   const text = `${unequal} of ${countText(count, "check")} found other bits`;
   if (forgets) return element("p", { class: "verdict" },
     `${text}, as expected: this method does not promise to keep earlier videos.`);
   return element("p", { class: "verdict bad" }, `✗ ${text}, and this method promises that there are none.`);
+}
+
+/** What was compared, where that was not always all frames. */
+function comparedText(checks) {
+  const kinds = Object.entries(CHECK_KINDS).map(([kind, name]) =>
+    [checks.filter((check) => check.kind === kind).length, name]);
+  const present = kinds.filter(([count]) => count);
+  if (present.length === 1 && checks[0].kind === "frames") return "";
+  return `: ${present.map(([count, name]) => `${count} of ${name}`).join(", ")}`;
 }
 
 function checkMarks(checks, forgets) {
