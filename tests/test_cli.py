@@ -119,8 +119,8 @@ def test_compare_prints_the_matrices_when_asked(pair):
     ("words", "line"),
     [
         (["run", "nowhere.yaml"], "vcl: config nowhere.yaml cannot be read: No such file or directory\n"),
-        (["plot", "nowhere"], "vcl: nowhere is not a run folder: it has no config.yaml\n"),
-        (["compare", "nowhere"], "vcl: nowhere is not a run folder: it has no config.yaml\n"),
+        (["plot", "nowhere"], "vcl: nowhere does not exist\n"),
+        (["compare", "nowhere"], "vcl: nowhere does not exist\n"),
     ],
 )
 def test_an_error_is_one_line_and_exit_status_2(words, line, capsys):

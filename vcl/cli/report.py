@@ -65,7 +65,11 @@ def _add_report(commands: Commands) -> None:
     )
     report.add_argument("run", nargs="+", type=path_word, help="a run folder, or a folder of runs such as a grid's")
     report.add_argument(
-        "-o", dest="out", type=path_word, metavar="FILE", help="the page (default: report.html in the folder of a run)"
+        "-o",
+        dest="out",
+        type=path_word,
+        metavar="FILE",
+        help="the page (default: report.html in the folder of the run or the grid)",
     )
     report.add_argument(
         "--frames",
@@ -172,8 +176,9 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from vcl.report.page import PAGE
     from vcl.report.page.allowance import FRAMES
-    from vcl.report.page.view import PAGE, report_of, write_page
+    from vcl.report.page.view import report_of, write_page
     from vcl.report.published import read_published
     from vcl.rundir import run_folders
 
@@ -181,9 +186,9 @@ def _report(arguments: argparse.Namespace) -> None:
     if frames < 0:
         raise VclError(f"--frames must be 0 or more, got {frames}")
     folders = run_folders(arguments.run)
-    if arguments.out is None and len(folders) > 1:
+    if arguments.out is None and len(arguments.run) > 1:
         raise VclError(f"-o must name the file of a page of several runs, got {len(folders)} runs and no file")
-    out = arguments.out or folders[0].path / PAGE
+    out = arguments.out or arguments.run[0] / PAGE
     check_page_path(out, "-o")
     published = arguments.with_published or (_PUBLISHED if _PUBLISHED.is_file() else None)
     numbers = [] if published is None else read_published(published)

@@ -29,6 +29,7 @@ from vcl.cli.common import (
 )
 from vcl.cli.tracking import hints_of_grid, refuse_missing_packages, tracked
 from vcl.errors import VclError
+from vcl.report.page import PAGE
 
 if TYPE_CHECKING:
     from vcl.config import RunConfig
@@ -121,7 +122,7 @@ def _run(arguments: argparse.Namespace) -> None:
     path = arguments.out or Path("runs", arguments.config.stem)
     page = arguments.report
     if page is True:
-        page = path / "report.html"
+        page = path / PAGE
     elif page is not None:
         check_page_path(page, "--report")
     if arguments.quiet:
@@ -154,7 +155,9 @@ def append_to_run(arguments: argparse.Namespace, video: str, settings: Sequence[
 
     from vcl.append import append
 
-    _train(config, arguments.run, partial(append, arguments.run, video, config=config), arguments.quiet)
+    page = folder.path / PAGE
+    train = partial(append, arguments.run, video, config=config)
+    _train(config, arguments.run, train, arguments.quiet, page=page if page.exists() else None)
 
 
 def _train(

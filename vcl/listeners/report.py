@@ -60,7 +60,7 @@ class PageListener:
         try:
             # A new network draws its first weights, and training goes on after this as if nothing had been drawn.
             with torch.random.fork_rng():
-                write_page(self._path, report_of([self._folder], kept=self._kept))
+                write_page(self._path, report_of([self._folder], kept=self._kept, live=True))
         except Exception as error:
             if not self._warned:
                 log.warning("the page is not written, the run goes on without it: %s", one_line(error))

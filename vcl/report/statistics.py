@@ -26,6 +26,7 @@ from vcl.report.feature_maps import Curve, FeatureMaps, MapNumbers
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
 from vcl.video.pixels import stored_frames, to_uint8
+from vcl.wording import printable
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,10 @@ def _clips(folder: RunFolder) -> list[Clip] | None:
         clips = open_stream(folder.own_stream(folder.config().stream), folder.appended())
         check_same_frames(folder, clips)
     except (ConfigError, VideoError, RunFolderError) as error:
-        log.warning("%s: spectra of the truth and of the residual are left out: %s", folder.path, error)
+        log.warning(
+            "%s: spectra of the truth and of the residual are left out: %s",
+            *(printable(str(text)) for text in (folder.path, error)),
+        )
         return None
     return clips
 

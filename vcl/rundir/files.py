@@ -42,8 +42,10 @@ def not_a_run(path: Path) -> RunFolderError:
     """Say why a path is no run folder, and which may have been meant."""
     hint = ""
     with contextlib.suppress(OSError):  # What cannot be looked into gives no hint.
+        if not path.exists():
+            return RunFolderError(f"{path} does not exist")
         around = [folder for folder in path.absolute().parents[:2] if (folder / "config.yaml").is_file()]
-        if around and path.exists():
+        if around:
             hint = f"; did you mean {around[0]}?"
         elif runs := [run for run in sorted(path.glob("*")) if (run / "config.yaml").is_file()]:
             hint = f"; it holds {', '.join(map(str, runs[:5]))}{', ...' if len(runs) > 5 else ''}"

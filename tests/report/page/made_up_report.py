@@ -51,6 +51,7 @@ def _report(title, runs, comparison):
         "title": title,
         "written": "2026-11-28T01:02:03Z",
         "version": "0.1.0",
+        "live": True,
         "metrics": METRICS,
         "help": HELP,
         "runs": runs,

@@ -45,7 +45,7 @@ def test_a_finished_run_becomes_a_page(finished_run, tmp_path, capsys):
         (["run", "-o", "page.pdf"], "-o must name a file that ends in .html, got page.pdf"),
         (["run", "-o", "missing/page.html"], "-o must name a file that can be written, got missing/page.html"),
         (["run", "--frames", "-1"], "--frames must be 0 or more, got -1"),
-        (["nothing"], "nothing is not a run folder"),
+        (["nothing"], "nothing does not exist"),
         (["run", "--with-published", "missing.csv"], "missing.csv"),
     ],
 )
@@ -78,7 +78,7 @@ def event(kind):
 def written(monkeypatch):
     """Pages that a listener writes, without their content."""
     pages = []
-    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept: kept)
+    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept, live: kept)
     monkeypatch.setattr("vcl.listeners.report.write_page", lambda path, report: pages.append(path))
     return pages
 
@@ -114,7 +114,7 @@ def test_how_often_a_page_is_written_depends_on_pages_of_epochs_and_not_on_those
         written.append(now[0])
 
     monkeypatch.setattr("vcl.listeners.report.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept: kept)
+    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept, live: kept)
     monkeypatch.setattr("vcl.listeners.report.write_page", write)
     listener = PageListener(masked, masked.path / "report.html")
     for kind, takes, wait in (("row", 60, 31), ("epoch", 1, 49), ("epoch", 1, 2), ("epoch", 1, 0)):
@@ -126,7 +126,7 @@ def test_how_often_a_page_is_written_depends_on_pages_of_epochs_and_not_on_those
 
 
 def test_a_page_draws_nothing_from_the_random_numbers_of_training(masked, monkeypatch):
-    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept: torch.rand(3))
+    monkeypatch.setattr("vcl.listeners.report.report_of", lambda folders, kept, live: torch.rand(3))
     monkeypatch.setattr("vcl.listeners.report.write_page", lambda path, report: torch.rand(3))
     before = torch.get_rng_state()
     PageListener(masked, masked.path / "report.html")(event("row"))
@@ -140,7 +140,7 @@ def test_a_run_in_which_nothing_happens_has_a_page_too(masked, written):
 
 @pytest.mark.parametrize(("error", "why"), [(OSError("no space\nleft"), "no space left"), (KeyError(), "KeyError")])
 def test_a_page_that_cannot_be_written_is_one_warning_and_never_ends_training(masked, monkeypatch, caplog, error, why):
-    def fail(folders, kept):
+    def fail(folders, kept, live):
         raise error
 
     monkeypatch.setattr("vcl.listeners.report.report_of", fail)

@@ -29,21 +29,22 @@ def test_every_frame_is_measured_and_some_are_shown(masked, stream_of_run):  # n
     assert clips[0]["worst"] == [0, 2, 1]
     assert list(clips[0]["pictures"]) == ["0", "1", "2", "3"]  # The first and the last, and the worst ones.
     assert set(clips[0]["pictures"]) == set(report["clips"]["bear"]["pictures"])
-    assert clips[0]["gain"] == 5  # The largest that keeps 26 levels within the scale, and 10 would not.
+    assert clips[0]["gain"] == 20  # The largest that keeps 7.5 levels, the median of the four, within the scale.
     assert sorted(stream_of_run.decoded) == [(video, t) for video in range(3) for t in range(4)]
 
 
 def test_pictures_are_those_of_the_frames(masked, stream_of_run):  # noqa: F811
     report = report_of([masked], frames=2)
-    shown = report["runs"][0]["clips"][1]["pictures"]["0"]
-    truth = picture(report["clips"]["camel"]["pictures"]["0"]).astype(float)
+    shown = report["runs"][0]["clips"][1]["pictures"]["2"]
+    truth = picture(report["clips"]["camel"]["pictures"]["2"]).astype(float)
     assert truth.shape == (18, 32, 3)
-    assert abs(truth.mean() - stream_of_run.clips[1].frames[0].mean()) < 3
-    assert abs((truth - picture(shown["decoded"])).mean() - 26) < 3
-    # 26 levels amplified by 5 are the middle of inferno: a red with little blue.
+    assert abs(truth.mean() - stream_of_run.clips[1].frames[2].mean()) < 3
+    assert abs((truth - picture(shown["decoded"])).mean() - 10) < 3
+    # 10 levels amplified by 20 are four fifths of inferno: an orange.
     red, green, blue = picture(shown["error"]).reshape(-1, 3).mean(0)
-    assert red > 150
-    assert max(green, blue) < 110
+    assert red > 220
+    assert 100 < green < 200
+    assert blue < 80
 
 
 def test_a_page_that_is_written_again_decodes_only_what_decodes_otherwise(masked, stream_of_run):  # noqa: F811

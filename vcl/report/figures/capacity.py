@@ -32,10 +32,10 @@ def capacity_figure(curves: Mapping[str, Sequence[CapacityPoint]]) -> Figure:
         psnr, spread = [point.psnr for point in points], [point.spread for point in points]
         by_capacity.errorbar([point.capacity for point in points], psnr, spread, label=name, elinewidth=0.8, **style)
         by_bytes.errorbar([point.stored_bytes / 1e6 for point in points], psnr, spread, elinewidth=0.8, **style)
-        for point in points:
-            place = (point.stored_bytes / 1e6, point.psnr)
-            words = {"textcoords": "offset points", "ha": "center", "fontsize": 6.5, "color": DIM}
-            by_bytes.annotate(f"{point.capacity:.0%}", place, (0, 5), **words)
+        # Higher capacities follow along the line, and often lie close to one another.
+        lowest = (points[0].stored_bytes / 1e6, points[0].psnr)
+        words = {"textcoords": "offset points", "ha": "center", "fontsize": 6.5, "color": DIM}
+        by_bytes.annotate(f"{points[0].capacity:.0%}", lowest, (0, -10), **words)
     by_capacity.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     by_capacity.set_xticks(sorted({point.capacity for points in curves.values() for point in points}))
     by_capacity.set_xlabel("capacity: share of the weights in one mask")

@@ -2,3 +2,6 @@
 
 Nothing is re-exported, so that ``import vcl.report.page`` loads neither torch nor plotly.
 """
+
+PAGE = "report.html"
+"""Name of a run's page in its folder."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -44,25 +45,21 @@ class _Shot:
     largest_error: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Video:
     """A video as one state of a run decodes it.
 
     Args:
         psnr: of each frame, dB; None where only one frame is at hand.
         worst: numbers of the frames with the least PSNR, the worst first.
-        decoded: data URIs by frame number.
-        errors: by the same numbers, as ``_Shot`` has them.
-        largest_error: what 99 % of the errors of each of these frames do not exceed.
-        coloured: by a gain, data URIs of the errors amplified by it.
+        gain: factor by which errors are amplified; of a typical frame 99 % of them are then within the colour scale.
+        pictures: data URIs of the decoded frame and of its errors, by the number of the frame.
     """
 
     psnr: list[float] | None
     worst: list[int]
-    decoded: dict[int, str]
-    errors: dict[int, NDArray[np.float16]]
-    largest_error: float
-    coloured: dict[int, dict[int, str]] = field(default_factory=dict)
+    gain: int
+    pictures: dict[str, dict[str, str]]
 
     @classmethod
     def of(
@@ -72,19 +69,15 @@ class _Video:
         psnr: list[float] | None = None,
         worst: Sequence[int] = (),
     ) -> _Video:
-        return cls(
-            psnr,
-            list(worst),
-            {t: frame_uri(shot.decoded, allowance.decoded_bytes) for t, shot in sorted(shots.items())},
-            {t: shot.error for t, shot in sorted(shots.items())},
-            max(shot.largest_error for shot in shots.values()),
-        )
-
-    def pictures(self, gain: int, allowance: Allowance) -> dict[str, dict[str, str]]:
-        if gain not in self.coloured:
-            most = allowance.error_bytes
-            self.coloured = {gain: {t: error_uri(error, gain, most) for t, error in self.errors.items()}}
-        return {str(t): {"decoded": uri, "error": self.coloured[gain][t]} for t, uri in self.decoded.items()}
+        gain = gain_of(median(shot.largest_error for shot in shots.values()))
+        pictures = {
+            str(t): {
+                "decoded": frame_uri(shot.decoded, allowance.decoded_bytes),
+                "error": error_uri(shot.error, gain, allowance.error_bytes),
+            }
+            for t, shot in sorted(shots.items())
+        }
+        return cls(psnr, list(worst), gain, pictures)
 
 
 class Pictures:
@@ -123,12 +116,13 @@ class Pictures:
             clips = self._open(folder)
         except VclError as error:
             log.warning(
-                "%s: at most the saved middle frames are shown, as its videos are not at hand: %s", folder.path, error
+                "%s: at most the saved middle frames are shown, as its videos are not at hand: %s",
+                *(printable(str(text)) for text in (folder.path, error)),
             )
             return self._saved(folder, rows)
         videos = self._videos(folder, rows, learned, clips)
         for video in learned:
-            self._add_truths(clips[video], videos[video].decoded)
+            self._add_truths(clips[video], [int(t) for t in videos[video].pictures])
         return self._entries(videos, {video: clips[video].sha256 for video in learned})
 
     def _open(self, folder: RunFolder) -> list[Clip]:
@@ -157,7 +151,7 @@ class Pictures:
             videos[video] = self._kept.take(key, lambda video=video: decoded(video))  # type: ignore[misc]
         return videos
 
-    def _add_truths(self, clip: Clip, frames: Mapping[int, str]) -> None:
+    def _add_truths(self, clip: Clip, frames: Sequence[int]) -> None:
         pictures = self.clips.setdefault(clip.sha256, {"name": printable(clip.name), "pictures": {}})["pictures"]
         for t in frames:
             key = ("truth", clip.sha256, t, self._allowance)
@@ -180,15 +174,14 @@ class Pictures:
         return self._entries(videos, dict(enumerate(hashes)))
 
     def _entries(self, videos: Mapping[int, _Video], clips: Mapping[int, str]) -> list[dict[str, Any]]:
-        gain = gain_of(max(video.largest_error for video in videos.values()))
         return [
             {
                 "video": number,
                 "clip": clips[number],
-                "gain": gain,
+                "gain": video.gain,
                 "psnr": video.psnr,
                 "worst": video.worst,
-                "pictures": video.pictures(gain, self._allowance),
+                "pictures": video.pictures,
             }
             for number, video in videos.items()
         ]

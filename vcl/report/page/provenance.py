@@ -19,16 +19,19 @@ _OF_PROCESS = ("command", "commit")
 
 
 def provenance(folder: RunFolder) -> dict[str, Any]:
-    """What the page says of a run's origin; of several starts the last, older runs lack some of it."""
+    """What the page says of a run's origin; every command, and the last start; older runs lack some of it."""
     config = folder.config()
-    start = (folder.versions() or [{}])[-1]
+    starts = folder.versions() or [{}]
+    start = starts[-1]
+    commands = dict.fromkeys(start["command"] for start in starts if start.get("command"))
     events = folder.events()
     started = next((event for event in events if event["kind"] == "start"), None)
     ended = next((event for event in reversed(events) if event["kind"] == "end"), None)
     machine = [key for key in _OF_MACHINE if key in start and key != "torch"]
     libraries = [key for key in start if key not in (*machine, *_OF_PROCESS)]
     return {
-        **{key: _text(start[key]) if key in start else None for key in _OF_PROCESS},
+        "command": "\n".join(_text(command) for command in commands) or None,
+        "commit": _text(start["commit"]) if "commit" in start else None,
         "started": _moment(started),
         "ended": _moment(ended) if folder.finished() else None,
         "seed": config.train.seed,

@@ -180,5 +180,5 @@ def _statistics(folder: RunFolder) -> dict[str, Any] | None:
     try:
         return read_statistics(folder)
     except RunFolderError as error:
-        log.warning("%s; its statistics are left out", error)
+        log.warning("%s; its statistics are left out", printable(str(error)))
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +26,7 @@ from vcl.report.summary import read_matrix
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
-PAGE = "report.html"
-"""Name of a run's page in its folder."""
+log = logging.getLogger(__name__)
 
 _MOST_EPOCHS = 30_000
 """Epochs of all runs of a page that are shown, about: 1.5 MB."""
@@ -38,6 +38,7 @@ def report_of(
     title: str | None = None,
     published: Sequence[Published] = (),
     kept: Kept | None = None,
+    live: bool = False,
 ) -> dict[str, Any]:
     """Gather all that a page shows.
 
@@ -48,6 +49,7 @@ def report_of(
         title: of the page; default the run and its method, or how many runs there are.
         published: numbers that papers report.
         kept: what an earlier page of the same runs left.
+        live: whether the page is to be written again while a run goes on, so that it loads itself again.
 
     Returns:
         Dicts, lists, texts, finite numbers and None.
@@ -69,12 +71,15 @@ def report_of(
     pictures = Pictures(share_out(max(1, len(videos)), max(1, len(set(videos))), frames, largest), kept)
     runs = []
     for folder, name, matrix in zip(folders, names, matrices, strict=True):
+        if len(folders) > 1:
+            log.info("%s", name)  # Decoding takes a while.
         run = run_view(folder, name, matrix, summaries.get(name), _MOST_EPOCHS // len(folders), kept)
         runs.append({**run, "clips": pictures.of_run(folder, matrix)})
     return {
         "title": printable(title) if title else _title(folders, names),
         "written": utc(time.time()),
         "version": __version__,
+        "live": live,
         "metrics": [
             {key: getattr(metric, key) for key in ("name", "label", "unit", "digits", "higher_is_better")}
             for metric in METRICS.values()

@@ -87,7 +87,7 @@ function trace(line, index, isHidden) {
     mode: isLine ? (line.x.length > 40 ? "lines" : "lines+markers") : "markers",
     line: { color: own, width: 2, dash: line.colour ? "solid" : DASHES[cycle % DASHES.length] },
     marker: { color: own, size: line.size ?? (isLine ? 6 : 11),
-      symbol: isLine || line.colour ? "circle" : SYMBOLS[index % SYMBOLS.length] },
+      symbol: isLine || line.colour ? "circle" : SYMBOLS[(index + cycle) % SYMBOLS.length] },
     error_y: line.error ? { type: "data", array: line.error, color: own, thickness: 1.2, width: 3 } : undefined,
   };
 }

@@ -7,10 +7,10 @@ function start() {
   const report = JSON.parse(document.getElementById("report").textContent);
   startTheme(document.getElementById("theme"), redrawCharts);
   showWhen(report);
-  showProgress(report.runs);
+  showProgress(report);
   const content = document.getElementById("content");
   if (report.runs.length > 1) {
-    if (report.comparison) content.append(overviewSection(report.comparison));
+    if (report.comparison) content.append(overviewSection(report.comparison, report.runs));
     content.append(runChooser(report));
   } else {
     content.append(...runSections(report.runs[0], report));
@@ -63,8 +63,8 @@ function showWhen(report) {
   document.getElementById("version").textContent = `vcl ${report.version}`;
 }
 
-/** How far the runs are; while one is not finished, the page can load itself again. */
-function showProgress(runs) {
+/** How far the runs are; a page that is kept fresh while one goes on can load itself again. */
+function showProgress({ runs, live }) {
   const line = document.getElementById("progress");
   const unfinished = runs.filter((run) => !run.finished);
   if (runs.length === 1) {
@@ -77,7 +77,7 @@ function showProgress(runs) {
       : `${runs.length} runs, all finished`;
     line.append(element("span", { class: "pill" }, state));
   }
-  if (unfinished.length) line.append(reloadControl(RELOAD_SECONDS));
+  if (live && unfinished.length) line.append(reloadControl(RELOAD_SECONDS));
 }
 
 /** The links to the sections, and which of them is being read. */

@@ -122,5 +122,6 @@ function cellState(run, line, video) {
   const check = checks.find((each) => each.session === line.session);
   if (!check) return after;
   if (!check.equal) return `${after}: other frames than when it was sealed`;
-  return `${after}: the same bits as when it was sealed${check.kind === "frames" ? "" : `, ${CHECK_KINDS[check.kind]}`}`;
+  const compared = check.kind === "frames" ? "" : `, ${CHECK_KINDS[check.kind]}`;
+  return `${after}: the same bits as when it was sealed${compared}`;
 }

@@ -1,15 +1,15 @@
 // Several runs beside each other: a table, charts, published numbers, notes.
 "use strict";
 
-function overviewSection(comparison) {
+function overviewSection(comparison, runs) {
   const lead =
-    "A row is a method; runs that differ only in their seed are one row, as mean ± standard deviation. " +
-    "A click on a heading sorts by it; the best of a column is bold.";
+    "Runs that differ only in their seed are one row, as mean ± standard deviation. " +
+    "A click on a heading sorts by it; of the finished runs, the best of a column is bold.";
   return section(
     "overview",
     "Overview",
     lead,
-    comparisonTable(comparison),
+    comparisonTable(comparison, runs),
     comparison.notes?.length ? element("ul", { class: "notes" },
       comparison.notes.map((note) => element("li", {}, note))) : null,
     comparison.by_session?.length && comparison.videos ? sessionChart(comparison) : null,
@@ -18,14 +18,21 @@ function overviewSection(comparison) {
   );
 }
 
-function comparisonTable({ columns, rows }) {
-  const best = Object.fromEntries(columns.map((column) => [column.key, bestValue(column, rows)]));
+function comparisonTable({ columns, rows }, runs) {
+  const unfinished = (row) => row.runs.map((index) => runs[index]).filter((run) => !run.finished);
+  const finished = rows.filter((row) => !unfinished(row).length);
+  const best = Object.fromEntries(columns.map((column) => [column.key, bestValue(column, finished)]));
+  const nameOf = (row) => {
+    const [run] = unfinished(row);
+    return run ? `${row.name} (${run.measured} of ${run.planned} sessions)` : row.name;
+  };
   const heads = [{ label: "Run" }, ...columns.map((column) => ({ label: column.label, numeric: true }))];
   const cells = rows.map((row) => [
-    { text: row.name, value: row.name },
+    { text: nameOf(row), value: row.name },
     ...columns.map(({ key }) => {
       const cell = row.cells[key];
-      return cell ? { text: cell.text, value: cell.mean, best: cell.mean === best[key] } : { text: "n/a", value: null };
+      if (!cell) return { text: "n/a", value: null };
+      return { text: cell.text, value: cell.mean, best: !unfinished(row).length && cell.mean === best[key] };
     }),
   ]);
   return dataTable("Runs side by side", heads, cells, { sortable: true });

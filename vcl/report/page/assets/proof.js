@@ -12,7 +12,7 @@ function proofSection(run) {
     run.videos[entry.video],
     String(entry.session),
     shortHash(entry.sealed),
-    entry.checks.length ? checkMarks(entry.checks, run.forgets) : "no later session yet",
+    entry.checks.length ? checkMarks(entry.checks, run.forgets) : `no later session${run.finished ? "" : " yet"}`,
     ...(machines.length > 1 ? [machinesOf(entry.checks).join(", ") || "–"] : []),
   ]);
   const labels = ["Video", "Sealed after session", "SHA-256 of its frames", "Decoded again after session"];
@@ -22,7 +22,7 @@ function proofSection(run) {
     "Proof",
     "After later sessions a video is decoded again from what is on disk and compared with the hash taken when it was " +
       "sealed. Where that was not all of its frames, what was compared stands beside the mark.",
-    proofVerdict(checks, unequal, run.forgets),
+    proofVerdict(checks, unequal, run),
     machines.length === 1 ? element("p", { class: "note" }, `Decoded on ${machines[0]}.`) : null,
     dataTable("Checks of each video", columns, rows),
   );
@@ -32,9 +32,11 @@ function machinesOf(checks) {
   return [...new Set(checks.map((check) => check.machine).filter(Boolean))];
 }
 
-function proofVerdict(checks, unequal, forgets) {
+function proofVerdict(checks, unequal, { forgets, finished }) {
   const count = checks.length;
-  if (!count) return element("p", { class: "verdict" }, "Nothing to check yet: no video has seen a later session.");
+  if (!count) return element("p", { class: "verdict" }, 
+    finished ? "Nothing to check: no session came after a video was learned."
+      : "Nothing to check yet: no video has seen a later session.");
   if (!unequal) return element("p", { class: "verdict good" },
     `✓ ${countText(count, "check")}, all equal bit for bit${comparedText(checks)}.`);
   const text = `${unequal} of ${countText(count, "check")} found other bits`;

@@ -4,7 +4,9 @@
 function framesSection(run, report) {
   if (!run.clips?.length) {
     return section("frames", "Frames", null,
-      element("p", { class: "note" }, "Neither the videos nor saved frames are at hand."));
+      element("p", { class: "note" }, run.measured
+        ? "This page has no frames: none were asked for, or the videos are not at hand and the run saved none."
+        : "No session has finished yet."));
   }
   const box = element("div", {});
   const show = (index) => {
@@ -17,7 +19,9 @@ function framesSection(run, report) {
   return section(
     "frames",
     "Frames",
-    "Decoded after the last session. The error is the absolute difference, made larger so that it can be seen.",
+    "Decoded after the last session. The error is the absolute difference, times the factor below it." +
+      (run.clips.some((clip) => !clip.psnr)
+        ? " The videos are not at hand: only the middle frames, which the run saved, can be shown." : ""),
     element("div", { class: "thumbnails", role: "group", "aria-label": "Video" }, thumbnails),
     box,
   );
