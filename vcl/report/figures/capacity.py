@@ -34,8 +34,8 @@ def capacity_figure(curves: Mapping[str, Sequence[CapacityPoint]]) -> Figure:
         by_bytes.errorbar([point.stored_bytes / 1e6 for point in points], psnr, spread, elinewidth=0.8, **style)
         # Higher capacities follow along the line, and often lie close to one another.
         lowest = (points[0].stored_bytes / 1e6, points[0].psnr)
-        words = {"textcoords": "offset points", "ha": "center", "fontsize": 6.5, "color": DIM}
-        by_bytes.annotate(f"{points[0].capacity:.0%}", lowest, (0, -10), **words)
+        words = {"textcoords": "offset points", "ha": "right", "fontsize": 6.5, "color": DIM}
+        by_bytes.annotate(f"{points[0].capacity:.0%}", lowest, (-5, -2), **words)
     by_capacity.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     by_capacity.set_xticks(sorted({point.capacity for points in curves.values() for point in points}))
     by_capacity.set_xlabel("capacity: share of the weights in one mask")
