@@ -15,6 +15,11 @@ from vcl.rundir import RunFolder
 _SHOWN = (0.1, 0.25, 0.5, 1.0)
 """Frequencies, as shares of Nyquist, that stand for a spectrum."""
 
+_HOW_TO_READ = (
+    "Natural logarithms, means over sessions; f is a share of the Nyquist frequency, A(0) that of the whole output of "
+    "the block, or of the truth; n/a is below rounding."
+)
+
 
 def statistics_text(folder: RunFolder, statistics: Mapping[str, Any]) -> str:
     """Variance by layer, spectra at a few frequencies and what the subnetworks share.
@@ -48,7 +53,7 @@ def statistics_numbers(folder: RunFolder, statistics: Mapping[str, Any]) -> dict
 def _variance_text(layers: Sequence[Mapping[str, Any]]) -> str:
     if not layers:
         return "variance of feature maps: n/a, no layer of the network gives maps"
-    rows = [["variance of feature maps", "mean", "least", "greatest"]]
+    rows = [["variance of feature maps, by session", "mean", "least", "greatest"]]
     for layer in layers:
         known = _known(layer["variance"])
         rows.append([group_of(layer["name"]), *(f"{of(known):.4g}" if known else "n/a" for of in (fmean, min, max))])
@@ -60,7 +65,8 @@ def _spectra_text(statistics: Mapping[str, Any]) -> str:
     rows = [["log A(f) - log A(0) at f =", *(f"{frequency:g}" for frequency in _SHOWN)]]
     for curve in curves:
         rows.append([curve["name"], *("n/a" if value is None else f"{value:.2f}" for value in _shown(curve))])
-    return text_table(rows, breaks=[1 + len(statistics["spectra"])] if statistics["spectra"] else ())
+    table = text_table(rows, breaks=[1 + len(statistics["spectra"])] if statistics["spectra"] else ())
+    return f"{table}\n{_HOW_TO_READ}"
 
 
 def _subnetworks_text(folder: RunFolder) -> str:

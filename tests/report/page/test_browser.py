@@ -21,6 +21,8 @@ def shown_frame(page):
 
 
 def serious_faults(page, options):
+    # What watches sizes is told of new ones after a frame is laid out.
+    page.evaluate("() => new Promise((laidOut) => requestAnimationFrame(() => requestAnimationFrame(laidOut)))")
     # What Plotly draws is one picture to a screen reader; its parts would only take the time of the test.
     check = "(options) => axe.run({exclude: [['.plot > *']]}, {resultTypes: ['violations'], ...options})"
     violations = page.evaluate(check, options)["violations"]
@@ -72,8 +74,7 @@ def test_metric_is_chosen_by_mouse_and_keyboard(single):
     matrix = single.locator("#matrix")
     matrix.get_by_role("button", name="SSIM", exact=True).click()
     expect(matrix.locator("td").first).to_have_text("0.9280")
-    press(matrix.get_by_role("button", name="MS-SSIM"))
-    expect(matrix.locator("td").first).to_have_text("n/a")
+    assert matrix.get_by_role("button", name="MS-SSIM").count() == 0  # It is undefined in every cell.
     press(matrix.get_by_role("button", name="PSNR"), "Space")
     expect(matrix.locator("td").first).to_have_text("31.40")
     expect(matrix.get_by_role("button", name="PSNR")).to_have_attribute("aria-pressed", "true")

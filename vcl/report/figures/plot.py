@@ -91,6 +91,8 @@ def plot_comparison(folders: Sequence[RunFolder], into: Path, classical: Sequenc
     curves = {name: [by_name[member].events("epoch") for member in members] for name, members in groups.items()}
     if any(events for runs in curves.values() for events in runs):
         figures["psnr_by_seconds"] = seconds_figure(curves, videos)
+    if len(groups) > _MOST_SIDE_BY_SIDE:
+        log.info("frames are not drawn side by side: there are more than %d runs", _MOST_SIDE_BY_SIDE)
     first = {name: by_name[members[0]] for name, members in groups.items()}
     if 1 < len(groups) <= _MOST_SIDE_BY_SIDE and all(_has_learned(matrix) for matrix in map(measured, first.values())):
         with _left_out("figures of frames"):

@@ -165,8 +165,10 @@ def _subnetworks(folder: RunFolder, kept: Kept) -> dict[str, Any] | None:
     """What the closed sessions share; None for a method without masks."""
 
     def shared() -> dict[str, Any] | None:
-        found = subnetworks_of(folder)
-        return None if found is None else {"overlap": _rounded(found.overlap), "age": _rounded(found.age)}
+        subnetworks = subnetworks_of(folder)
+        if subnetworks is None:
+            return None
+        return {"overlap": _rounded(subnetworks.overlap), "age": _rounded(subnetworks.age)}
 
     return kept.take(("subnetworks", folder.path.resolve(), folder.sessions()), shared)
 

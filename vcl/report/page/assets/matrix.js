@@ -47,7 +47,8 @@ function storedText(stored) {
 
 function matrixSection(run, report) {
   if (!run.matrix.length) return null;
-  const { metrics } = report;
+  const defined = ({ name }) => run.matrix.some((row) => row[name]?.some((value) => value !== null));
+  const metrics = report.metrics.filter((metric) => metric.name === "psnr" || defined(metric));
   const panel = element("div", { class: "panel", role: "status" });
   const box = element("div", { class: "matrix-table" });
   const show = (name) => {

@@ -34,14 +34,14 @@ function provenanceSection(run) {
 }
 
 function commandBox(command) {
-  const told = element("span", { role: "status", class: "note" });
+  const answer = element("span", { role: "status", class: "note" });
   const code = element("code", {}, command);
   const button = element("button", { type: "button", onclick: copy }, "Copy");
   async function copy() {
-    told.textContent = (await copyText(command, code)) ? "Copied" : "Selected: press Ctrl+C";
+    answer.textContent = (await copyText(command, code)) ? "Copied" : "Selected: press Ctrl+C";
   }
   return element("div", { class: "command" }, scrollBox("Command", element("pre", {}, code)),
-    element("p", {}, button, told));
+    element("p", {}, button, answer));
 }
 
 /** Into the clipboard, or, where a browser gives a file none, selected for the reader to copy. */

@@ -27,7 +27,7 @@ function varianceChart(run, layers) {
         y: layers.map((layer) => layer.variance[session] ?? null),
       })),
       x: { title: "layer", categories: true },
-      y: { title: "variance" },
+      y: { title: "variance (log)", log: true },
     }),
   );
 }
