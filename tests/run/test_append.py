@@ -203,6 +203,14 @@ def test_a_run_that_was_killed_with_a_video_to_come_takes_that_one_first(config,
     assert folder.finished()
 
 
+def test_the_page_of_a_run_has_what_was_appended(config, tmp_path):
+    run(config(), tmp_path / "run")
+    page = tmp_path / "run" / "report.html"
+    page.write_text("an older one")
+    assert main(["append", str(tmp_path / "run"), "clip2", "--quiet"]) == 0
+    assert '"planned":3,"measured":3' in page.read_text()
+
+
 def test_a_run_that_is_in_use_says_so(config, tmp_path):
     with (
         RunFolder.opened(tmp_path / "run", config()),

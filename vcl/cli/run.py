@@ -123,6 +123,8 @@ def _run(arguments: argparse.Namespace) -> None:
     page = arguments.report
     if page is True:
         page = path / PAGE
+    elif page is not None and "=" in page.name and page.suffix != ".html":
+        raise VclError(f"--report must stand behind the settings, or name a file, got {page} behind it")
     elif page is not None:
         check_page_path(page, "--report")
     if arguments.quiet:

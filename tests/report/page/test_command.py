@@ -173,4 +173,7 @@ def test_a_run_that_was_finished_before_gets_the_page_that_is_asked_for(finished
     assert content_of(folder / "report.html")["runs"][0]["finished"]
     assert f"Page: {folder / 'report.html'}" in capsys.readouterr().out
     assert main([*words, "--report", "train.epochs=4"]) == 2
-    assert last_line(capsys) == "vcl: --report must name a file that ends in .html, got train.epochs=4"
+    assert (
+        last_line(capsys)
+        == "vcl: --report must stand behind the settings, or name a file, got train.epochs=4 behind it"
+    )

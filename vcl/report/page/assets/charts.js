@@ -5,6 +5,7 @@
 const SERIES_COLOURS = 7;
 const DASHES = ["solid", "dash", "dot"];
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x"];
+const LOG_TICKS = logTicks();
 const charts = new Set();
 const nearWindow = new IntersectionObserver(
   (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => entry.target.draw()),
@@ -102,12 +103,21 @@ function escapedForPlotly(name) {
   return String(name).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "% {");
 }
 
+/** 1, 2 and 5 times the powers of ten, written out; Plotly alone would write the digit. */
+function logTicks() {
+  const words = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 1 });
+  const tickvals = [];
+  for (let power = -9; power <= 12; power += 1) tickvals.push(...[1, 2, 5].map((digit) => Number(`${digit}e${power}`)));
+  return { tickmode: "array", tickvals, ticktext: tickvals.map((value) => words.format(value)) };
+}
+
 function chartLayout(x, y, series) {
   const axis = ({ title, log, range, categories, format }) => ({
     title: { text: escapedForPlotly(title), standoff: 10, font: { size: 12 } },
     type: categories ? "category" : log ? "log" : "linear",
     range,
     tickformat: format,
+    ...(log ? LOG_TICKS : {}),
     automargin: true,
     color: colour("muted"),
     gridcolor: colour("line"),
