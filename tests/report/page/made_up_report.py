@@ -282,6 +282,7 @@ def _comparison(videos):
             {"name": HOSTILE, "psnr": [28.4, 27.1, None], "std": None},
         ],
         "videos": videos,
+        "by_capacity": [{"name": "pfnr", "capacity": [0.1, 0.3], "psnr": [27.5, 30.2], "spread": [0.0, 0.14]}],
         "published": {
             "rows": [
                 {

@@ -177,6 +177,12 @@ def test_columns_sort_both_ways_with_what_is_undefined_last(several):
         assert names.all_inner_texts() == order
 
 
+def test_capacity_has_a_chart_of_its_own_with_its_numbers(several):
+    figure = several.locator("#overview figure", has_text="PSNR by the share of the weights")
+    figure.get_by_text("Numbers of this chart").click()
+    expect(figure.locator("tbody tr").first).to_have_text("0.127.5")
+
+
 def test_published_numbers_stand_beside_ours_with_what_differs(several):
     row = several.locator("#overview table", has_text="Not comparable").locator("tbody tr")
     for words in ("Kang et al., ICLR 2024", "30.20", "31.70", "−1.50", "size 54x96, paper 720x1280"):

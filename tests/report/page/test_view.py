@@ -5,7 +5,16 @@ from fake_run import PSNR, TOGETHER, epoch, probe
 from published_numbers import VIDEOS
 from report.page.page_runs import stream_of_run  # noqa: F401
 
-from vcl.config import FinetuneConfig, JointConfig, NervConfig, PfnrConfig, RunConfig, StreamConfig, TrainConfig
+from vcl.config import (
+    FinetuneConfig,
+    JointConfig,
+    NervConfig,
+    PfnrConfig,
+    RunConfig,
+    StreamConfig,
+    TrainConfig,
+    WsnConfig,
+)
 from vcl.config.backbones import SirenConfig
 from vcl.report.page.render import embedded, render
 from vcl.report.page.run_view import run_title
@@ -240,6 +249,13 @@ def test_runs_of_other_videos_have_no_curve_by_session(make_run):
     report = report_of([make_run("a"), make_run("b", names=["x", "y", "z"])], frames=0)
     assert report["comparison"]["videos"] is None
     assert any(note.startswith("the runs differ in videos") for note in report["comparison"]["notes"])
+
+
+def test_runs_that_differ_in_capacity_are_points_of_one_curve(make_run):
+    runs = [make_run(f"wsn/c{share}", WsnConfig(capacity=share / 100)) for share in (30, 10)]
+    runs.append(make_run("kept/c30", WsnConfig(capacity=0.3, reinit=False)))
+    (curve,) = report_of(runs, frames=0)["comparison"]["by_capacity"]
+    assert curve == {"name": "wsn", "capacity": [0.1, 0.3], "psnr": [pytest.approx(94 / 3)] * 2, "spread": [0.0, 0.0]}
 
 
 def test_a_run_that_is_not_as_far_has_gaps(make_run):

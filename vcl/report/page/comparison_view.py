@@ -11,6 +11,7 @@ from vcl.report.comparison import Comparison
 from vcl.report.published import MEAN, Published
 from vcl.report.published_comparison import PublishedComparison, compare_with_published
 from vcl.report.quantities import Quantity
+from vcl.report.rates import capacity_curves
 from vcl.report.summary import Summary
 from vcl.wording import printable
 
@@ -52,6 +53,10 @@ def comparison_view(
         "notes": list(comparison.notes),
         "by_session": [_by_session(name, summaries) for name, summaries in comparison.groups.items()],
         "videos": list(videos.pop()) if len(videos) == 1 else None,
+        "by_capacity": [
+            {"name": name, **{key: [getattr(point, key) for point in points] for key in ("capacity", "psnr", "spread")}}
+            for name, points in capacity_curves(comparison.groups).items()
+        ],
         "published": with_published,
     }
 

@@ -13,6 +13,7 @@ function overviewSection(comparison, runs) {
     comparison.notes?.length ? element("ul", { class: "notes" },
       comparison.notes.map((note) => element("li", {}, note))) : null,
     comparison.by_session?.length && comparison.videos ? sessionChart(comparison) : null,
+    comparison.by_capacity?.length ? capacityChart(comparison.by_capacity) : null,
     costPart(comparison),
     comparison.published ? publishedPart(comparison.published) : null,
   );
@@ -49,13 +50,28 @@ function sessionChart({ by_session: groups, videos }) {
   return element(
     "div",
     {},
-    element("h3", {}, "By video"),
+    element("h3", {}, "By session"),
     chart({
-      label: "PSNR of each video after the last session",
+      label: "PSNR of each session's video after the last session",
       series: groups.map(({ name, psnr, std }) => ({ name, x: videos, y: psnr, error: std })),
       x: { title: "video", categories: true },
       y: { title: "PSNR (dB)" },
       height: 360,
+    }),
+  );
+}
+
+function capacityChart(curves) {
+  return element(
+    "div",
+    {},
+    element("h3", {}, "By capacity"),
+    chart({
+      label: "PSNR by the share of the weights that a session may use",
+      series: curves.map(({ name, capacity, psnr, spread }) => ({ name, x: capacity, y: psnr, error: spread })),
+      x: { title: "capacity", format: ".0%" },
+      y: { title: "average PSNR (dB)" },
+      height: 320,
     }),
   );
 }
