@@ -84,7 +84,10 @@ def test_a_run_of_pfnr_has_the_paths_of_its_operator_and_keeps_its_statistics(co
     shown = statistics_numbers(folder, numbers)
     assert shown["variance/blocks.0"] == pytest.approx(np.mean(numbers["layers"][0]["variance"]))
     assert 0 < shown["subnetworks/reused"] < 1
-    assert "masks of two sessions share" in statistics_text(folder, numbers)
+    text = statistics_text(folder, numbers)
+    assert "masks of two sessions share" in text
+    (row,) = [line.split() for line in text.splitlines() if line.startswith("residual / truth")]
+    assert row[-1] == f"{mean_over_sessions(missing_share(numbers['frames']))[-1]:.0%}"
     assert list(statistics_figures(folder)) == ["variance", "spectra", "frame_spectra", "subnetworks"]
 
 

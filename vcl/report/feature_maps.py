@@ -39,7 +39,7 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """Block and path."""
+        """``block 1, operator alone``, or the block where it has one path."""
         return ", ".join(filter(None, (self.group, self.path)))
 
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from vcl.report.feature_maps import group_of
-from vcl.report.statistics import mean_over_sessions
+from vcl.report.statistics import mean_over_sessions, missing_share
 from vcl.report.subnetworks import subnetworks_of
 from vcl.report.tables import text_table
 from vcl.rundir import RunFolder
@@ -65,6 +65,9 @@ def _spectra_text(statistics: Mapping[str, Any]) -> str:
     rows = [["log A(f) - log A(0) at f =", *(f"{frequency:g}" for frequency in _SHOWN)]]
     for curve in curves:
         rows.append([curve["name"], *("n/a" if value is None else f"{value:.2f}" for value in _shown(curve))])
+    if len(statistics["frames"]) > 1:
+        shares = _shown(missing_share(statistics["frames"]))
+        rows.append(["residual / truth", *("n/a" if share is None else f"{share:.0%}" for share in shares)])
     table = text_table(rows, breaks=[1 + len(statistics["spectra"])] if statistics["spectra"] else ())
     return f"{table}\n{_HOW_TO_READ}"
 
