@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from dataclasses import replace
 
 import av
@@ -41,6 +42,14 @@ def test_every_codec_is_measured_over_its_ladder_for_every_kind_of_key_frames(co
         assert better.more["bytes"] > worse.more["bytes"]
     for first in range(0, len(table.rows), 6):
         assert table.rows[first + 4].more["bytes"] > table.rows[first].more["bytes"]
+
+
+@pytest.mark.skipif(AV1.encoder not in av.codecs_available, reason="PyAV lacks SVT-AV1")
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="not Linux")
+def test_the_process_is_scheduled_as_before(config):
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    run_benchmark("classical", config, 1, only=["libsvtav1", "default"])
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_bytes_and_psnr_are_those_of_a_file_without_a_container(config):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from statistics import fmean
@@ -196,9 +197,10 @@ def _code(setting: _Setting, truth: NDArray[np.uint8], planes: Sequence[VideoFra
     encoding, decoding = Watch(), Watch()
     encoder = setting.encoder(planes[0], rate)
     # Threads of a codec also work between two calls, so only the whole can be timed.
-    encoding.start()
-    packets = [packet for picture in (*planes, None) for packet in encoder.encode(picture)]
-    encoding.stop()
+    with _scheduling_kept():
+        encoding.start()
+        packets = [packet for picture in (*planes, None) for packet in encoder.encode(picture)]
+        encoding.stop()
     decoder = av.CodecContext.create(setting.codec.decoder, "r")
     assert isinstance(decoder, VideoCodecContext)
     decoder.thread_count = _THREADS
@@ -208,6 +210,19 @@ def _code(setting: _Setting, truth: NDArray[np.uint8], planes: Sequence[VideoFra
     quality = [_psnr(*pair) for pair in zip(frames, truth, strict=True)]
     stored = sum(packet.size - _bytes_of_settings(setting.codec, bytes(packet)) for packet in packets)
     return _Coded(stored, quality, encoding, decoding)
+
+
+@contextmanager
+def _scheduling_kept() -> Iterator[None]:
+    """Undo what SVT-AV1 does for root: it makes the thread that calls it, and so its children, real-time ones."""
+    if not hasattr(os, "sched_getscheduler"):  # Not Linux.
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _bytes_of_settings(codec: Codec, packet: bytes) -> int:
