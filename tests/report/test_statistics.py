@@ -35,7 +35,9 @@ def copied(finished_run, tmp_path):
     """Call with a method's name; gives a copy of its finished run, which may be changed."""
 
     def make(name):
-        return RunFolder.existing(shutil.copytree(finished_run(name)[1].path, tmp_path / name))
+        without_statistics = shutil.ignore_patterns("statistics.json")  # Another test may have kept some.
+        path = finished_run(name)[1].path
+        return RunFolder.existing(shutil.copytree(path, tmp_path / name, ignore=without_statistics))
 
     return make
 
