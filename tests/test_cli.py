@@ -16,7 +16,7 @@ from warm_process import run_vcl
 from vcl import config as configs
 from vcl.cli import main
 from vcl.cli.parser import complete_setting
-from vcl.config.store import SETTINGS, every_kind
+from vcl.config.sections import SETTINGS, every_kind
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from vcl.config import PfnrConfig, TrainConfig
 from vcl.config.backbones import BACKBONES
 from vcl.config.listing import Knob, knobs_of, summary_of
 from vcl.config.methods import METHODS
-from vcl.config.store import every_kind
+from vcl.config.sections import every_kind
 from vcl.config.train import LOSSES
 from vcl.errors import ConfigError
 

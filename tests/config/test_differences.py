@@ -2,7 +2,7 @@ import pytest
 
 from vcl import config as configs
 from vcl.config.differences import differences, every_setting
-from vcl.config.store import every_kind, sections_of
+from vcl.config.sections import every_kind, sections_of
 
 
 def test_only_what_is_not_a_default_differs():

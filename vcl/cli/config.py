@@ -58,7 +58,7 @@ def _is_file(path: Path) -> bool:
 def _chosen(what: str | None) -> list[tuple[str, str, type[Any]]]:
     """Section, heading and dataclass of a section, a method, a backbone or a setting of no section; None: of all."""
     from vcl.config import RunConfig
-    from vcl.config.store import SETTINGS, every_kind, installed_kinds
+    from vcl.config.sections import SETTINGS, every_kind, installed_kinds
 
     known: list[tuple[str, str, type[Any]]] = [*every_kind(), *(("", name, RunConfig) for name in SETTINGS)]
     if what is None:

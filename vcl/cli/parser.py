@@ -55,7 +55,7 @@ def complete_setting(prefix: str, **_: object) -> list[str]:
     """Settings that begin with a prefix, with ``=`` at their ends."""
     from dataclasses import fields
 
-    from vcl.config.store import SETTINGS, every_kind
+    from vcl.config.sections import SETTINGS, every_kind
 
     keys = {f"{section}.{knob.name}=" for section, _, kind in every_kind() for knob in fields(kind)}
     keys |= {f"{name}=" for name in SETTINGS}

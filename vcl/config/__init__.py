@@ -6,6 +6,7 @@ overrides over all.
 
 from vcl.config.backbones import BackboneConfig, NervConfig, register_backbone
 from vcl.config.benchmarks import register_benchmark
+from vcl.config.differences import first_difference, identity
 from vcl.config.methods import register_method
 from vcl.config.methods.base import MethodConfig
 from vcl.config.methods.dense import (
@@ -30,7 +31,7 @@ from vcl.config.methods.rehearsal import (
     ReplayConfig,
 )
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
-from vcl.config.store import first_difference, from_dict, identity, load, merged, settings_of, to_dict, to_yaml
+from vcl.config.store import from_dict, load, merged, settings_of, to_dict, to_yaml
 from vcl.config.stream import StreamConfig
 from vcl.config.train import TrainConfig, passes
 
