@@ -72,7 +72,7 @@ class TensorboardSink:
         self._append(step=position, summary=_summary(values))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, which has every record already."""
         self._file.close()
 
     def _go_on(self, config: str) -> None:

@@ -222,7 +222,8 @@ def _scheduling_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        os.sched_setscheduler(0, policy, parameters)
+        if os.sched_getscheduler(0) != policy:  # A sandbox may refuse what is not needed.
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def _bytes_of_settings(codec: Codec, packet: bytes) -> int:

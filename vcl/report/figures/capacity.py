@@ -45,7 +45,7 @@ def capacity_figure(curves: Mapping[str, Sequence[CapacityPoint]]) -> Figure:
     by_bytes.xaxis.set_major_formatter(FuncFormatter(lambda megabytes, _: f"{megabytes:g}"))
     by_bytes.xaxis.set_minor_formatter(NullFormatter())
     by_bytes.set_xlabel("stored megabytes (log scale)")
-    by_bytes.margins(y=0.12)
+    by_bytes.margins(x=0.14, y=0.12)  # Leaves room for the words beside the lowest capacity.
     for axes in (by_capacity, by_bytes):
         axes.grid(color="#ececec", lw=0.5)
         axes.set_axisbelow(True)
