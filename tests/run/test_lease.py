@@ -116,8 +116,8 @@ def test_a_frozen_holder_loses_the_lease_and_ends_in_one_line_when_it_wakes_up(t
     process.send_signal(signal.SIGSTOP)
     with lease(tmp_path / "run", wait=True, **SHORT):
         process.send_signal(signal.SIGCONT)
-        _, errors = process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL
+        errors = process.stderr.read()
         (line,) = errors.splitlines()
         assert line.startswith(f"the lease on {tmp_path / 'run'} is lost: another process has taken it over")
         assert names(tmp_path) == ["run.0002"]
@@ -130,8 +130,7 @@ def test_a_holder_that_wakes_up_after_its_follower_has_finished_ends_too(tmp_pat
     with lease(tmp_path / "run", wait=True, **SHORT):
         pass
     process.send_signal(signal.SIGCONT)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
     assert content(tmp_path, 2)["released"] is True
 
 

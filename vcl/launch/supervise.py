@@ -18,7 +18,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 _PATIENCE = 30.0
 """Seconds for a command to save and end, once it is asked to; SLURM gives as many."""
@@ -90,13 +89,13 @@ def passed_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key == "PYTHONPATH" or key.startswith(("VCL_", "OMP_"))}
 
 
-def supervise(log: Path, words: Sequence[str], lifeline: IO[bytes]) -> int:
+def supervise(log: Path, words: Sequence[str], lifeline: int) -> int:
     """Run a command until it ends or a pipe is closed.
 
     Args:
         log: file that its output is appended to.
         words: the command.
-        lifeline: a pipe that nobody writes to.
+        lifeline: descriptor of a pipe that nobody writes to.
 
     Returns:
         Exit status of the command, negative when a signal ended it.
@@ -122,8 +121,8 @@ def supervise(log: Path, words: Sequence[str], lifeline: IO[bytes]) -> int:
     return process.wait()
 
 
-def _stop_at_end_of(lifeline: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-    lifeline.read()
+def _stop_at_end_of(lifeline: int, process: subprocess.Popen[bytes]) -> None:
+    os.read(lifeline, 1)
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_PATIENCE)
@@ -137,7 +136,7 @@ def _die_with_parent() -> None:
 
 
 def _main() -> int:
-    status = supervise(Path(sys.argv[1]), sys.argv[2:], sys.stdin.buffer)
+    status = supervise(Path(sys.argv[1]), sys.argv[2:], sys.stdin.fileno())
     if status < 0:  # End by the same signal, so that the parent sees it.
         with suppress(OSError):
             signal.signal(-status, signal.SIG_DFL)
