@@ -19,8 +19,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from vcl.launch.job import is_killed
+
 _PATIENCE = 30.0
 """Seconds for a command to save and end, once it is asked to; SLURM gives as many."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -50,7 +54,7 @@ class Supervised:
             Its exit status, negative when a signal ended it more often than it may be started again.
         """
         for _ in range(self.retries):
-            if (status := self._run_once()) >= 0:
+            if not is_killed(status := self._run_once()):
                 return status
         return self._run_once()
 
@@ -100,8 +104,9 @@ def supervise(log: Path, words: Sequence[str], lifeline: int) -> int:
     Returns:
         Exit status of the command, negative when a signal ended it.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _STOPPING:
         signal.signal(number, lambda *_: None)  # The command gets such a signal of an engine too; it must end first.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)  # Ray's workers block some, and what they start inherits it.
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)  # SLURM's warnings, which are for the worker; they would end the command.
     log.parent.mkdir(parents=True, exist_ok=True)
