@@ -12,6 +12,7 @@ from vcl import config as configs
 from vcl.cli import main
 from vcl.errors import ConfigError, Interrupted
 from vcl.grid import read_grid, run_cell, run_grid
+from vcl.lease import lease
 from vcl.report.comparison import compare_runs
 from vcl.report.summary import summarise
 from vcl.rundir import RunFolder, run_folders
@@ -136,6 +137,26 @@ def test_a_cell_that_another_process_has_in_hand_waits_without_opening_its_video
     monkeypatch.setattr("vcl.run.open_stream", None)
     with RunFolder.opened(tmp_path / "out" / "wsn", cell.config(tmp_path / "out")):
         assert run_cell(cell, tmp_path / "out", nobody) is None
+
+
+def test_a_cell_that_another_machine_has_leased_waits_and_is_not_begun(grid, tmp_path):
+    (cell,) = read_grid(grid({"method": {"wsn": ["method.name=wsn"]}}))
+    with lease(tmp_path / "out" / "wsn"):
+        assert run_cell(cell, tmp_path / "out", nobody) is None
+    assert not (tmp_path / "out" / "wsn").exists()
+
+
+def test_one_cell_alone_is_run_and_its_line_is_that_of_the_grid(grid, tmp_path, caplog, capsys):
+    axes = {"method": {**METHODS, "matched": {"settings": ["method.name=single_matched"], "bytes_of": "wsn"}}}
+    words = ["grid", str(grid(axes)), "--out", str(tmp_path / "out"), "--cell"]
+    assert main([*words, "matched"]) == 2
+    assert capsys.readouterr().err == "vcl: wsn, whose bytes it must match, is not finished\n"
+    caplog.set_level(logging.INFO, "vcl")
+    assert main([*words, "finetune"]) == 0
+    assert caplog.messages[-1].startswith("[2/3] finetune: ")
+    assert capsys.readouterr().out == ""
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".leases", "finetune"]
+    assert [folder.path.name for folder in run_folders([tmp_path / "out"])] == ["finetune"]
 
 
 def test_a_grid_runs_what_is_left_and_goes_on_after_a_stop(grid, tmp_path, caplog):

@@ -114,7 +114,8 @@ def _connected(settings: LaunchSettings) -> Any:
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
     except (OSError, ValueError, RuntimeError) as error:
-        raise VclError(f"launch.address must be that of a Ray cluster, got {address} ({error})") from error
+        hint = "" if "RAY_AUTH_MODE" in os.environ else "; one with a token needs RAY_AUTH_MODE=token"
+        raise VclError(f"launch.address must be that of a Ray cluster, got {address} ({error}){hint}") from error
     if not settings.gpus and (gpus := _resources(ray).get("GPU")):
         log.info("Ray has %d GPUs, of which no cell gets one; --launch gpus=1 gives one to each", gpus)
     return ray
