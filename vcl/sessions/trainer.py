@@ -210,7 +210,7 @@ def build(
             *([] if train.gradient_clip is None else [GradientClipping(train.gradient_clip)]),
             *plugins,
         ],
-        evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)]),
+        evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)] if ranks.is_first else []),
         device=device,
     )
 
