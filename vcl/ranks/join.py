@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
@@ -49,18 +49,19 @@ def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     if not ranks.is_first:
         logging.getLogger("vcl").setLevel(logging.CRITICAL)
     watch = _met(ranks, environ)
-    try:
-        with _terminated_as_interrupted():
+    with _terminated_as_interrupted() as ignore_from_now:
+        try:
             yield ranks
-    except BaseException as error:
-        watch.stop()
-        watch.leave()
-        reason = _reason(watch, error)
-        if not watch.says_first():
-            raise SystemExit(130 if isinstance(error, Interrupted | KeyboardInterrupt) else 2) from None
-        if reason is error:
-            raise
-        raise reason from error
+        except BaseException as error:
+            ignore_from_now()
+            watch.stop()
+            watch.leave()
+            reason = _reason(watch, error)
+            if not watch.says_first():
+                raise SystemExit(130 if isinstance(error, Interrupted | KeyboardInterrupt) else 2) from None
+            if reason is error:
+                raise
+            raise reason from error
     watch.stop()
     ranks.wait_for_all()  # The process of rank 0 may hold the store, which nobody asks for anything from here on.
     distributed.destroy_process_group()
@@ -125,17 +126,23 @@ def _reason(watch: Watch, error: BaseException) -> BaseException:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Take SIGTERM, by which a launcher ends the ranks when one has died, as Ctrl-C: so there is time for a word."""
+def _terminated_as_interrupted() -> Iterator[Callable[[], None]]:
+    """Take SIGTERM, by which a launcher ends all ranks once one has ended, as Ctrl-C; yields what ignores it instead.
+
+    So there is time for a word: a launcher waits half a minute before it kills.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    def ignore() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        yield ignore
     finally:
         signal.signal(signal.SIGTERM, before)
