@@ -215,7 +215,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         )
 
     def _check_distributed_training_compatibility(self) -> bool:
-        """Fits any plugin that treats every rank alike: it sees gradients of the whole step. What differs is refused."""
+        """Fits any plugin that treats every rank alike: it sees gradients of the whole step."""
         return True
 
     def frames_to_train_on(self) -> AvalancheDataset:
