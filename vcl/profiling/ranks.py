@@ -34,9 +34,6 @@ CALCULATED = (2, 4, 8)
 _SECONDS, _FEWEST, _MOST = 2.0, 2, 48
 """What a turn should take, and how many steps it has at least and at most."""
 
-_FORWARD_AND_BACKWARD = 6
-"""Operations for each multiplication with an addition of decoding: two forward, and twice as many backward."""
-
 
 def measure(
     config: RunConfig,
@@ -64,30 +61,29 @@ def measure(
     for name, rate in (("flops", flops), ("bandwidth", bandwidth)):
         require(rate is None or 0 < rate < math.inf, f"--{name}", "be positive and finite", rate)
     full_size = backbones.resolved(replace(config, stream=replace(config.stream, size=FULL_SIZE)))
+    flop, gradients = flop_of(full_size), gradient_bytes(full_size)
     config, device, most = _prepared(backbones.resolved(config), ranks)
     require(most > 1 or bandwidth is not None, "--ranks", "be 2 or more, or --bandwidth be given", most)
-    macs, full_macs, gradients = macs_of(config), macs_of(full_size), gradient_bytes(full_size)
     batch = config.train.batch
     steps, timings = _timings(config, most, rounds)
     one = timings[1, batch]
-    flops = flops or _FORWARD_AND_BACKWARD * macs * batch / statistics.median(timing.step for timing in one)
+    flops = flops or flop_of(config) * batch / statistics.median(timing.step for timing in one)
     bandwidth = bandwidth or _bandwidth(most, timings[most, batch])
-    calculation = Calculation(_FORWARD_AND_BACKWARD * full_macs, gradients, flops, bandwidth)
     rows = [measured_row(n, frames, batch, of_case, one) for (n, frames), of_case in timings.items()]
+    rows += calculated_rows(Calculation(flop, gradients, flops, bandwidth), batch)
     setting = setting_of(
         config,
         device,
         rounds=rounds,
         steps=steps,
         messages_by="nccl" if device.type == "cuda" else "gloo",
-        calculated="from operations of forward and backward, bytes of gradients and the two rates below",
-        calculated_gflop_per_frame=f"{calculation.flop / 1e9:.4g}",
+        calculated="from operations of forward and backward, bytes of gradients and the two rates behind them",
+        calculated_gflop_per_frame=f"{flop / 1e9:.4g}",
         calculated_mebibytes_of_gradients=f"{gradients / 2**20:.4g}",
         gflop_per_second=f"{flops / 1e9:.4g}",
         gbytes_per_second=f"{bandwidth / 1e9:.4g}",
     )
-    baseline = f"one rank with a step of {batch} frames"
-    return Table("ranks", baseline, "milliseconds per step", (*rows, *calculated_rows(calculation, batch)), setting)
+    return Table("ranks", f"one rank with {batch} frames a step", "milliseconds per step", tuple(rows), setting)
 
 
 def _prepared(config: RunConfig, ranks: int | None) -> tuple[RunConfig, torch.device, int]:
@@ -95,7 +91,7 @@ def _prepared(config: RunConfig, ranks: int | None) -> tuple[RunConfig, torch.de
     train = config.train
     on_cpu = choose_device(train.device).type == "cpu"
     devices = 0 if on_cpu else torch.cuda.device_count()
-    most = ranks or (2 if on_cpu else devices)
+    most = (2 if on_cpu else devices) if ranks is None else ranks
     require(most >= 1, "--ranks", "be 1 or more", most)
     require(on_cpu or most <= devices, "--ranks", f"be at most {devices}, the CUDA devices of this machine", most)
     rule = f"be {most} or more, where as many ranks share the frames of a step"
@@ -104,6 +100,11 @@ def _prepared(config: RunConfig, ranks: int | None) -> tuple[RunConfig, torch.de
     device = choose_device(train.device, Ranks(0, most))
     train = replace(train, threads=threads, precision=precision_of(train.precision, device))
     return replace(config, train=train), prepare_device(train, Ranks(0, most)), most
+
+
+def flop_of(config: RunConfig) -> int:
+    """Operations of a frame, forward and backward: three times those of decoding it, which is all that is counted."""
+    return 6 * macs_of(config)
 
 
 def gradient_bytes(config: RunConfig) -> int:
