@@ -145,6 +145,12 @@ def test_what_ranks_cannot_do_is_refused(choices, message, tiny_config):
     assert str(refusal.value) == message
 
 
+def test_a_network_that_cannot_be_calculated_is_refused(tiny_config):
+    config = tiny_config(backbone={"strides": [2, 7]}, stream={"size": [28, 42]})
+    with pytest.raises(ConfigError, match="must also be one for 720x1280, which is calculated: stream"):
+        run_benchmark("ranks", config, 1)
+
+
 def test_more_ranks_than_cuda_devices_are_refused(tiny_config, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)

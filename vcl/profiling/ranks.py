@@ -15,6 +15,7 @@ from vcl import backbones
 from vcl.config import RunConfig
 from vcl.config.rules import require
 from vcl.device import choose_device, precision_of, prepare_device
+from vcl.errors import ConfigError
 from vcl.plan.network import macs_of, network_of
 from vcl.profiling.rank_processes import RankProcesses, Timing, Turn
 from vcl.profiling.table import Row, Table, setting_of
@@ -60,8 +61,7 @@ def measure(
     """
     for name, rate in (("flops", flops), ("bandwidth", bandwidth)):
         require(rate is None or 0 < rate < math.inf, f"--{name}", "be positive and finite", rate)
-    full_size = backbones.resolved(replace(config, stream=replace(config.stream, size=FULL_SIZE)))
-    flop, gradients = flop_of(full_size), gradient_bytes(full_size)
+    flop, gradients = _work_at_full_size(config)
     config, device, most = _prepared(backbones.resolved(config), ranks)
     require(most > 1 or bandwidth is not None, "--ranks", "be 2 or more, or --bandwidth be given", most)
     batch = config.train.batch
@@ -100,6 +100,15 @@ def _prepared(config: RunConfig, ranks: int | None) -> tuple[RunConfig, torch.de
     device = choose_device(train.device, Ranks(0, most))
     train = replace(train, threads=threads, precision=precision_of(train.precision, device))
     return replace(config, train=train), prepare_device(train, Ranks(0, most)), most
+
+
+def _work_at_full_size(config: RunConfig) -> tuple[int, int]:
+    """Operations of a frame and bytes of gradients of the network for 720x1280."""
+    try:
+        full_size = backbones.resolved(replace(config, stream=replace(config.stream, size=FULL_SIZE)))
+        return flop_of(full_size), gradient_bytes(full_size)
+    except ConfigError as error:
+        raise ConfigError(f"the network must also be one for 720x1280, which is calculated: {error}") from error
 
 
 def flop_of(config: RunConfig) -> int:
