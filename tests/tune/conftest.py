@@ -1,0 +1,42 @@
+from contextlib import suppress
+
+import pytest
+from fake_launcher import FakeLauncher
+
+from vcl import config as configs
+from vcl.tune.loop import Loop
+from vcl.tune.search_file import read_search
+from vcl.tune.study import opened
+
+SPACE = """space:
+  train.lr: {low: 1.0e-4, high: 1.0e-2, log: true}
+  method.capacity: [0.1, 0.3, 0.5]
+"""
+
+
+@pytest.fixture
+def search_file(tmp_path):
+    """Call with what a search says beside its config; gives the path of its file."""
+
+    def write(text=SPACE, method="wsn", **sections):
+        values = {"stream": {"size": [18, 32], "frames": 4}, "method": {"name": method}, **sections}
+        (tmp_path / "base.yaml").write_text(configs.to_yaml(configs.from_dict(values)))
+        path = tmp_path / "lr.search.yaml"
+        path.write_text(f"config: base.yaml\n{text}")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tune(tmp_path):
+    """Call with a search file, a launcher and a number of trials; gives all trials of the study."""
+
+    def run(path, launcher=None, trials=4, jobs=1, out=tmp_path / "out"):
+        search = read_search(path)
+        with opened(out, search) as study:
+            with suppress(KeyboardInterrupt):
+                Loop(study, search, out, launcher or FakeLauncher(), trials, jobs, wait=0).run()
+            return study.get_trials()
+
+    return run
