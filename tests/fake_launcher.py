@@ -1,7 +1,7 @@
 """A launcher that starts nothing: with every look at a task, its run folder has one row more."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from math import log10
 
 from fake_run import a_matrix, fill
 
@@ -9,10 +9,12 @@ from vcl import config as configs
 from vcl.rundir import RunFolder
 
 
+class KilledError(Exception):
+    """The search is killed."""
+
+
 def rising(config):
     """Three videos; best where the learning rate is 1e-3, by the same lead in every row."""
-    from math import log10
-
     quality = 30 - 2 * abs(log10(config.train.lr) + 3)
     return [[quality, 9.0, 8.0], [quality, quality, 7.0], [quality] * 3]
 
@@ -29,19 +31,21 @@ class FakeTask:
         if self.stopped:
             return 130
         if name in self.launcher.fails:
-            self.job.log.write_text(f"some words\nvcl: {self.launcher.fails[name]}\n")
+            self.job.log.parent.mkdir(exist_ok=True)
+            with self.job.log.open("a") as log:
+                log.write(f"some words\nvcl: {self.launcher.fails[name]}\n")
             return 2
-        yaml, out = (Path(self.job.command[i]) for i in (4, 6))
-        config = configs.load(yaml)
+        out = self.job.log.parents[1]
+        config = configs.load(out / f"{name}.yaml")
         psnr = self.launcher.psnr_of(config)
-        with RunFolder.opened(out, config) as folder:
+        with RunFolder.opened(out / name, config) as folder:
             if self.rows == len(psnr):
                 folder.record({"kind": "end"})
                 return 0
             self.rows += 1
             fill(folder, a_matrix(psnr, self.rows), scale=self.launcher.scale_of(config))
             if self.rows >= self.launcher.rows_until_killed:
-                raise KeyboardInterrupt
+                raise KilledError
         return None
 
     def stop(self):
@@ -65,6 +69,7 @@ class FakeLauncher:
     rows_until_killed: float = float("inf")
     tasks: list = field(default_factory=list)
     batches: list = field(default_factory=list)
+    closed: bool = False
 
     def start(self, jobs):
         self.batches.append([job.name for job in jobs])
@@ -73,4 +78,4 @@ class FakeLauncher:
         return tasks
 
     def close(self):
-        pass
+        self.closed = True

@@ -121,7 +121,7 @@ def test_a_search_names_the_file_of_a_config_that_is_wrong_or_missing(search_fil
 
 
 def test_a_drawn_knob_cannot_be_set_as_well(search_file):
-    with pytest.raises(ConfigError, match=r"space\.train\.lr must not be set on the command line, as it is drawn"):
+    with pytest.raises(ConfigError, match=r"space\.train\.lr must not be set, as it is drawn"):
         read_search(search_file(), ["train.lr=0.1"])
 
 

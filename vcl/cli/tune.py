@@ -73,7 +73,9 @@ def _tune(arguments: argparse.Namespace) -> None:
     # Plugins are in the environment by now.
     words = [sys.executable, "-m", "vcl", "tune", str(arguments.search), "--out", str(out)]
     with opened(out, search) as study:
-        loop = Loop(study, search, out, lambda name: [*words, f"--cell={name}"], launcher_of(settings, out), settings.jobs or 1)
+        loop = Loop(
+            study, search, out, lambda name: [*words, f"--cell={name}"], launcher_of(settings, out), settings.jobs or 1
+        )
         loop.run(trials)
         tell(table_text(study, search))
         for line in (f"Trials: {out}   Comparison: vcl compare {out}", *hints_of_grid(out, names_of(study))):

@@ -83,6 +83,8 @@ def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f"config {path} must hold keys and values, got {content}")
     if {"config", "axes"} <= values.keys():
         raise ConfigError(f"config {path} must hold settings, got a grid; run it with: vcl grid {quote(str(path))}")
+    if {"config", "space"} <= values.keys():
+        raise ConfigError(f"config {path} must hold settings, got a search; run it with: vcl tune {quote(str(path))}")
     bases = values.pop("base", [])
     above = (*above, path.resolve())
     below: dict[str, Any] = {}

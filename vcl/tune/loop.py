@@ -28,6 +28,9 @@ from vcl.tune.study import REFUSED, drawn, unfinished
 
 log = logging.getLogger(__name__)
 
+_INTERVAL = 0.5
+"""Seconds between two looks at the trials that run."""
+
 _FAILURES = 3
 """So many failed trials before any has a row mean that something else is wrong than what was drawn."""
 
@@ -98,7 +101,6 @@ class Loop:
         command: name of a trial to the words that run it, or what is left of it: ``OUT/NAME.yaml`` into ``OUT/NAME``.
         launcher: starts them; it is closed at the end.
         jobs: how many trials run at once, 1 or more.
-        wait: seconds between two looks at them.
     """
 
     def __init__(
@@ -109,10 +111,9 @@ class Loop:
         command: Callable[[str], Sequence[str]],
         launcher: Launcher,
         jobs: int,
-        wait: float = 0.5,
     ) -> None:
         self._study, self._search, self._out = study, search, out
-        self._command, self._launcher, self._jobs, self._wait = command, launcher, jobs, wait
+        self._command, self._launcher, self._jobs = command, launcher, jobs
         self._resumed = unfinished(study)
         self._running: list[_Running] = []
         self._stopped = False
@@ -140,7 +141,7 @@ class Loop:
                     for running in self._running:
                         running.stop()
                 self._running = [running for running in self._running if self._goes_on(running)]
-                time.sleep(self._wait if self._running else 0)
+                time.sleep(_INTERVAL if self._running else 0)
         if self._stopped:
             raise Interrupted("stopped")
 

@@ -101,7 +101,7 @@ def read_search(path: Path, settings: Sequence[str] = ()) -> Search:
         raise ConfigError(f"{where}: space must hold one knob or more, got {shown(space)}")
     for setting in settings:
         key = setting.partition("=")[0]
-        require(key not in space, f"{where}: space.{key}", "not be set on the command line, as it is drawn", setting)
+        require(key not in space, f"{where}: space.{key}", "not be set, as it is drawn", setting)
     try:
         config = configs.load(path.parent / base, settings, quiet=True)
         knobs = read_space("space", space, config)
