@@ -19,33 +19,33 @@ def rising(config):
     return [[quality, 9.0, 8.0], [quality, quality, 7.0], [quality] * 3]
 
 
-@dataclass
 class FakeTask:
-    job: object
-    launcher: object
-    rows: int = 0
-    stopped: bool = False
+    def __init__(self, job, launcher):
+        self.launcher, self.log, self.name = launcher, job.log, job.name
+        self.rows = 0
+        self.stopped = False
+        self.folder = RunFolder(job.log.parents[1] / job.name)
+        self.config = configs.load(self.folder.path.with_name(f"{job.name}.yaml"))
 
     def status(self):
-        name = self.job.name
         if self.stopped:
             return 130
-        if name in self.launcher.fails:
-            self.job.log.parent.mkdir(exist_ok=True)
-            with self.job.log.open("a") as log:
-                log.write(f"some words\nvcl: {self.launcher.fails[name]}\n")
+        if self.name in self.launcher.fails:
+            self.log.parent.mkdir(exist_ok=True)
+            with self.log.open("a") as log:
+                log.write(f"some words\nvcl: {self.launcher.fails[self.name]}\n")
             return 2
-        out = self.job.log.parents[1]
-        config = configs.load(out / f"{name}.yaml")
-        psnr = self.launcher.psnr_of(config)
-        with RunFolder.opened(out / name, config) as folder:
-            if self.rows == len(psnr):
-                folder.record({"kind": "end"})
-                return 0
-            self.rows += 1
-            fill(folder, a_matrix(psnr, self.rows), scale=self.launcher.scale_of(config))
-            if self.rows >= self.launcher.rows_until_killed:
-                raise KilledError
+        psnr = self.launcher.psnr_of(self.config)
+        if self.rows == len(psnr):
+            self.folder.record({"kind": "end"})
+            return 0
+        if not self.rows:
+            (self.folder.path / "sessions").mkdir(parents=True, exist_ok=True)
+            self.folder.write_config(self.config)
+        self.rows += 1
+        fill(self.folder, a_matrix(psnr, self.rows), scale=self.launcher.scale_of(self.config))
+        if self.rows >= self.launcher.rows_until_killed:
+            raise KilledError
         return None
 
     def stop(self):

@@ -33,9 +33,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
 SEARCHES = [path for path in FILES if path.name.endswith(".search.yaml")]
 EXPERIMENTS = [
-    path
-    for path in FILES
-    if path not in SEARCHES and not path.name.endswith(".grid.yaml") and path.parent.name != "parts"
+    path for path in FILES if not path.name.endswith((".grid.yaml", ".search.yaml")) and path.parent.name != "parts"
 ]
 BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
 CONFIGS = {path: configs.load(path) for path in EXPERIMENTS}

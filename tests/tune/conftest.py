@@ -1,9 +1,9 @@
 from contextlib import suppress
 
 import pytest
+import yaml
 from fake_launcher import FakeLauncher, KilledError
 
-from vcl import config as configs
 from vcl.tune.loop import Loop
 from vcl.tune.search_file import read_search
 from vcl.tune.study import opened
@@ -27,7 +27,7 @@ def search_file(tmp_path):
 
     def write(text=SPACE, method="wsn", **sections):
         values = {"stream": {"size": [18, 32], "frames": 4}, "method": {"name": method}, **sections}
-        (tmp_path / "base.yaml").write_text(configs.to_yaml(configs.from_dict(values)))
+        (tmp_path / "base.yaml").write_text(yaml.safe_dump(values))
         path = tmp_path / "lr.search.yaml"
         path.write_text(f"config: base.yaml\n{text}")
         return path

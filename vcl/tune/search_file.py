@@ -50,6 +50,7 @@ class Search:
 
     Args:
         base: the YAML file that the drawn values change.
+        in_base: what it held when the search was read: all trials have the same base.
         settings: of every trial, as on the command line.
         space: the knobs to draw, in the order in which they are drawn.
         goal: metric whose average over the videos is to become best.
@@ -61,6 +62,7 @@ class Search:
     """
 
     base: Path
+    in_base: Mapping[str, Any]
     settings: tuple[str, ...]
     space: tuple[Knob, ...]
     goal: Metric
@@ -79,7 +81,7 @@ class Search:
         Raises:
             ConfigError: they do not fit the config, or one another.
         """
-        return configs.load(self.base, [*self.settings, *drawn], quiet=True)
+        return configs.from_dict(configs.overridden(self.in_base, [*self.settings, *drawn], quiet=True))
 
 
 def read_search(path: Path, settings: Sequence[str] = ()) -> Search:
@@ -103,9 +105,9 @@ def read_search(path: Path, settings: Sequence[str] = ()) -> Search:
         key = setting.partition("=")[0]
         require(key not in space, f"{where}: space.{key}", "not be set, as it is drawn", setting)
     try:
-        config = configs.load(path.parent / base, settings, quiet=True)
-        knobs = read_space("space", space, config)
-        return Search(path.parent / base, tuple(settings), knobs, **_numbers(values))
+        in_base = configs.settings_of(path.parent / base)
+        knobs = read_space("space", space, configs.from_dict(configs.overridden(in_base, settings)))
+        return Search(path.parent / base, in_base, tuple(settings), knobs, **_numbers(values))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 
