@@ -77,7 +77,7 @@ def test_every_ending_has_its_word_in_the_table(search_file, command, capsys):
         elif row[-1] == "0.3":
             assert row[1:] == ["above", "limit", "30.00", "2,447", "75", "0.3"]
         elif row[-1] == "0.1" and number > best:
-            assert row[1:] == ["stopped", "after", "0", "10.00", "0.1"]
+            assert row[1:] == ["stopped", "after", "0", "10.00", "25", "0.1"]
         else:
             assert row[1] == ("best" if number == best else "finished")
     assert {row[-1] for row in rows} == {"0.1", "0.2", "0.3", "1.5"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vcl.launch.settings import LaunchSettings
+
+_WAIT = 2.0
+"""Seconds between two attempts at a trial that another process is running, such as that of a search that was killed."""
 
 
 def add_tune_command(commands: Commands) -> None:
@@ -98,10 +102,12 @@ def _settings(arguments: argparse.Namespace, section: Mapping[str, object]) -> L
 def _run_one(name: str, out: Path) -> None:
     """Run one trial in this process, or the rest of it; wait while another process is running it."""
     from vcl.device import keep_freed_memory
-    from vcl.grid import Cell, run_alone
+    from vcl.grid import Cell, run_cell
 
     path = out / f"{name}.yaml"
     if not path.is_file():
         raise VclError(f"--cell must name a trial of {out}, got {name}")
     keep_freed_memory()
-    run_alone([Cell(name, path, ())], name, out, partial(tracked, grid=out, quiet=True))
+    listeners = partial(tracked, grid=out, quiet=True)
+    while run_cell(Cell(name, path, ()), out, listeners) is None:
+        time.sleep(_WAIT)

@@ -202,6 +202,7 @@ class Loop:
                 running.trial.report(average, row)
                 running.reported.add(row)
             if row < last and running.trial.should_prune():
+                self._keep_spent(running, {"seconds": train_seconds(running.folder)})
                 return f"stopped after session {row}: {self._search.goal.text(average)}"
         seconds, limit = train_seconds(running.folder), self._search.limit.get("seconds")
         if limit is None or seconds <= limit or len(matrix["rows"]) > last:
