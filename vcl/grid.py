@@ -15,6 +15,7 @@ from pathlib import Path
 from vcl.config import RunConfig
 from vcl.errors import Interrupted, RunFolderInUseError, VclError
 from vcl.grid_file import Cell, read_grid
+from vcl.lease import lease
 from vcl.memory import memory_explained
 from vcl.report.summary import summarise
 from vcl.run import run
@@ -93,7 +94,7 @@ def run_alone(cells: Sequence[Cell], name: str, out: Path, listeners: Listeners)
 
 
 def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
-    """Run one cell, or the rest of it.
+    """Run one cell, or the rest of it, and hold its lease meanwhile.
 
     Returns:
         Its result in one line; None if it must wait because another process is running it, or because the cell whose
@@ -107,10 +108,12 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     config, path = cell.config(out), out / cell.name
     if RunFolder(path).in_use():
         return None  # Before the stream is opened, which takes time.
-    finished_before = RunFolder(path).finished()
     with ExitStack() as stack:
         stack.enter_context(_lines_of(cell.name))
         try:
+            if not RunFolder(path).finished():
+                stack.enter_context(lease(path))
+            finished_before = RunFolder(path).finished()
             with memory_explained():
                 folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
         except RunFolderInUseError:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from vcl.errors import Interrupted, VclError
 from vcl.grid_file import Cell
-from vcl.launch import Job, Launcher, Task
-from vcl.launch.queued import STOPPED
+from vcl.launch import STOPPED, Job, Launcher, Task
 from vcl.launch.stopping import signals_noted
 from vcl.launch.tail import Tail
 from vcl.rundir import RunFolder

@@ -6,10 +6,8 @@ import sys
 import time
 
 import pytest
-import yaml
 from warm_process import start_vcl
 
-from vcl import config as configs
 from vcl.cli import main
 from vcl.errors import Interrupted
 from vcl.grid_file import Cell
@@ -112,41 +110,31 @@ def test_a_cell_that_somebody_else_stopped_ends_the_grid_as_stopped(launch):
         launch({"a": "import sys; sys.exit(130)", "b": ""}, b="a")
 
 
-@pytest.fixture
-def grid(tmp_path, tiny_config, stream):
-    """Call with a number of epochs; gives the path of a grid of three cells, of which one fails."""
-
-    def make(epochs, axes):
-        base = configs.to_dict(
-            tiny_config("finetune", stream={**stream, "videos": ["clip0", "clip1"]}, train={"epochs": epochs})
-        )
-        del base["method"], base["backbone"]["operator_block"]
-        (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
-        (tmp_path / "a.grid.yaml").write_text(yaml.safe_dump({"config": "base.yaml", "axes": {"method": axes}}))
-        return tmp_path / "a.grid.yaml"
-
-    return make
-
-
 def test_two_cells_of_a_grid_run_at_once_and_every_line_says_its_cell(grid, tmp_path, caplog, capsys):
     axes = {
         "ewc": ["method.name=ewc", "method.strength=1e300"],
         "finetune": ["method.name=finetune"],
-        "wsn": ["method.name=wsn"],
     }
     caplog.set_level(logging.INFO, "vcl")
-    assert main(["grid", str(grid(3, axes)), "--jobs", "2", "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == "vcl: 1 of 3 cells failed: ewc\n"
+    assert main(["grid", str(grid(3, {"method": axes})), "--jobs", "2", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "vcl: 1 of 2 cells failed: ewc\n"
     results = [line for line in caplog.messages if line.startswith("[")]
-    assert sorted(line.split(":")[0] for line in results) == ["[1/3] ewc", "[2/3] finetune", "[3/3] wsn"]
-    assert all(line.startswith(("[", "ewc: ", "finetune: ", "wsn: ")) for line in caplog.messages), caplog.messages
-    starts = {name: len(RunFolder(tmp_path / "out" / name).events("start")) for name in axes}
-    assert (starts["finetune"], starts["wsn"]) == (1, 1)
+    assert sorted(line.split(":")[0] for line in results) == ["[1/2] ewc", "[2/2] finetune"]
+    assert all(line.startswith(("[", "ewc: ", "finetune: ")) for line in caplog.messages), caplog.messages
+    assert RunFolder(tmp_path / "out" / "finetune").finished()
 
 
 def test_ctrl_c_stops_all_cells_gently_and_the_same_command_goes_on(grid, tmp_path):
     axes = {"finetune": ["method.name=finetune"], "wsn": ["method.name=wsn"]}
-    words = ["grid", grid(2000, axes), "--jobs", "2", "train.checkpoint_seconds=1000", "--out", tmp_path / "out"]
+    words = [
+        "grid",
+        grid(2000, {"method": axes}),
+        "--jobs",
+        "2",
+        "train.checkpoint_seconds=1000",
+        "--out",
+        tmp_path / "out",
+    ]
     folders = [RunFolder(tmp_path / "out" / name) for name in axes]
     process = start_vcl(*words)
     while not all(folder.events("epoch") for folder in folders):
@@ -160,8 +148,3 @@ def test_ctrl_c_stops_all_cells_gently_and_the_same_command_goes_on(grid, tmp_pa
         assert f"{name}: stopped in session 0, step " in errors
         assert folder.checkpoint_notes()["session"] == 0
         assert not folder.in_use()
-
-
-def test_no_jobs_are_refused(grid, capsys):
-    assert main(["grid", str(grid(1, {"wsn": ["method.name=wsn"]})), "--jobs", "0"]) == 2
-    assert capsys.readouterr().err == "vcl: --jobs must be 1 or more, got 0\n"

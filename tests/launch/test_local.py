@@ -1,7 +1,6 @@
 """Jobs as processes of this machine."""
 
 import logging
-import sys
 import time
 
 import pytest
@@ -13,23 +12,7 @@ from vcl.launch.local import LocalLauncher
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def job(tmp_path):
-    """Call with a name and a script, whose first word is a folder."""
-
-    def make(name, script):
-        return Job(name, (sys.executable, "-c", script, str(tmp_path)), tmp_path / "logs" / f"{name}.log")
-
-    return make
-
-
-def statuses(tasks):
-    while None in (latest := [task.status() for task in tasks]):
-        time.sleep(0.01)
-    return latest
-
-
-def test_no_more_jobs_run_at_once_than_there_is_room_for(job, tmp_path):
+def test_no_more_jobs_run_at_once_than_there_is_room_for(job, statuses, tmp_path):
     script = (
         "import pathlib, sys, time\n"
         "mine = pathlib.Path(sys.argv[1], 'running-NAME'); mine.touch()\n"
@@ -41,7 +24,7 @@ def test_no_more_jobs_run_at_once_than_there_is_room_for(job, tmp_path):
     assert {int((tmp_path / "logs" / f"{name}.log").read_text()) for name in "abcd"} <= {1, 2}
 
 
-def test_a_job_that_is_killed_is_started_again_so_often_and_no_more(job, tmp_path, caplog):
+def test_a_job_that_is_killed_is_started_again_so_often_and_no_more(job, statuses, tmp_path, caplog):
     killed = "import os, sys; print('start', flush=True); os.kill(os.getpid(), 9)"
     launcher = LocalLauncher(2, retries=2)
     tasks = launcher.start([job("a", killed), job("b", "raise SystemExit(2)")])
@@ -50,7 +33,7 @@ def test_a_job_that_is_killed_is_started_again_so_often_and_no_more(job, tmp_pat
     assert caplog.messages == 2 * ["a: ended by signal 9; it is started again"]
 
 
-def test_a_job_that_was_stopped_is_not_started_again_and_one_that_waits_never(job, tmp_path):
+def test_a_job_that_was_stopped_is_not_started_again_and_one_that_waits_never(job, statuses, tmp_path):
     launcher = LocalLauncher(1)
     script = "import pathlib, sys, time; pathlib.Path(sys.argv[1], 'up').touch(); time.sleep(60)"
     tasks = launcher.start([job("a", script), job("b", script)])
@@ -65,14 +48,14 @@ def test_a_job_that_was_stopped_is_not_started_again_and_one_that_waits_never(jo
     assert not (tmp_path / "logs" / "b.log").exists()
 
 
-def test_closing_ends_what_still_runs(job, tmp_path):
+def test_closing_ends_what_still_runs(job, statuses, tmp_path):
     launcher = LocalLauncher(1)
     (task,) = launcher.start([job("a", "import time; time.sleep(60)")])
     launcher.close()
     assert task.status() is not None
 
 
-def test_jobs_are_dealt_out_over_devices_and_take_one_that_is_free(job, tmp_path, caplog):
+def test_jobs_are_dealt_out_over_devices_and_take_one_that_is_free(job, statuses, tmp_path, caplog):
     caplog.set_level(logging.ERROR)
     script = "import os, time; print(os.environ['CUDA_VISIBLE_DEVICES']); time.sleep(DELAY)"
     launcher = LocalLauncher(8, devices=["0", "3"])

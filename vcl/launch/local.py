@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from vcl.errors import VclError
-from vcl.launch.job import Job, Task
+from vcl.launch.job import Job, Task, is_killed
 from vcl.launch.queued import Queue
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class _Process:
 
     def status(self) -> int | None:
         status = self._process.poll()
-        if status is None or status >= 0 or self._is_stopped or not self._retries:
+        if status is None or not is_killed(status) or self._is_stopped or not self._retries:
             return status
         self._retries -= 1
         log.warning("%s: ended by signal %d; it is started again", self._job.name, -status)

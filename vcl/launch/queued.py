@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from vcl.launch.job import Job, Task
-
-STOPPED = 130
-"""Exit status of a job that was stopped gently, or taken from the queue."""
+from vcl.launch.job import STOPPED, Job, Task
 
 
 class QueuedTask:

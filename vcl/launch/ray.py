@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from vcl.errors import VclError
-from vcl.launch.job import Job, Task
-from vcl.launch.queued import STOPPED, Queue
+from vcl.launch.job import LOST, STOPPED, Job, Task
+from vcl.launch.queued import Queue
 from vcl.launch.settings import LaunchSettings
 from vcl.launch.supervise import Supervised, passed_environment
 
 _STORE = 100 * 2**20
 """Bytes of the object store of a Ray of our own; tasks pass words and a number."""
 
-_LOST = -9
-"""Exit status of a job that was lost with its workers more often than it may be started again."""
+log = logging.getLogger(__name__)
 
 
 class RayLauncher:
@@ -58,14 +57,15 @@ class RayLauncher:
         result = self._remote.options(name=job.name).remote(
             job.command, str(job.log.absolute()), str(self._folder), self._environment, self._retries
         )
-        return _Remote(self._ray, result)
+        return _Remote(self._ray, job.name, result)
 
 
 class _Remote:
     """A job in Ray's hands."""
 
-    def __init__(self, ray: Any, result: Any) -> None:
+    def __init__(self, ray: Any, name: str, result: Any) -> None:
         self.result = result
+        self._name = name
         self._ray = ray
         self._status: int | None = None
         self._stops = 0
@@ -84,8 +84,11 @@ class _Remote:
             return int(self._ray.get(self.result))
         except self._ray.exceptions.TaskCancelledError:
             return STOPPED
-        except self._ray.exceptions.RayError:
-            return STOPPED if self._stops else _LOST
+        except self._ray.exceptions.RayError as error:
+            if self._stops:
+                return STOPPED
+            log.warning("%s: %s", self._name, str(error).strip().splitlines()[-1])
+            return 1 if isinstance(error, self._ray.exceptions.RayTaskError) else LOST
 
 
 def _run(words: Sequence[str], log: str, folder: str, environment: dict[str, str], retries: int) -> int:
@@ -110,7 +113,14 @@ def _connected(settings: LaunchSettings) -> Any:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
     except (OSError, ValueError, RuntimeError) as error:
         raise VclError(f"launch.address must be that of a Ray cluster, got {address} ({error})") from error
+    if not settings.gpus and (gpus := _resources(ray).get("GPU")):
+        log.info("Ray has %d GPUs, of which no cell gets one; --launch gpus=1 gives one to each", gpus)
     return ray
+
+
+def _resources(ray: Any) -> dict[str, float]:
+    resources: dict[str, float] = ray.cluster_resources()
+    return resources
 
 
 def _cores(settings: LaunchSettings) -> int | None:

@@ -34,7 +34,7 @@ class LaunchSettings:
     cpus: int = 1
     """Cores of a job."""
     gpus: float | None = None
-    """GPUs of a job; a fraction shares one with others (local and ray). With local, null leaves all GPUs to all."""
+    """GPUs of a job; a fraction shares one with others (local and ray). Null is none; with local, all share all."""
     minutes: int = 240
     """Longest time of a job in SLURM's queue; one that takes longer is queued again and goes on."""
     partition: str | None = None

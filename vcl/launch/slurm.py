@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcl.errors import VclError
-from vcl.launch.job import Job, Task
-from vcl.launch.queued import STOPPED
+from vcl.launch.job import LOST, STOPPED, Job, Task
 from vcl.launch.settings import LaunchSettings
 from vcl.launch.supervise import Supervised
 
 if TYPE_CHECKING:
     import submitit
+
+
+log = logging.getLogger(__name__)
 
 
 class Cell:
@@ -62,14 +66,20 @@ class SlurmLauncher:
 
     def start(self, jobs: Sequence[Job]) -> list[Task]:
         """As of a ``Launcher``; the jobs are one array job."""
-        try:
-            with self._executor.batch():
-                submitted = [self._executor.submit(Cell(_absolute(job), Path.cwd(), self._retries)) for job in jobs]
-        except Exception as error:  # What sbatch says comes as one of several classes.
-            raise VclError(f"SLURM did not take the jobs: {_last_line(error)}") from error
-        tasks = [_Submitted(job) for job in submitted]
+        cells = [Cell(_absolute(job), Path.cwd(), self._retries) for job in jobs]
+        tasks = [
+            _Submitted(submitted, partial(self._submit, [cell]), self._retries)
+            for cell, submitted in zip(cells, self._submit(cells), strict=True)
+        ]
         self._tasks += tasks
         return [*tasks]
+
+    def _submit(self, cells: Sequence[Cell]) -> list[submitit.Job[int]]:
+        try:
+            with self._executor.batch():
+                return [self._executor.submit(cell) for cell in cells]
+        except Exception as error:  # What sbatch says comes as one of several classes.
+            raise VclError(f"SLURM did not take the jobs: {_last_line(error)}") from error
 
     def close(self) -> None:
         """Cancel what still runs."""
@@ -79,29 +89,46 @@ class SlurmLauncher:
 
 
 class _Submitted:
-    """A job in SLURM's hands."""
+    """A job in SLURM's hands, submitted again when it is lost; SLURM itself queues again what it cut off.
 
-    def __init__(self, job: submitit.Job[int]) -> None:
-        self._job = job
+    Args:
+        job: as submitit gave it.
+        again: submits it once more.
+        retries: how often.
+    """
+
+    def __init__(self, job: submitit.Job[int], again: Callable[[], list[submitit.Job[int]]], retries: int) -> None:
+        self._job, self._again, self._retries = job, again, retries
         self._status: int | None = None
         self._is_stopped = False
 
     def status(self) -> int | None:
         if self._status is None and self._job.done():
-            self._status = STOPPED if self._is_stopped else self._result()
+            self._status = STOPPED if self._is_stopped else self._ending()
         return self._status
 
     def stop(self) -> None:
         self._is_stopped = True
         self._job.cancel(check=False)
 
-    def _result(self) -> int:
+    def _ending(self) -> int | None:
         from submitit.core.utils import FailedJobError, UncompletedJobError
 
         try:
             return self._job.result()
-        except (FailedJobError, UncompletedJobError):
+        except FailedJobError:  # Such as one that SLURM cut off too often.
+            log.warning("job %s failed; what it said: %s", self._job.job_id, self._job.paths.stderr)
             return 1
+        except UncompletedJobError:
+            state = self._job.state
+        if state.startswith("CANCELLED"):  # By somebody else, who did not want it.
+            return STOPPED
+        if not self._retries:
+            return LOST
+        self._retries -= 1
+        log.warning("job %s was lost (%s); it is submitted again", self._job.job_id, state)
+        (self._job,) = self._again()
+        return None
 
 
 def _executor(settings: LaunchSettings, folder: Path) -> submitit.AutoExecutor:

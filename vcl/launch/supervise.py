@@ -18,10 +18,13 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+
+from vcl.launch.job import is_killed
 
 _PATIENCE = 30.0
 """Seconds for a command to save and end, once it is asked to; SLURM gives as many."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -51,7 +54,7 @@ class Supervised:
             Its exit status, negative when a signal ended it more often than it may be started again.
         """
         for _ in range(self.retries):
-            if (status := self._run_once()) >= 0:
+            if not is_killed(status := self._run_once()):
                 return status
         return self._run_once()
 
@@ -90,19 +93,20 @@ def passed_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key == "PYTHONPATH" or key.startswith(("VCL_", "OMP_"))}
 
 
-def supervise(log: Path, words: Sequence[str], lifeline: IO[bytes]) -> int:
+def supervise(log: Path, words: Sequence[str], lifeline: int) -> int:
     """Run a command until it ends or a pipe is closed.
 
     Args:
         log: file that its output is appended to.
         words: the command.
-        lifeline: a pipe that nobody writes to.
+        lifeline: descriptor of a pipe that nobody writes to.
 
     Returns:
         Exit status of the command, negative when a signal ended it.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _STOPPING:
         signal.signal(number, lambda *_: None)  # The command gets such a signal of an engine too; it must end first.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)  # Ray's workers block some, and what they start inherits it.
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)  # SLURM's warnings, which are for the worker; they would end the command.
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -122,8 +126,8 @@ def supervise(log: Path, words: Sequence[str], lifeline: IO[bytes]) -> int:
     return process.wait()
 
 
-def _stop_at_end_of(lifeline: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-    lifeline.read()
+def _stop_at_end_of(lifeline: int, process: subprocess.Popen[bytes]) -> None:
+    os.read(lifeline, 1)
     process.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_PATIENCE)
@@ -137,7 +141,7 @@ def _die_with_parent() -> None:
 
 
 def _main() -> int:
-    status = supervise(Path(sys.argv[1]), sys.argv[2:], sys.stdin.buffer)
+    status = supervise(Path(sys.argv[1]), sys.argv[2:], sys.stdin.fileno())
     if status < 0:  # End by the same signal, so that the parent sees it.
         with suppress(OSError):
             signal.signal(-status, signal.SIG_DFL)
