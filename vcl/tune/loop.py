@@ -15,8 +15,7 @@ from optuna.trial import Trial, TrialState
 from vcl import config as configs
 from vcl.errors import ConfigError, Interrupted, RunFolderError, VclError
 from vcl.grid_launch import LOGS
-from vcl.launch import Job, Launcher, Task
-from vcl.launch.queued import STOPPED
+from vcl.launch import STOPPED, Job, Launcher, Task
 from vcl.launch.stopping import signals_noted
 from vcl.launch.tail import Tail
 from vcl.report.summary import summarise, train_seconds
