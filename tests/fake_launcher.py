@@ -29,7 +29,7 @@ class FakeTask:
 
     def status(self):
         if self.stopped:
-            return 130
+            return self.launcher.status_when_stopped
         if self.name in self.launcher.fails:
             self.log.parent.mkdir(exist_ok=True)
             with self.log.open("a") as log:
@@ -60,13 +60,15 @@ class FakeLauncher:
         psnr_of: config to matrix, dB.
         scale_of: config to a factor of the bytes of weights.
         fails: names of trials to what their processes say.
-        rows_until_killed: the whole search is interrupted when a run gets so many.
+        rows_until_killed: the whole search is killed when a run gets so many.
+        status_when_stopped: exit status of what was stopped.
     """
 
     psnr_of: object = rising
     scale_of: object = lambda config: 1
     fails: dict = field(default_factory=dict)
     rows_until_killed: float = float("inf")
+    status_when_stopped: int = 130
     tasks: list = field(default_factory=list)
     batches: list = field(default_factory=list)
     closed: bool = False

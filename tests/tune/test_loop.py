@@ -105,17 +105,31 @@ def test_a_trial_that_somebody_stopped_is_taken_up_again(search_file, tune):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all_trials_which_are_taken_up_again(search_file, tune, number):
+@pytest.mark.parametrize("status", [130, -2])
+def test_a_signal_stops_all_trials_which_are_taken_up_again(search_file, tune, number, status):
     class Signalling(FakeLauncher):
         def start(self, jobs):
             os.kill(os.getpid(), number)
             return super().start(jobs)
 
-    path, launcher = search_file(), Signalling()
+    path, launcher = search_file(), Signalling(status_when_stopped=status)
     with pytest.raises(Interrupted):
         tune(path, launcher, jobs=2)
     assert [task.stopped for task in launcher.tasks] == [True, True]
     assert [trial.state for trial in tune(path, trials=2)] == [STATES.COMPLETE] * 2
+
+
+def test_a_signal_that_comes_when_all_is_done_is_no_matter(search_file, tune):
+    class Signalling(FakeLauncher):
+        def start(self, jobs):
+            tasks = super().start(jobs)
+            for task in tasks:
+                while task.status() is None:
+                    pass
+            os.kill(os.getpid(), signal.SIGINT)
+            return tasks
+
+    assert [trial.state for trial in tune(search_file(), Signalling(), trials=1)] == [STATES.COMPLETE]
 
 
 def test_a_trial_is_stopped_where_its_row_is_below_the_median_of_that_row(search_file, tune):

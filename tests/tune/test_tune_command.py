@@ -1,3 +1,4 @@
+import shutil
 import time
 
 import pytest
@@ -127,6 +128,15 @@ def test_a_search_that_is_run_as_a_config_says_so(search_file, capsys):
     path = search_file()
     assert main(["run", str(path)]) == 2
     assert capsys.readouterr().err.endswith(f"must hold settings, got a search; run it with: vcl tune {path}\n")
+
+
+def test_a_cell_is_the_trial_of_that_name_which_does_nothing_once_it_has_finished(finished_run, tmp_path):
+    config, folder = finished_run("wsn")
+    shutil.copytree(folder.path, tmp_path / "007")
+    (tmp_path / "007.yaml").write_text(configs.to_yaml(config))
+    events = RunFolder(tmp_path / "007").events()
+    assert main(["tune", "any.search.yaml", "--out", str(tmp_path), "--cell", "007"]) == 0
+    assert RunFolder(tmp_path / "007").events() == events
 
 
 @pytest.mark.process

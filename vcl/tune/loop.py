@@ -131,17 +131,18 @@ class Loop:
         self._trials, passed_on = trials, 0
         with closing(self._launcher), signals_noted() as signals:
             while True:
-                if not signals and not self._stopped:
+                if len(signals) > passed_on:
+                    self._stopped, passed_on = True, len(signals)
+                    for running in self._running:
+                        running.stop()
+                if not self._stopped:
                     self._start()
                 if not self._running:
                     break
-                if len(signals) > passed_on:
-                    passed_on = len(signals)
-                    for running in self._running:
-                        running.stop()
                 self._running = [running for running in self._running if self._goes_on(running)]
                 time.sleep(_INTERVAL if self._running else 0)
-        if self._stopped:
+        known = self._study.get_trials(deepcopy=False)
+        if self._stopped and (len(known) < trials or any(not trial.state.is_finished() for trial in known)):
             raise Interrupted("stopped")
 
     def _start(self) -> None:
@@ -211,7 +212,7 @@ class Loop:
 
     def _conclude(self, running: _Running, status: int) -> None:
         """Tell the study how a trial ended, unless it is to be taken up again."""
-        if status == STOPPED:
+        if status == STOPPED or (status != 0 and self._stopped):  # Stopped while it loads, it ends by the signal.
             self._stopped = True
             return
         if status != 0 or not running.folder.finished():

@@ -17,8 +17,9 @@
       method.capacity: [0.1, 0.3, 0.5]
     launch: {jobs: 4}        # where and how many at once, as behind --launch
 
-Only ``config`` and ``space`` must be there. Where names of methods or backbones are among the choices, a knob is drawn
-for those that have it.
+Only ``config`` and ``space`` must be there. The first ten trials are drawn at random, the others by Optuna's
+tree-structured Parzen estimator from what these reached; with one at a time, one seed draws the same ones. Where names
+of methods or backbones are among the choices, a knob is drawn for those that have it.
 """
 
 from __future__ import annotations
