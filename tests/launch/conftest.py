@@ -100,8 +100,9 @@ def four_cells(grid, tmp_path):
     assert run_grid(read_grid(path), tmp_path / "plain", lambda *_: nullcontext([])) == []
     yield results(tmp_path / "plain"), start
     for launched in started:
-        launched.process.kill()
-        launched.process.communicate()
+        if launched.process.poll() is None:  # The test has failed.
+            launched.process.kill()
+            launched.process.communicate()
 
 
 def results(out):

@@ -56,10 +56,10 @@ def test_jobs_of_a_ray_of_its_own_end_with_their_statuses(tmp_path, monkeypatch)
     assert not (tmp_path / "waits.log").exists()
 
 
-@pytest.mark.slow
-def test_an_address_without_a_cluster_is_one_line(tmp_path):
-    with pytest.raises(VclError, match=r"^launch.address must be that of a Ray cluster, got 127.0.0.1:1"):
-        launcher_of(LaunchSettings("ray", address="127.0.0.1:1"), tmp_path)
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "here", "ray://127.0.0.1:10001"])
+def test_an_address_without_a_cluster_is_one_line(tmp_path, address):
+    with pytest.raises(VclError, match=rf"^launch\.address must be that of a Ray cluster, got {address} \(.+\)$"):
+        launcher_of(LaunchSettings("ray", address=address), tmp_path)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from importlib.util import find_spec
 
 import pytest
 from supervisors import worker_of
@@ -12,9 +13,10 @@ from vcl.errors import VclError
 from vcl.launch.settings import LaunchSettings, launcher_of
 from vcl.launch.slurm import Cell
 
-pytest.importorskip("submitit", reason="the extra slurm is not installed")
-
-pytestmark = pytest.mark.process
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(not find_spec("submitit"), reason="the extra slurm is not installed"),
+]
 
 LOCAL = LaunchSettings("slurm", cluster="local", retries=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -100,12 +101,13 @@ def _run(words: Sequence[str], log: str, folder: str, environment: dict[str, str
 
 
 def _connected(settings: LaunchSettings) -> Any:
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    _check(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
         import ray
     except ImportError:
         raise VclError("the launcher ray needs Ray, which is not installed: pip install 'vcl[ray]'") from None
-    address = settings.address or os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = (
         {} if address else {"num_cpus": _cores(settings), "include_dashboard": False, "object_store_memory": _STORE}
     )
@@ -116,6 +118,21 @@ def _connected(settings: LaunchSettings) -> Any:
     if not settings.gpus and (gpus := _resources(ray).get("GPU")):
         log.info("Ray has %d GPUs, of which no cell gets one; --launch gpus=1 gives one to each", gpus)
     return ray
+
+
+def _check(address: str | None) -> None:
+    """Refuse an address where nothing answers, on which Ray would try for minutes."""
+    host, colon, port = (address or "auto").rpartition(":")
+    if not colon and port == "auto":
+        return
+    reason = "not HOST:PORT or auto"
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=10.0).close()
+            return
+        except (OSError, OverflowError) as error:
+            reason = str(error)
+    raise VclError(f"launch.address must be that of a Ray cluster, got {address} ({reason})")
 
 
 def _resources(ray: Any) -> dict[str, float]:
