@@ -16,6 +16,7 @@ import torch
 from vcl import kernels
 from vcl.config import RunConfig, TrainConfig
 from vcl.errors import ConfigError
+from vcl.ranks import ALONE, Ranks
 
 
 def keep_freed_memory() -> None:
@@ -33,7 +34,7 @@ def prepared(config: RunConfig) -> tuple[RunConfig, torch.device]:
     return replace(config, train=train), device
 
 
-def prepare_device(train: TrainConfig) -> torch.device:
+def prepare_device(train: TrainConfig, ranks: Ranks = ALONE) -> torch.device:
     """Make the device of a config ready: PyTorch's threads, and on CUDA what makes results repeatable.
 
     On CUDA, convolutions, matrix products and indexing use algorithms that give the same bits each time, and float32
@@ -42,7 +43,7 @@ def prepare_device(train: TrainConfig) -> torch.device:
     """
     if train.threads is not None:
         torch.set_num_threads(train.threads)
-    device = choose_device(train.device)
+    device = choose_device(train.device, ranks)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     if device.type == "cuda":
@@ -53,18 +54,20 @@ def prepare_device(train: TrainConfig) -> torch.device:
     return device
 
 
-def choose_device(name: str) -> torch.device:
-    """``auto`` is the first CUDA device where there is one; of several, a name without a number is the first.
+def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
+    """``auto`` is CUDA where there is a device; a name without a number is the first device, or this rank's own.
 
     Raises:
-        ConfigError: this machine does not have the device.
+        ConfigError: this machine does not have the device, or several ranks would share it.
     """
+    if ranks.world > 1 and name.startswith("cuda:"):
+        raise ConfigError(f"train.device must be cuda, auto or cpu where ranks have a device each, got {name}")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device("cuda:0" if name == "cuda" else name)
+    device = torch.device(f"cuda:{ranks.local}" if name == "cuda" else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f"train.device must be on this machine, got {name} with {torch.cuda.device_count()} CUDA devices"
+            f"train.device must be on this machine, got {device} with {torch.cuda.device_count()} CUDA devices"
         )
     return device
 

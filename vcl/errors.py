@@ -54,6 +54,10 @@ class TrainingError(VclError):
     """Training that cannot go on, such as a loss that is no longer finite."""
 
 
+class RanksError(VclError):
+    """Processes that should train a run together, of which one is missing or unlike the others."""
+
+
 class ForgettingError(VclError):
     """A method that promises no forgetting decoded an earlier video differently."""
 

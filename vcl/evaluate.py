@@ -4,8 +4,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from vcl.decode import Decoder
 from vcl.errors import ForgettingError, RunFolderError
 from vcl.metrics.quality import measure
 from vcl.metrics.registry import METRICS
+from vcl.ranks import ALONE, Ranks
 from vcl.render import BATCH
 from vcl.rundir import RunFolder
 from vcl.video.cache import Clip
@@ -32,7 +31,12 @@ _HASHES = ("sha256", "sample_sha256", "state_sha256")
 
 
 def measure_row(
-    folder: RunFolder, clips: Sequence[Clip], state: int, config: MatrixConfig, device: torch.device
+    folder: RunFolder,
+    clips: Sequence[Clip],
+    state: int,
+    config: MatrixConfig,
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """Decode every video from the state that was saved after session ``state``, and measure it.
 
@@ -47,32 +51,75 @@ def measure_row(
         config: whether videos still to come are decoded, and whether earlier ones are measured in every row or only
             sampled until the last.
         device: where to decode and measure.
+        ranks: who share the videos, and all get the row.
 
     Returns:
         ``session``; by video each metric under its name (None where not measured or not defined),
         ``sha256`` of the decoded uint8 frames (None where not all were decoded), ``sample_sha256`` of a few of them
         (None unless requested) and ``state_sha256`` of the numbers that decode them, all three None for videos still
-        to come; ``seconds`` in total, and ``decoded`` frames in ``decode_seconds`` of decoding alone.
+        to come; ``seconds`` in total, and ``decoded`` frames in ``decode_seconds`` of decoding alone, of all ranks.
     """
     started = time.perf_counter()
     decoder = Decoder.of_run(folder, state, device)
-    together = folder.config().method.together
-    row: dict[str, Any] = {"session": state, **{key: [] for key in (*METRICS, *_HASHES)}}
+    whole = [_is_measured(video, state, len(clips), config, decoder) for video in range(len(clips))]
+    owners = _shared_out([len(clip.frames) * measured for clip, measured in zip(clips, whole, strict=True)], ranks)
+    pictured = whole if folder.config().method.together else [video == state for video in range(len(clips))]
+    cells, middles = {}, {}
     for video, clip in enumerate(clips):
-        cell: dict[str, Any] = {}
-        if video <= state:
-            cell["state_sha256"] = decoder.sha256(video)
-            if config.verify == "hash":
-                cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, config.verify_frames)
-            if config.verify == "decode" or video == state or state == len(clips) - 1:
-                picture_path = partial(folder.frame_path, video) if video == state or together else None
-                cell.update(measure_video(decoder.frames(video), clip, picture_path))
-        elif config.upper and decoder.decodes_ahead:
-            cell.update(measure_video(decoder.frames(video, length=len(clip.frames)), clip), sha256=None)
-        for key in (*METRICS, *_HASHES):
-            row[key].append(cell.get(key))
-    times = {"seconds": time.perf_counter() - started, "decode_seconds": decoder.seconds}
-    return {**row, **{name: round(seconds, 3) for name, seconds in times.items()}, "decoded": decoder.decoded}
+        if owners[video] == ranks.rank:
+            cells[video] = _cell(decoder, clip, video, state, config, whole[video])
+            middles[video] = cells[video].pop("middle", None)
+    for video, clip in enumerate(clips):
+        if pictured[video]:
+            _keep_pictures(folder, clip, video, middles.get(video), owners[video], ranks)
+    row: dict[str, Any] = {"session": state, **{key: [None] * len(clips) for key in (*METRICS, *_HASHES)}}
+    work = ranks.gather([list(cells.items()), decoder.decoded, decoder.seconds])
+    for video, cell in (pair for own, _, _ in work for pair in own):
+        for key, value in cell.items():
+            row[key][video] = value
+    row["seconds"] = round(time.perf_counter() - started, 3)
+    row["decode_seconds"] = round(sum(seconds for _, _, seconds in work), 3)
+    return {**row, "decoded": sum(decoded for _, decoded, _ in work)}
+
+
+def _is_measured(video: int, state: int, videos: int, config: MatrixConfig, decoder: Decoder) -> bool:
+    """Whether all frames of a video are decoded for a row."""
+    if video > state:
+        return config.upper and decoder.decodes_ahead
+    return config.verify == "decode" or video == state or state == videos - 1
+
+
+def _shared_out(frames: Sequence[int], ranks: Ranks) -> list[int]:
+    """The rank that decodes each video, of which so many frames are wanted: the longest first, to who has least."""
+    owners, loads = [0] * len(frames), [0] * ranks.world
+    for video in sorted(range(len(frames)), key=lambda video: -frames[video]):
+        owners[video] = loads.index(min(loads))
+        loads[owners[video]] += frames[video]
+    return owners
+
+
+def _cell(decoder: Decoder, clip: Clip, video: int, state: int, config: MatrixConfig, whole: bool) -> dict[str, Any]:
+    """What a row says of one video, and its decoded ``middle`` frame where ``whole`` of it is decoded."""
+    cell: dict[str, Any] = {}
+    if video > state:
+        length = len(clip.frames)
+        return {**measure_video(decoder.frames(video, length=length), clip), "sha256": None} if whole else cell
+    cell["state_sha256"] = decoder.sha256(video)
+    if config.verify == "hash":
+        cell["sample_sha256"] = _sample_sha256(decoder, len(clip.frames), video, config.verify_frames)
+    return {**cell, **measure_video(decoder.frames(video), clip)} if whole else cell
+
+
+def _keep_pictures(
+    folder: RunFolder, clip: Clip, video: int, middle: NDArray[np.uint8] | None, owner: int, ranks: Ranks
+) -> None:
+    """Save the middle frame of a video, true and as one of the ranks has decoded it."""
+    true = clip.frames[len(clip.frames) // 2]
+    decoded = np.empty(true.shape, np.uint8) if middle is None else np.ascontiguousarray(middle)
+    ranks.broadcast_(torch.from_numpy(decoded), owner)
+    if ranks.is_first:
+        write_png(folder.frame_path(video, "true"), true)
+        write_png(folder.frame_path(video, "decoded"), decoded)
 
 
 def empty_row(videos: int, state: int) -> dict[str, Any]:
@@ -139,9 +186,7 @@ def _sample_sha256(decoder: Decoder, length: int, video: int, frames: int) -> st
     return digest.hexdigest()
 
 
-def measure_video(
-    batches: Iterable[Tensor], clip: Clip, picture_path: Callable[[str], Path] | None = None
-) -> dict[str, Any]:
+def measure_video(batches: Iterable[Tensor], clip: Clip) -> dict[str, Any]:
     """Measure a decoded video on the device that decodes it.
 
     The host is one batch behind: it hashes a batch while a GPU decodes and measures the next, and two are in memory.
@@ -149,23 +194,22 @@ def measure_video(
     Args:
         batches: all its frames in order, float ``(B, 3, H, W)`` in [0, 1].
         clip: the true video.
-        picture_path: where to write the middle frame, ``true`` and ``decoded``; default nowhere.
 
     Returns:
-        The mean of each metric over the frames, None where it is undefined, and ``sha256`` of the decoded uint8 frames.
+        The mean of each metric over the frames, None where it is undefined; ``sha256`` of the decoded uint8 frames, and
+        the ``middle`` one of them.
     """
     digest = hashlib.sha256()
     values: dict[str, list[Tensor]] = {name: [] for name in METRICS}
-    middle, first = len(clip.frames) // 2, 0
+    middle, first, picture = len(clip.frames) // 2, 0, None
     for fetched in _one_ahead(_measured(batches, clip, values)):
         pixels = fetched()
         digest.update(pixels.data)
-        if picture_path is not None and first <= middle < first + len(pixels):
-            write_png(picture_path("true"), clip.frames[middle])
-            write_png(picture_path("decoded"), pixels[middle - first])
+        if first <= middle < first + len(pixels):
+            picture = pixels[middle - first]
         first += len(pixels)
     means = {name: torch.cat(parts).double().mean().item() if parts else None for name, parts in values.items()}
-    return {**means, "sha256": digest.hexdigest()}
+    return {**means, "sha256": digest.hexdigest(), "middle": picture}
 
 
 def _measured(batches: Iterable[Tensor], clip: Clip, values: dict[str, list[Tensor]]) -> Iterator[_Pixels]:

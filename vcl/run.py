@@ -20,10 +20,11 @@ from vcl.config import RunConfig, StreamConfig, passes
 from vcl.config.rules import require
 from vcl.datasets.stream import open_stream
 from vcl.device import numerics, precision_of, prepare_device, versions
-from vcl.errors import ConfigError
+from vcl.errors import ConfigError, RunFolderError
 from vcl.evaluate import check_nothing_forgotten, check_same_frames, empty_row, measure_row
 from vcl.origin import origin
-from vcl.rundir import Event, Listener, RunFolder, SessionNotes
+from vcl.ranks import ALONE, Ranks
+from vcl.rundir import Event, FollowedFolder, Listener, RunFolder, SessionNotes
 from vcl.video.cache import Clip
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ _LIVE_ONLY = ("step",)
 
 
 def run(
-    config: RunConfig, path: Path, listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: ()
+    config: RunConfig,
+    path: Path,
+    listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: (),
+    ranks: Ranks = ALONE,
 ) -> RunFolder:
     """Run an experiment, or the rest of one that was stopped.
 
@@ -43,6 +47,7 @@ def run(
         config: what to run.
         path: the run folder; if it exists it must belong to this config.
         listeners: given the folder, those who watch the run; each gets every event after it was recorded.
+        ranks: who train together, each of which calls this; rank 0 alone writes and is watched.
 
     Returns:
         The finished folder.
@@ -50,13 +55,19 @@ def run(
     Raises:
         VclError: one of its children, each one line; finished sessions are kept.
     """
-    prepare_device(config.train)
+    prepare_device(config.train, ranks)
+    _check_ranks(config, ranks)
     folder = RunFolder(path)
     folder.check_config(config)  # Before videos are decoded, which takes time.
     _check_network(config, path)
     appended = folder.appended(config.stream)
     stream = folder.own_stream(config.stream) if appended else config.stream
-    return run_clips(config, open_stream(stream, appended), path, listeners)
+    if ranks.local == 0:  # One process of each machine decodes into the cache that the others read.
+        clips = open_stream(stream, appended)
+    ranks.wait_for_all()
+    if ranks.local > 0:
+        clips = open_stream(stream, appended)
+    return run_clips(config, clips, path, listeners, ranks=ranks)
 
 
 def run_clips(
@@ -65,6 +76,7 @@ def run_clips(
     path: Path,
     listeners: Callable[[RunFolder], Sequence[Listener]] = lambda _: (),
     appended: StreamConfig | None = None,
+    ranks: Ranks = ALONE,
 ) -> RunFolder:
     """As ``run``, of videos that are open already; ``config.stream`` is not looked at, but for the size.
 
@@ -74,17 +86,21 @@ def run_clips(
         path: as in ``run``.
         listeners: as in ``run``.
         appended: the stream of the last of the clips, where the run did not have it before.
+        ranks: as in ``run``.
     """
-    device = prepare_device(config.train)
+    device = prepare_device(config.train, ranks)
+    _check_ranks(config, ranks)
+    ranks.check_alike("the machine", numerics(device))
     config.method.check_sessions(len(clips))
     _check_transfer(config, clips)
     _check_network(config, path)
-    with RunFolder.opened(path, config) as folder:
+    with _opened(path, config, ranks) as folder:
         config = _resolved(config, folder, device, max(len(clip.frames) for clip in clips))
-        folder.add_versions({**versions(device), **origin()})
+        started = {"ranks": ranks.world} if ranks.world > 1 else {}
+        folder.add_versions({**versions(device), **started, **origin()})
         if appended is not None:
             check_same_frames(folder, clips[:-1])  # No other process appended one meanwhile.
-        watching = listeners(folder)
+        watching = listeners(folder) if ranks.is_first else ()
         if appended is not None:
             folder.append(appended)  # Once nothing else can go wrong.
 
@@ -94,8 +110,36 @@ def run_clips(
             for listener in watching:
                 listener(event)
 
-        _run_sessions(config, clips, folder, emit, device)
+        _run_sessions(config, clips, folder, emit, device, ranks)
         return folder
+
+
+@contextmanager
+def _opened(path: Path, config: RunConfig, ranks: Ranks) -> Iterator[RunFolder]:
+    """The run folder, which rank 0 takes; the others read in it what that one has written by then.
+
+    Raises:
+        RunFolderError: as of ``RunFolder.opened``, or a rank does not see the folder.
+    """
+    if ranks.is_first:
+        with RunFolder.opened(path, config) as folder:
+            ranks.wait_for_all()
+            yield folder
+        return
+    ranks.wait_for_all()
+    if not (path / "config.yaml").exists():
+        raise RunFolderError(f"{path} must lie where every rank sees it, but rank {ranks.rank} does not")
+    yield FollowedFolder(path)
+
+
+def _check_ranks(config: RunConfig, ranks: Ranks) -> None:
+    """Refuse more ranks than a step has frames."""
+    require(
+        config.train.batch >= ranks.world,
+        "train.batch",
+        f"be {ranks.world} or more, where as many ranks share the frames of a step",
+        config.train.batch,
+    )
 
 
 def _add_columns(matrix: dict[str, Any], clips: Sequence[Clip]) -> None:
@@ -138,7 +182,7 @@ def _resolved(config: RunConfig, folder: RunFolder, device: torch.device, frames
 
 
 def _run_sessions(
-    config: RunConfig, clips: Sequence[Clip], folder: RunFolder, emit: Listener, device: torch.device
+    config: RunConfig, clips: Sequence[Clip], folder: RunFolder, emit: Listener, device: torch.device, ranks: Ranks
 ) -> None:
     names = [clip.name for clip in clips]
     matrix = folder.matrix() or {
@@ -165,16 +209,19 @@ def _run_sessions(
     )
     from vcl.sessions.trainer import Trainer  # Loads Avalanche, which takes seconds: only when there is work.
 
-    trainer, machine = Trainer(config, clips, folder, emit, device), numerics(device)
+    trainer, machine = Trainer(config, clips, folder, emit, device, ranks=ranks), numerics(device)
     train = config.train
     log.info("%s recipe: rate %g, %s on %s", train.recipe, train.lr, train.precision, machine["device"])
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with stopping_gently(trainer):
                 record = trainer.train(session)
-            emit(session_event(session, clip.name, trainer))
+            event = session_event(session, clip.name, trainer)
+            ranks.check_alike(f"what decodes {clip.name}, by its SHA-256,", event["state_sha256"])
+            emit(event)
             notes = SessionNotes(clip.name, len(clip.frames), len(clips), trainer.state_kind, record.mask_shapes)
             folder.write_session(session, record.tensors(), notes)
+            ranks.wait_for_all()  # The others read what rank 0 has written.
         if config.matrix.transfer_epochs and session > 0 and not _probed_from_scratch(folder, session):
             closed = {event["session"]: event for event in folder.events("session")}
             trainer.train_from_scratch(session, closed.get(session, {}).get("passes", config.train.epochs))
@@ -182,7 +229,7 @@ def _run_sessions(
             if config.method.together and session + 1 < len(clips):
                 row = empty_row(len(clips), session)
             else:
-                row = {**measure_row(folder, clips, session, config.matrix, device), "machine": machine}
+                row = {**measure_row(folder, clips, session, config.matrix, device, ranks), "machine": machine}
             matrix["rows"].append(row)
             if trainer.state_kind != "shared_latest":
                 check_nothing_forgotten(matrix["rows"], names)

@@ -83,6 +83,7 @@ def test_the_table_of_benchmarks_is_whole():
         "loader",
         "codec",
         "sessions",
+        "ranks",
         "classical",
     }
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from vcl.cli.common import Commands, add_save, add_settings, keeper, load_config, path_word, tell
 from vcl.errors import VclError
 from vcl.profiling import BENCHMARKS, run_benchmark
+
+_OPTIONS = {"only": "classical", "ranks": "ranks", "flops": "ranks", "bandwidth": "ranks"}
+"""Name of an option to the benchmark that takes it."""
 
 
 def add_bench_command(commands: Commands) -> None:
@@ -37,6 +41,7 @@ def add_bench_command(commands: Commands) -> None:
         help="of classical: leave out other encoders (libx264, libx265, libsvtav1) or other kinds of key frames "
         "(default, 'every second', all); may be given several times",
     )
+    _add_options_of_ranks(bench)
     form = bench.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV, for classical to be given to vcl compare")
@@ -44,11 +49,38 @@ def add_bench_command(commands: Commands) -> None:
     bench.set_defaults(do=_bench)
 
 
+def _add_options_of_ranks(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--ranks",
+        type=int,
+        metavar="N",
+        help="of ranks: how many at most (default: as many as there are CUDA devices, on a CPU 2)",
+    )
+    bench.add_argument(
+        "--flops", type=float, help="of ranks: calculate with so many operations per second, not the measured ones"
+    )
+    bench.add_argument(
+        "--bandwidth", type=float, help="of ranks: calculate with so many bytes per second, not the measured ones"
+    )
+
+
+def _choices(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the benchmark alone takes.
+
+    Raises:
+        VclError: another benchmark takes it.
+    """
+    choices = {name: value for name in _OPTIONS if (value := getattr(arguments, name)) is not None}
+    for name in choices:
+        if arguments.what != _OPTIONS[name]:
+            raise VclError(f"--{name} goes with {_OPTIONS[name]}, got {arguments.what}")
+    return choices
+
+
 def _bench(arguments: argparse.Namespace) -> None:
     if arguments.rounds is not None and arguments.rounds < 1:
         raise VclError(f"--rounds must be 1 or more, got {arguments.rounds}")
-    if arguments.only and arguments.what != "classical":
-        raise VclError(f"--only goes with classical, got {arguments.what}")
+    choices = _choices(arguments)
     config = load_config(arguments.config, arguments.setting)
     names = [
         arguments.what,
@@ -56,13 +88,13 @@ def _bench(arguments: argparse.Namespace) -> None:
         arguments.config.stem,
         *arguments.setting,
         *(arguments.only or ()),
+        *(f"{name}={value:g}" for name, value in choices.items() if name != "only"),
     ]
     keep = keeper(arguments.save, "_".join(names))
 
     from vcl.device import keep_freed_memory
 
     keep_freed_memory()
-    choices = {"only": arguments.only} if arguments.only else {}
     table = run_benchmark(arguments.what, config, arguments.rounds, **choices)
     text, data = table.to_text(), json.dumps(table.to_json(), indent=1)
     keep(text, data)

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from vcl.cli.common import Commands, add_plugins, add_settings, check_yaml_path, path_word, tell
-from vcl.cli.run import append_to_run, refuse_launchers
+from vcl.cli.run import append_to_run, refuse_ranks
 from vcl.errors import VclError
 from vcl.presets import QUALITIES
 from vcl.wording import printable
@@ -152,7 +152,7 @@ def _add_verify(commands: Commands) -> None:
 
 
 def _compile(arguments: argparse.Namespace) -> None:
-    refuse_launchers()
+    refuse_ranks("vcl compile")
     videos, configs, settings = _sorted_words([arguments.first, *arguments.setting])
     if len(configs) > 1:
         raise VclError(f"a library has one config, got {' and '.join(map(str, configs))}")
@@ -175,7 +175,7 @@ def _compile(arguments: argparse.Namespace) -> None:
 
 
 def _append(arguments: argparse.Namespace) -> None:
-    refuse_launchers()
+    refuse_ranks("vcl append")
     words = [arguments.first, *arguments.setting]
     if arguments.run.suffix == ".vcl" and not arguments.run.exists():
         raise VclError(f"{arguments.run} does not exist; vcl compile makes a library")

@@ -30,6 +30,7 @@ from vcl.cli.common import (
 from vcl.cli.launch import add_launch, launch_settings
 from vcl.cli.tracking import hints_of_grid, refuse_missing_packages, tracked
 from vcl.errors import VclError
+from vcl.ranks import Ranks, joined
 from vcl.report.page import PAGE
 
 if TYPE_CHECKING:
@@ -118,8 +119,12 @@ def _add_grid(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    refuse_launchers()
+    with joined() as ranks:
+        _run_as(ranks, arguments)
 
+
+def _run_as(ranks: Ranks, arguments: argparse.Namespace) -> None:
+    """Run as one of the ranks, of which the first tells how it goes."""
     config = load_config(arguments.config, arguments.setting)
     refuse_missing_packages([config])
     path = arguments.out or Path("runs", arguments.config.stem)
@@ -136,11 +141,16 @@ def _run(arguments: argparse.Namespace) -> None:
     # Before torch is loaded, which takes seconds.
     log.info("%s on %s, frames of %d x %d, into %s", config.method.name, config.stream.benchmark, width, height, path)
 
+    from vcl.device import keep_freed_memory
     from vcl.run import run
     from vcl.rundir import RunFolder
 
+    if not ranks.is_first:
+        keep_freed_memory()
+        run(config, path, ranks=ranks)
+        return
     note = "This run was finished before; nothing was trained." if RunFolder(path).finished() else ""
-    _train(config, path, partial(run, config, path), arguments.quiet, note, page)
+    _train(config, path, partial(run, config, path, ranks=ranks), arguments.quiet, note, page)
 
 
 def append_to_run(arguments: argparse.Namespace, video: str, settings: Sequence[str]) -> None:
@@ -223,7 +233,7 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _grid(arguments: argparse.Namespace) -> None:
-    refuse_launchers()
+    refuse_ranks("vcl grid")
 
     from vcl import config as configs
     from vcl.grid_file import read_grid, read_launch
@@ -287,8 +297,8 @@ def _launch(arguments: argparse.Namespace, launch: LaunchSettings, cells: Sequen
     return launch_grid(cells, out, lambda cell: [*words, f"--cell={cell.name}"], launcher_of(launch, out))
 
 
-def refuse_launchers() -> None:
-    """Refuse a launcher such as torchrun, which starts several processes to train together.
+def refuse_ranks(command: str) -> None:
+    """Refuse a launcher such as ``torchrun``, which starts several processes for one run, for any other command.
 
     Raises:
         VclError: there are several.
@@ -296,6 +306,5 @@ def refuse_launchers() -> None:
     world_size = os.environ.get("WORLD_SIZE", "")
     if world_size.isdecimal() and int(world_size) > 1:
         raise VclError(
-            f"a run is one process and trains on one device, got WORLD_SIZE = {world_size}; start vcl without torchrun "
-            "(several processes of vcl grid, each started by itself, share its cells)"
+            f"{command} is one process, got WORLD_SIZE = {world_size}; start it without torchrun, which is for vcl run"
         )

@@ -23,6 +23,7 @@ BENCHMARKS = {
     "loader": "loading a batch, against a training step, and the time from the command to the first step",
     "codec": "coding weights and masks of the network's size, against zlib and against their entropy",
     "sessions": "the cost of a session after many others",
+    "ranks": "training in several processes against one, and what it would be at 720x1280, by calculation",
     "classical": "bytes, PSNR and speed of x264, x265 and SVT-AV1 on the videos of the config",
 }
 """Name of a benchmark to what it measures."""

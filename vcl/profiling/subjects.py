@@ -17,6 +17,7 @@ from vcl.config import FinetuneConfig, NervConfig, PfnrConfig, RunConfig, WsnCon
 from vcl.device import autocast, tensor_float32
 from vcl.errors import ConfigError
 from vcl.profiling.timing import Counter, Subject, Watch
+from vcl.ranks import ALONE, Ranks
 from vcl.sessions.experience import video_stream
 from vcl.sessions.methods import METHODS
 from vcl.sessions.recording import WARM_UP
@@ -117,7 +118,7 @@ def plain_steps(config: RunConfig, steps: int, device: torch.device) -> Subject:
     return subject
 
 
-def our_steps(config: RunConfig, steps: int, device: torch.device, before: int = 1) -> Subject:
+def our_steps(config: RunConfig, steps: int, device: torch.device, before: int = 1, ranks: Ranks = ALONE) -> Subject:
     """Complete training steps of a run: ranking, masks, loss, optimiser, gate, events; only checkpoints are left out.
 
     Building the network and the optimiser is not timed, nor is the first step, which creates the optimiser's state; on
@@ -129,6 +130,7 @@ def our_steps(config: RunConfig, steps: int, device: torch.device, before: int =
         steps: to be timed.
         device: where to train.
         before: number of sessions that are closed already and have sealed weights.
+        ranks: who train together.
     """
     before = 0 if config.method.together else before
     ledger = closed_ledger(config, before, device)
@@ -139,7 +141,7 @@ def our_steps(config: RunConfig, steps: int, device: torch.device, before: int =
     def subject(watch: Watch) -> None:
         plugins = [Stopwatch(watch.start, watch.stop, untimed)]
         of_watch = counted if isinstance(watch, Counter) else config
-        _session(of_watch, clips, before, copy.deepcopy(ledger), device, plugins)
+        _session(of_watch, clips, before, copy.deepcopy(ledger), device, plugins, ranks)
 
     return subject
 
@@ -181,9 +183,10 @@ def _session(
     ledger: Ledger,
     device: torch.device,
     plugins: Sequence[Any] = (),
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train a session for one pass over its video."""
-    strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1)
+    strategy = build(config, clips, lambda _: None, device, ledger, plugins=plugins, stop_after=1, ranks=ranks)
     for plugin in strategy.stateful:
         plugin.load_session_state(ledger.buffer, session)
     strategy.train(video_stream(clips).train_stream[session], eval_streams=[])

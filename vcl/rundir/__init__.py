@@ -24,7 +24,8 @@ went on may tell of an epoch twice, and the later line holds.
 
 from vcl.rundir.events import Event, Listener
 from vcl.rundir.folder import RunFolder
+from vcl.rundir.followed import FollowedFolder
 from vcl.rundir.search import run_folders
 from vcl.rundir.tensors import SessionNotes
 
-__all__ = ["Event", "Listener", "RunFolder", "SessionNotes", "run_folders"]
+__all__ = ["Event", "FollowedFolder", "Listener", "RunFolder", "SessionNotes", "run_folders"]

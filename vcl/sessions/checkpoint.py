@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vcl.backbones import Backbone
 from vcl.errors import Interrupted, RunFolderError, TrainingError
+from vcl.ranks import ALONE, Agreement, Ranks
 from vcl.rundir import RunFolder
 from vcl.sessions.checkpoint_writer import CheckpointWriter
 from vcl.sessions.epoch_metrics import EpochMeans
@@ -32,12 +33,16 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         seconds: time from one save within a session to the next; 0 saves after every step.
         means: of the current epoch, which are saved too.
         chained: whether a session starts from the checkpoint of the one before, which then must be there.
+        ranks: who train together. All read the file, the first writes it, and a request to stop counts for all.
     """
 
-    def __init__(self, folder: RunFolder, seconds: float, means: EpochMeans, chained: bool = True) -> None:
+    def __init__(
+        self, folder: RunFolder, seconds: float, means: EpochMeans, chained: bool = True, ranks: Ranks = ALONE
+    ) -> None:
         super().__init__()
         self.folder, self.seconds, self.means, self.chained = folder, seconds, means, chained
         self.stop_requested = False
+        self._ranks, self._stop = ranks, Agreement(ranks)
         self._writer = CheckpointWriter()
         self._reserved = False
         self._saved_at = 0.0
@@ -90,7 +95,8 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
     def after_training_iteration(self, strategy: Any, **_: Any) -> None:
         """Save if it is due or a stop was requested; after the last step of an epoch only check its loss."""
-        if not self._reserved:  # In the first step, which is slow anyway; now the optimiser has its moments.
+        if not self._reserved and self._ranks.is_first:
+            # In the first step, which is slow anyway; now the optimiser has its moments.
             self._writer.reserve(self._state(strategy))
             self._reserved = True
         if strategy.step % strategy.steps_per_epoch:
@@ -128,9 +134,10 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             ) from error
 
     def _save_if_due(self, strategy: Any) -> None:
-        if self.stop_requested:
+        if self._stop.anyone(self.stop_requested):
             self._save(strategy)
             self._writer.wait()
+            self._ranks.wait_for_all()
             raise Interrupted(f"stopped in {self._last}")
         is_due = time.monotonic() - self._saved_at >= self.seconds
         if is_due and (self.seconds == 0 or not self._writer.is_busy):
@@ -138,6 +145,9 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
     def _save(self, strategy: Any) -> None:
         notes = {"session": strategy.session, "step": strategy.step, "seconds": strategy.seconds}
+        if not self._ranks.is_first:
+            self._last = _place(notes)
+            return
 
         def write(tensors: Mapping[str, Tensor]) -> None:
             if not torch.isfinite(tensors["means"]).all():  # Here, where no step waits for the answer.

@@ -57,9 +57,10 @@ class EpochMeans(PluginMetric[dict[str, float]]):  # type: ignore[misc]
     @torch.no_grad()
     def after_update(self, strategy: Any) -> None:
         """Add the frames of a step."""
-        psnr = quality.psnr(strategy.mb_output, strategy.mb_y)
-        frames = torch.full_like(psnr, 1)
-        self.sums += torch.stack((strategy.loss.detach().squeeze() * len(psnr), psnr.sum(), frames.sum()))
+        psnr = strategy.shared(quality.psnr(strategy.mb_output, strategy.mb_y).mean())
+        means = torch.stack((strategy.loss.detach().squeeze(), psnr, torch.ones_like(psnr)))
+        strategy.ranks.average_([means])
+        self.sums += means * strategy.rows
 
     def after_training_epoch(self, strategy: Any) -> list[MetricValue]:
         """The means, for the loggers."""

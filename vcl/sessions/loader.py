@@ -8,6 +8,7 @@ from avalanche.benchmarks.utils.data import AvalancheDataset
 from torch import Tensor
 
 from vcl.query import Query
+from vcl.ranks import ALONE, Ranks
 from vcl.sessions.sampling import Sampler
 from vcl.video.cache import Clip
 
@@ -26,6 +27,7 @@ class ResidentFrames:
         device: where the frames are.
         frames: of a whole pass; default all.
         sampler: takes from the frames what a network trains on; default whole frames.
+        ranks: who share the frames of a batch; this process gets its own part of each.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class ResidentFrames:
         device: torch.device,
         frames: int | None = None,
         sampler: Sampler | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         sessions, times = list(dataset.session), list(dataset.t)
         lengths = [len(clips[session].frames) for session in sessions]
@@ -46,6 +49,7 @@ class ResidentFrames:
         self._batch = batch
         self._order = order
         self._sampler = sampler
+        self._ranks = ranks
         seen = sampler.frames_seen(times, lengths) if sampler else None
         self._seen = None if seen is None else _rows_of(seen, sessions, times).to(device)
 
@@ -58,9 +62,9 @@ class ResidentFrames:
         order = self._order(len(self._x)).to(self._x.device)
         for first in range(0, len(order), self._batch):
             chosen = order[first : first + self._batch]
-            x = self._x[chosen]
-            x, y = self._sampler.parts(x, self._y, chosen) if self._sampler else (x, self._y[chosen])
-            seen = [] if self._seen is None else [self._y[self._seen[chosen]]]
+            x, own = self._x[chosen], self._ranks.part(len(chosen)).items
+            x, y = self._sampler.parts(x, self._y, chosen, own) if self._sampler else (x[own], self._y[chosen[own]])
+            seen = [] if self._seen is None else [self._y[self._seen[chosen[own]]]]
             yield [x, *(pixels.float().div_(255) for pixels in (y, *seen))]
 
 

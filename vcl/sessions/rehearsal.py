@@ -51,7 +51,10 @@ class Rehearsal(StatefulPlugin):
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add the loss on this step's frames."""
         if strategy.session:
-            strategy.loss += self.loss(strategy, self.choose(strategy))
+            chosen = self.choose(strategy)
+            part = strategy.ranks.part(len(chosen))
+            loss = self.loss(strategy, chosen[part.items])
+            strategy.loss += loss if part.weight == 1 else part.weight * loss
 
     def choose(self, strategy: Any) -> Tensor:
         """Indices of this step's frames, on the device; the same for a run that was stopped and goes on."""

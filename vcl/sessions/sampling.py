@@ -31,23 +31,24 @@ class Sampler:
         (height, width), (patch_height, patch_width) = self.network.size, self.network.patch
         return (height // patch_height) * (width // patch_width)
 
-    def parts(self, rows: Tensor, frames: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def parts(self, rows: Tensor, frames: Tensor, chosen: Tensor, own: slice = slice(None)) -> tuple[Tensor, Tensor]:
         """Queries and targets of a step.
 
         Args:
-            rows: ``(B, 3)``, ``Query.tensor`` of the frames of the batch.
-            frames: ``(n, 3, H, W)`` uint8, of which ``chosen`` are in the batch.
-            chosen: ``(B,)``.
+            rows: ``Query.tensor`` of the frames of the step.
+            frames: ``(n, 3, H, W)`` uint8.
+            chosen: those of the step.
+            own: B of the step's frames, which are asked for; the others are for other ranks.
 
         Returns:
             ``Query.tensor`` and the target, uint8: of frames ``(B, 3, H, W)``, of patches ``(B·P, 3, h, w)``, those of
             a frame one after the other, and of pixels ``(B, 3, N)``.
         """
         if self.network.sampling == "pixel":
-            return self._pixels(rows, frames, chosen)
+            return self._pixels(rows[own], frames, chosen[own], self._within(len(chosen))[own])
         if self.network.sampling == "patch":
-            return self._patches(rows, frames[chosen])
-        return rows, frames[chosen]
+            return self._patches(rows[own], frames[chosen[own]])
+        return rows[own], frames[chosen[own]]
 
     def frames_seen(self, times: Sequence[int], lengths: Sequence[int]) -> list[list[int]] | None:
         """Frames that the network encodes for each frame of videos of some lengths; None where it is the target."""
@@ -59,10 +60,13 @@ class Sampler:
         of_itself = all(of_frame == [t] for of_frame, t in zip(seen, times, strict=True))
         return None if encodes_target and of_itself else seen
 
-    def _pixels(self, rows: Tensor, frames: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def _within(self, frames: int) -> Tensor:
+        """Where in each of N runs of a frame's pixels the one is that is trained on, ``(frames, N)`` in [0, 1)."""
+        return torch.rand(frames, self.network.points, generator=self._source(), dtype=torch.float64)
+
+    def _pixels(self, rows: Tensor, frames: Tensor, chosen: Tensor, within: Tensor) -> tuple[Tensor, Tensor]:
         """One pixel of each of N equal runs of a frame's pixels, line by line: spread over all of it."""
         count, pixels, width = self.network.points, frames.shape[2] * frames.shape[3], frames.shape[3]
-        within = torch.rand(len(chosen), count, generator=self._source(), dtype=torch.float64)
         flat = ((torch.arange(count) + within) * (pixels / count)).long().clamp_(max=pixels - 1).to(frames.device)
         query = Query.of_tensor(rows)
         points = torch.stack((flat // width, flat % width), dim=2)

@@ -23,6 +23,7 @@ from vcl.errors import ConfigError
 from vcl.layers import init
 from vcl.metrics.loss import LOSSES, Loss
 from vcl.query import Batch, Output, Query
+from vcl.ranks import ALONE, Ranks
 from vcl.sessions.adam import adam
 from vcl.sessions.loader import ResidentFrames
 from vcl.sessions.method import Method
@@ -74,13 +75,17 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     Work is equal in every method: where a step also trains on earlier videos, a session makes fewer of them.
     ``trained_on`` counts the frames that the latest session trained on, each every time.
 
+    Where several ranks train, each has its part of the frames of a step: ``loss`` is so weighted that its average over
+    the ranks is the loss of the whole step, and ``backward`` leaves the average of all gradients. A part of the loss
+    that every rank computes alike, such as a penalty, is added as it is; a mean over its own frames by ``shared``.
+
     Args:
         model: the network; it has the tensors of the sessions before.
         clips: of the whole stream, by session.
         loss: decoded and true frames to a number.
         make_optimizer_of: parameters to an optimiser.
         epochs: passes over a session's frames, where a step trains on nothing else.
-        batch: frames per step.
+        batch: frames per step, of all ranks together.
         seed: draws session tensors and the order of frames.
         stop_after: end a session after so many of its epochs; None for all.
         precision: ``bfloat16`` runs the layers under autocast.
@@ -88,6 +93,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         plugins: Avalanche plugins, called in order.
         evaluator: Avalanche's; by default nothing is measured (its own default reports accuracies).
         graph: on CUDA, record a session's step and replay it, where that can be done.
+        ranks: who train together.
         device: where to train.
 
     Raises:
@@ -110,6 +116,7 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         plugins: Sequence[Any] = (),
         evaluator: EvaluationPlugin | None = None,
         graph: bool = True,
+        ranks: Ranks = ALONE,
         device: torch.device | str = "cpu",
     ) -> None:
         roles.check(model)
@@ -122,6 +129,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.passes = epochs
         self.precision = precision
         self.graph = graph
+        self.ranks = ranks
+        self.rows, self._weight = 0, 1.0
         self._recording: Recording[_StepResult] | None = None
         self._rates: list[Any] = []
         self.record: SessionRecord | None = None
@@ -195,8 +204,19 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self.passes = passes(self.epochs, self.train_mb_size, self._frames, self._rehearsed)
         self._sampler = Sampler(self.model, partial(self._generator, "pixels"))
         self.dataloader = ResidentFrames(
-            frames, self.clips, self.train_mb_size, self._rest_of_epoch, self.device, self._frames, self._sampler
+            frames,
+            self.clips,
+            self.train_mb_size,
+            self._rest_of_epoch,
+            self.device,
+            self._frames,
+            self._sampler,
+            self.ranks,
         )
+
+    def _check_distributed_training_compatibility(self) -> bool:
+        """Fits any plugin that treats every rank alike: it sees gradients of the whole step."""
+        return True
 
     def frames_to_train_on(self) -> AvalancheDataset:
         """What the session's steps draw from: the frames of ``videos_of``."""
@@ -231,11 +251,25 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
                 self.mbatch = mbatch
                 if self._stop_training:
                     break
+                self._share_out()
                 self.restructure()
                 self._unpack_minibatch()
                 self._before_training_iteration(**kwargs)
                 self._replay_or_take_step(**kwargs)
                 self._after_training_iteration(**kwargs)
+
+    def _share_out(self) -> None:
+        """Count the ``rows`` of all ranks in the step that is to be taken, and weigh this rank's part."""
+        if self.ranks.world > 1:
+            first = self.step % self.steps_per_epoch * self.train_mb_size
+            frames = min(self.train_mb_size, self._frames - first)
+            self._weight, self.rows = self.ranks.part(frames).weight, frames * self._sampler.parts_per_frame
+        else:
+            self.rows = len(self.mbatch[0])
+
+    def shared(self, mean: Tensor) -> Tensor:
+        """A mean over this rank's frames of the step, weighted so that the ranks' average is the mean over all."""
+        return mean if self._weight == 1 else mean * self._weight
 
     def restructure(self) -> None:
         """Let the network change where a round has ended: the last one in mid-session, while the rate is still high."""
@@ -246,7 +280,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
 
     def _replay_or_take_step(self, **kwargs: Any) -> None:
         # Of what the network draws itself, such as dropout: the same for a run that was stopped and goes on.
-        torch.manual_seed(init.seed_of(self.seed, "noise", self.session, self.step))
+        other = [self.ranks.rank] if self.ranks.rank else []
+        torch.manual_seed(init.seed_of(self.seed, "noise", self.session, self.step, *other))
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             if isinstance(rate, Tensor) and group["lr"] is not rate:  # A plugin has put a number in its place.
                 group["lr"] = rate.fill_(group["lr"])
@@ -290,7 +325,12 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     def criterion(self) -> Tensor:
         """The loss of the current batch."""
         assert self.output is not None
-        return self.loss_of(self.output, self.batch)
+        return self.shared(self.loss_of(self.output, self.batch))
+
+    def backward(self) -> None:
+        """The gradients of the whole step, on every rank."""
+        super().backward()
+        self.ranks.average_([p.grad for g in self.optimizer.param_groups for p in g["params"] if p.grad is not None])
 
     def ask(self, network: Backbone, query: Query, frames: Tensor | None = None) -> Output:
         """What a network gives at the run's precision, in float32.
@@ -327,6 +367,8 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
         self._started = time.perf_counter()
         self.clock.train_exp_counter = self.session  # Stock plugins count sessions by it; a run may have gone on.
         super()._before_training_exp(**kwargs)
+        if self.ranks.world > 1 and not isinstance(cast("object", self.dataloader), ResidentFrames):
+            raise ConfigError("ranks share the frames of the strategy's own loader, and a plugin has put another there")
         # A checkpoint may have been loaded: only the rest of the session is left to do, its first pass perhaps in part.
         self.train_epochs = min(self.stop_after, self.passes) - self.epoch
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -336,6 +378,9 @@ class VideoStrategy(Method, SupervisedTemplate):  # type: ignore[misc]
     def _new_recording(self, step: Callable[[], _StepResult]) -> Recording[_StepResult] | None:
         """What records the session's steps; None, with the reason in the log, where they are taken one by one."""
         if not self.graph or self.device.type != "cuda":
+            return None
+        if self.ranks.world > 1:
+            log.info("steps are taken one by one, not replayed as a CUDA graph, since ranks share them")
             return None
         reason, loader = obstacle(self, VideoStrategy), cast("object", self.dataloader)
         if not isinstance(loader, ResidentFrames):

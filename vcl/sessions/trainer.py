@@ -13,6 +13,7 @@ from vcl.config import FinetuneConfig, RunConfig, SingleConfig, TrainConfig, Wsn
 from vcl.decode import SealedSessions
 from vcl.device import precision_of
 from vcl.metrics.loss import LOSSES
+from vcl.ranks import ALONE, Ranks
 from vcl.render import Renderer
 from vcl.rundir import Listener, RunFolder
 from vcl.sessions.adam import adam
@@ -42,6 +43,7 @@ class Trainer:
         device: where to train.
         sealed: records of the closed sessions where they are not in the folder, such as those of a library. A session
             then starts from them and from first values alone, and not from the checkpoint of the one before.
+        ranks: who train together.
     """
 
     def __init__(
@@ -52,14 +54,16 @@ class Trainer:
         emit: Listener,
         device: torch.device,
         sealed: Ledger | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._config, self._clips, self._emit, self._device = config, clips, emit, device
+        self._ranks = ranks
         self._stream = video_stream(clips).train_stream
         means = EpochMeans()
         self._seconds = 0.0
-        self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means, chained=sealed is None)
+        self.checkpoints = Checkpoints(folder, config.train.checkpoint_seconds, means, sealed is None, ranks)
         ledger = _sealed_in(folder) if sealed is None else sealed
-        self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False))
+        self._strategy = build(config, clips, emit, device, ledger, means, self._probes(False), ranks=ranks)
         self._strategy.plugins.append(self.checkpoints)
         if sealed is None:
             self.checkpoints.load_network(self._strategy.model, config.train.seed)
@@ -145,6 +149,7 @@ class Trainer:
             self._device,
             plugins=self._probes(True),
             stop_after=k,
+            ranks=self._ranks,
         )
         strategy.train(self._stream[session], eval_streams=[])
 
@@ -165,6 +170,7 @@ def build(
     means: EpochMeans | None = None,
     plugins: Sequence[Any] = (),
     stop_after: int | None = None,
+    ranks: Ranks = ALONE,
 ) -> VideoStrategy:
     """The strategy that a config describes, with a network that is drawn but not trained.
 
@@ -177,6 +183,7 @@ def build(
         means: measures the epochs.
         plugins: more of them, after the method's own.
         stop_after: end each session after so many of its epochs.
+        ranks: who train together.
     """
     method, train = METHODS[config.method.name], config.train
     network = method.network(config, len(clips))
@@ -194,6 +201,7 @@ def build(
         stop_after=stop_after,
         precision=precision_of(train.precision, device),
         graph=train.graph,
+        ranks=ranks,
         ledger=ledger,
         plugins=[
             *method.own_plugins(config.method, ledger, train.seed),
@@ -202,7 +210,7 @@ def build(
             *([] if train.gradient_clip is None else [GradientClipping(train.gradient_clip)]),
             *plugins,
         ],
-        evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)]),
+        evaluator=Evaluation([means or EpochMeans()], [EventLogger(emit)] if ranks.is_first else []),
         device=device,
     )
 

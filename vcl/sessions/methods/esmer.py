@@ -106,10 +106,11 @@ class EsmerPlugin(Reservoir):
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         """Weigh the session's own frames, then add the buffer's."""
         surprise = self._surprise(strategy, strategy.batch)
-        mean = surprise.mean()
+        mean = strategy.shared(surprise.mean())
+        strategy.ranks.average_([mean])
         self.mean = mean if self.mean is None else self.mean.lerp(mean, 1 - self.config.loss_decay)
         weight = error_weights(surprise, self.mean, self.config.margin)
-        strategy.loss = strategy.loss_of(strategy.output, replace(strategy.batch, weight=weight))
+        strategy.loss = strategy.shared(strategy.loss_of(strategy.output, replace(strategy.batch, weight=weight)))
         if self.rehearsed(strategy.session, strategy.lengths):
             super().before_backward(strategy, **kwargs)
 
