@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,9 @@ def _connected(settings: LaunchSettings) -> Any:
         import ray
     except ImportError:
         raise VclError("the launcher ray needs Ray, which is not installed: pip install 'vcl[ray]'") from None
+    # It prints what it says of lost workers to standard output, where vcl has its results.
+    worker: Any = ray._private.worker
+    worker.print_to_stdstream = _say
     own: dict[str, Any] = (
         {} if address else {"num_cpus": _cores(settings), "include_dashboard": False, "object_store_memory": _STORE}
     )
@@ -119,6 +122,12 @@ def _connected(settings: LaunchSettings) -> Any:
     if not settings.gpus and (gpus := _resources(ray).get("GPU")):
         log.info("Ray has %d GPUs, of which no cell gets one; --launch gpus=1 gives one to each", gpus)
     return ray
+
+
+def _say(message: Mapping[str, Any], **_: object) -> None:
+    """Log the first sentence of what Ray has to say, which is long."""
+    for line in message["lines"]:
+        log.warning("Ray: %s", str(line).strip().partition(". ")[0])
 
 
 def _check(address: str | None) -> None:
