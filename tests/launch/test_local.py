@@ -57,9 +57,10 @@ def test_closing_ends_what_still_runs(job, statuses, tmp_path):
 
 def test_jobs_are_dealt_out_over_devices_and_take_one_that_is_free(job, statuses, tmp_path, caplog):
     caplog.set_level(logging.ERROR)
-    script = "import os, time; print(os.environ['CUDA_VISIBLE_DEVICES']); time.sleep(DELAY)"
+    say = "import os, pathlib, sys, time; print(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+    say += "last = pathlib.Path(sys.argv[1], 'c')\n"
     launcher = LocalLauncher(8, devices=["0", "3"])
-    jobs = [job(name, script.replace("DELAY", delay)) for name, delay in (("a", "1"), ("b", "0"), ("c", "0"))]
+    jobs = [job("a", say + "while not last.exists(): time.sleep(0.01)"), job("b", say), job("c", say + "last.touch()")]
     assert statuses(launcher.start(jobs)) == [0, 0, 0]
     assert [(tmp_path / "logs" / f"{name}.log").read_text().strip() for name in "abc"] == ["0", "3", "3"]
 

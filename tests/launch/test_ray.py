@@ -9,6 +9,7 @@ from supervisors import worker_of
 from warm_process import run_python
 
 from vcl.errors import VclError
+from vcl.launch.ray import _say
 from vcl.launch.settings import LaunchSettings, launcher_of
 
 pytest.importorskip(
@@ -60,6 +61,11 @@ def test_jobs_of_a_ray_of_its_own_end_with_their_statuses(tmp_path, monkeypatch)
 def test_an_address_without_a_cluster_is_one_line(tmp_path, address):
     with pytest.raises(VclError, match=rf"^launch\.address must be that of a Ray cluster, got {address} \(.+\)$"):
         launcher_of(LaunchSettings("ray", address=address), tmp_path)
+
+
+def test_what_ray_says_of_lost_workers_is_logged_as_one_sentence(caplog):
+    _say({"lines": ["A worker died. To troubleshoot it, look elsewhere. And so on.\n"], "pid": "raylet"}, other=True)
+    assert caplog.messages == ["Ray: A worker died"]
 
 
 @pytest.mark.slow
