@@ -15,6 +15,7 @@ from vcl.cli.common import remark
 from vcl.cli.config import add_config_commands
 from vcl.cli.data import add_data_commands
 from vcl.cli.decode import add_decode_command
+from vcl.cli.grid import add_grid_command
 from vcl.cli.library import add_library_commands
 from vcl.cli.parser import Parser, parse
 from vcl.cli.report import add_report_commands
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     add_config_commands(commands)
     add_run_commands(commands)
+    add_grid_command(commands)
     add_tune_command(commands)
     add_library_commands(commands)
     for add in (add_report_commands, add_stats_command, add_decode_command, add_data_commands, add_bench_command):
