@@ -130,7 +130,7 @@ def _timings(config: RunConfig, most: int, rounds: int) -> tuple[int, dict[tuple
     cases = [(1, batch), *((n, frames) for n in range(2, most + 1) for frames in (batch, n * batch))]
     timings: dict[tuple[int, int], list[Timing]] = {case: [] for case in cases}
     with RankProcesses(config, most) as processes:
-        logger.info("%d ranks: warming up", most)
+        logger.info("warming up")
         first = processes.take(Turn(most, batch, 1))
         steps = min(_MOST, max(_FEWEST, round(_SECONDS / first.step)))
         for number in range(rounds):
@@ -152,6 +152,10 @@ def sent(ranks: int, message: float) -> float:
 
 def measured_row(ranks: int, frames: int, batch: int, timings: Sequence[Timing], one: Sequence[Timing]) -> Row:
     """A line of the table.
+
+    ``communication_ms`` is what averaging takes within a step, in which ranks also copy and wait for slower ones,
+    ``compute_ms`` the rest of the step, ``all_reduce_ms`` the bare sum of as many bytes, and ``spread`` by how much the
+    longest round exceeds the shortest, as a share of the median.
 
     Args:
         ranks: who shared a step.
@@ -193,7 +197,8 @@ def _scaling(ranks: int, frames: int, batch: int, step: float, ratio: float) -> 
 class Calculation:
     """A step by calculation: ranks compute at once and then sum up their gradients in a ring.
 
-    What a rank does once a step, such as ranking scores and the optimiser, is only counted in the rate of operations.
+    What a rank does once a step, however many frames it has, such as ranking scores and the optimiser's work, is only
+    counted in the rate of operations: where ranks share frames, the calculation flatters them.
 
     Args:
         flop: operations of a frame, forward and backward.
