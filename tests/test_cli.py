@@ -185,6 +185,7 @@ WITHOUT_TORCH = [
     (["plan", "{yaml}", "train.epochs=0"], 2),
     (["bench", "loop", "{yaml}", "train.epochs=0"], 2),
     (["grid", "{yaml}"], 2),
+    (["tune", "{yaml}"], 2),
 ]
 
 
@@ -270,6 +271,7 @@ def test_a_slip_is_answered_with_what_was_meant(words, line, capsys):
         (["run"], "the following arguments are required: config\n"),
         (["plan"], "the following arguments are required: config\n"),
         (["grid"], "the following arguments are required: grid\n"),
+        (["tune"], "the following arguments are required: search\n"),
         (["bench", "loop"], "the following arguments are required: config\n"),
     ],
 )

@@ -80,11 +80,13 @@ def test_memory_that_runs_out_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("vcl: not enough memory; a run takes less with a lower train.batch")
 
 
-@pytest.mark.parametrize("command", ["run", "grid"])
+@pytest.mark.parametrize("command", ["grid", "compile"])
 def test_one_of_several_processes_that_a_launcher_started_is_refused(command, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main([command, "nowhere.yaml", "--out", str(tmp_path / "run")]) == 2
-    assert capsys.readouterr().err.startswith("vcl: a run is one process and trains on one device, got WORLD_SIZE = 2;")
+    assert capsys.readouterr().err == (
+        f"vcl: vcl {command} is one process, got WORLD_SIZE = 2; start it without torchrun, which is for vcl run\n"
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -23,13 +23,18 @@ from vcl.report.summary import summarise
 from vcl.rundir import RunFolder
 from vcl.sessions.experience import video_stream
 from vcl.sessions.trainer import build
+from vcl.tune.search_file import read_search
+from vcl.tune.space import Range
 from vcl.video.cache import Clip
 from vcl.video.pixels import write_png
 from vcl.video.write import write_video
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").rglob("*.yaml"))
-EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
+SEARCHES = [path for path in FILES if path.name.endswith(".search.yaml")]
+EXPERIMENTS = [
+    path for path in FILES if not path.name.endswith((".grid.yaml", ".search.yaml")) and path.parent.name != "parts"
+]
 BENCHMARKS = [path for path in EXPERIMENTS if path.parent.name in ("paper", "corrected")]
 CONFIGS = {path: configs.load(path) for path in EXPERIMENTS}
 LARGE = (720, 1280)
@@ -111,6 +116,15 @@ def small_configs():
 @pytest.mark.process
 def test_every_experiment_takes_a_step_in_two_sessions_at_its_own_size(config):
     assert steps_of(config) == expected_steps(config)
+
+
+@pytest.mark.parametrize("path", SEARCHES, ids=lambda path: "-".join(path.parts[-2:]))
+def test_every_search_changes_an_experiment_and_no_end_of_its_ranges_is_refused(path):
+    search = read_search(path, ["stream.frames=3"])
+    assert search.base.resolve() in EXPERIMENTS
+    for knob in search.space:
+        for value in (knob.low, knob.high) if isinstance(knob, Range) else knob.words:
+            assert search.config([f"{knob.key}={value}"]).stream.frames == 3
 
 
 def large_configs():
@@ -205,6 +219,7 @@ SHORTENED = {
     "run": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
     "compile": [*SHORTER, *SMALLER],
     "grid": [*SHORTER, *SMALLER, "wandb.mode=disabled"],
+    "tune": [*SHORTER, *SMALLER, "wandb.mode=disabled", "--trials", "1"],
     "plan": [*SHORTER, *SMALLER],
     "bench": [*SMALLER, "--rounds", "1"],
 }

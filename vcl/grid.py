@@ -15,12 +15,13 @@ from pathlib import Path
 from vcl.config import RunConfig
 from vcl.errors import Interrupted, RunFolderInUseError, VclError
 from vcl.grid_file import Cell, read_grid
+from vcl.lease import lease
 from vcl.memory import memory_explained
 from vcl.report.summary import summarise
 from vcl.run import run
 from vcl.rundir import Listener, RunFolder
 
-__all__ = ["Cell", "Listeners", "read_grid", "run_cell", "run_grid"]
+__all__ = ["Cell", "Listeners", "read_grid", "result_line", "run_cell", "run_grid"]
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,32 @@ def run_grid(cells: Sequence[Cell], out: Path, listeners: Listeners) -> list[str
     return failed
 
 
+def run_alone(cells: Sequence[Cell], name: str, out: Path, listeners: Listeners) -> None:
+    """Run one cell of a grid, or the rest of it, and log its result; waits while another process is running it.
+
+    Args:
+        cells: of the grid.
+        name: of the cell; that whose bytes it must match is finished.
+        out: the grid's folder.
+        listeners: makes the listeners of the cell.
+
+    Raises:
+        Interrupted: the user stopped it; the same call resumes it.
+        VclError: the run fails.
+    """
+    number, cell = next((number, cell) for number, cell in enumerate(cells, start=1) if cell.name == name)
+    if cell.bytes_of is not None and not RunFolder(out / cell.bytes_of).finished():
+        raise VclError(f"{cell.bytes_of}, whose bytes it must match, is not finished")
+    try:
+        while (result := run_cell(cell, out, listeners)) is None:
+            time.sleep(_WAIT)
+    except Interrupted as stop:
+        raise Interrupted(f"{cell.name}: {stop}") from None
+    log.info("[%d/%d] %s: %s", number, len(cells), name, result)
+
+
 def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
-    """Run one cell, or the rest of it.
+    """Run one cell, or the rest of it, and hold its lease meanwhile.
 
     Returns:
         Its result in one line; None if it must wait because another process is running it, or because the cell whose
@@ -83,14 +108,21 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     config, path = cell.config(out), out / cell.name
     if RunFolder(path).in_use():
         return None  # Before the stream is opened, which takes time.
-    finished_before = RunFolder(path).finished()
     with ExitStack() as stack:
         stack.enter_context(_lines_of(cell.name))
         try:
+            if not RunFolder(path).finished():
+                stack.enter_context(lease(path))
+            finished_before = RunFolder(path).finished()
             with memory_explained():
                 folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
         except RunFolderInUseError:
             return None
+    return result_line(folder, finished_before)
+
+
+def result_line(folder: RunFolder, finished_before: bool = False) -> str:
+    """What a finished cell has come to: its PSNR and backward transfer, stored bytes, and seconds of training."""
     summary = summarise(folder)
     quality = "" if summary.psnr is None else f"{summary.psnr:.2f} dB, "
     change = "" if summary.backward_transfer is None else f"backward transfer {summary.backward_transfer:.2f} dB, "

@@ -11,10 +11,11 @@
       seed:
         "0": [train.seed=0]
         "1": [train.seed=1]
+    launch: {name: ray, gpus: 0.25}   # optional: how the cells are started; the command line wins
 
 A choice is a list of settings, as on the command line. ``config`` of a choice is the path of a file in the place of the
 one that all share. ``bytes_of`` names another choice of the same axis, whose run is made first; this one then gets a
-``method.session_bytes`` with which it stores as many bytes.
+``method.session_bytes`` with which it stores as many bytes. ``vcl.launch.settings`` says what ``launch`` may hold.
 """
 
 from __future__ import annotations
@@ -99,6 +100,18 @@ def read_grid(path: Path, settings: Sequence[str] = ()) -> list[Cell]:
     return cells
 
 
+def read_launch(path: Path) -> dict[str, Any]:
+    """The section ``launch`` of a grid, with its values as they are written; empty where there is none.
+
+    Raises:
+        ConfigError: the file is no grid, or the section holds no keys and values.
+    """
+    launch = _values(path).get("launch", {})
+    if not isinstance(launch, dict):
+        raise ConfigError(f"grid {path}: launch must hold keys and values, got {shown(launch)}")
+    return launch
+
+
 @dataclass(frozen=True)
 class _Choice:
     name: str
@@ -107,18 +120,25 @@ class _Choice:
     bytes_of: str | None
 
 
-def _content(path: Path) -> tuple[Path, dict[str, Any]]:
-    """The path of the config that a grid's runs share, and its axes."""
+def _values(path: Path) -> dict[str, Any]:
+    """What the file of a grid holds, by its keys."""
     try:
         values = read_yaml(path)
     except YamlError as error:
         raise ConfigError(f"grid {path} {error}") from error
-    if not isinstance(values, dict) or set(values) != {"config", "axes"}:
-        extra = [key for key in values if key not in ("config", "axes")] if isinstance(values, dict) else []
+    if not isinstance(values, dict) or set(values) - {"launch"} != {"config", "axes"}:
+        known = ("config", "axes", "launch")
+        extra = [key for key in values if key not in known] if isinstance(values, dict) else []
         keys = f", got {', '.join(map(shown, extra))}" if extra else ""
         is_config = any(key in (section.name for section in fields(RunConfig)) for key in extra)
         hint = f"; it is a config, run it with: vcl run {quote(str(path))}" if is_config else ""
-        raise ConfigError(f"grid {path} must hold config and axes, and nothing else{keys}{hint}")
+        raise ConfigError(f"grid {path} must hold config and axes, may hold launch, and nothing else{keys}{hint}")
+    return values
+
+
+def _content(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The path of the config that a grid's runs share, and its axes."""
+    values = _values(path)
     base, axes = values["config"], values["axes"]
     if not isinstance(base, str) or is_null(base):
         raise ConfigError(f"grid {path}: config must be the path of a YAML file, got {shown(base)}")

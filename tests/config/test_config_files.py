@@ -10,7 +10,9 @@ from vcl.grid_file import read_grid
 FILES = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
 
 
-EXPERIMENTS = [path for path in FILES if not path.name.endswith(".grid.yaml") and path.parent.name != "parts"]
+EXPERIMENTS = [
+    path for path in FILES if not path.name.endswith((".grid.yaml", ".search.yaml")) and path.parent.name != "parts"
+]
 
 
 GRIDS = [path for path in FILES if path.name.endswith(".grid.yaml")]

@@ -187,7 +187,9 @@ def test_a_plan_of_some_videos_says_which_and_every_machine_has_its_own():
     ("machine", "text"),
     [
         ({"device": "NVIDIA H100", "cpu": "EPYC", "threads": 16}, "NVIDIA H100"),
+        ({"device": "NVIDIA H100", "threads": 16, "ranks": 2}, "2 ranks of NVIDIA H100"),
         ({"device": "cpu", "cpu": "EPYC", "threads": 1}, "EPYC, 1 thread, no GPU"),
+        ({"device": "cpu", "cpu": "EPYC", "threads": 1, "ranks": 4}, "4 ranks of EPYC, 1 thread, no GPU"),
         ({"device": "cpu", "cpu": "EPYC", "threads": 2}, "EPYC, 2 threads, no GPU"),
         ({}, ""),
     ],

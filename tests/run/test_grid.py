@@ -102,11 +102,14 @@ def test_a_grid_without_the_path_of_a_config_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("config: a.yaml\naxes: {}\nseeds: 3\n", "must hold config and axes, and nothing else, got seeds"),
+        (
+            "config: a.yaml\naxes: {}\nseeds: 3\n",
+            "must hold config and axes, may hold launch, and nothing else, got seeds",
+        ),
         ("config: a.yaml\naxes: {}\n", "axes must hold one axis or more, got {}"),
         ("axes:\n  seed: {a: []}\n  seed: {b: []}\n", "line 3: the key 'seed' is there twice, first in line 2"),
         ("axes:\n  seed:\n    a: []\n    a: [x=1]\n", "line 4: the key 'a' is there twice, first in line 3"),
-        ("", "must hold config and axes, and nothing else$"),
+        ("", "must hold config and axes, may hold launch, and nothing else$"),
     ],
 )
 def test_a_grid_names_what_is_there_twice_or_too_much(tmp_path, text, line):

@@ -21,6 +21,7 @@ from vcl.cli.report import add_report_commands
 from vcl.cli.run import add_run_commands
 from vcl.cli.stats import add_stats_command
 from vcl.cli.streams import prepare_streams, write_error, write_output
+from vcl.cli.tune import add_tune_command
 from vcl.errors import Interrupted, OutputClosedError, VclError
 from vcl.memory import memory_explained
 
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     add_config_commands(commands)
     add_run_commands(commands)
+    add_tune_command(commands)
     add_library_commands(commands)
     for add in (add_report_commands, add_stats_command, add_decode_command, add_data_commands, add_bench_command):
         add(commands)

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from vcl.cli.common import (
     tell,
     terminal_width,
 )
+from vcl.cli.launch import add_launch, launch_settings
 from vcl.cli.tracking import hints_of_grid, refuse_missing_packages, tracked
 from vcl.errors import VclError
 from vcl.ranks import Ranks, joined
@@ -35,6 +36,7 @@ from vcl.report.page import PAGE
 if TYPE_CHECKING:
     from vcl.config import RunConfig
     from vcl.grid_file import Cell
+    from vcl.launch.settings import LaunchSettings
     from vcl.rundir import Listener, RunFolder
 
 log = logging.getLogger(__name__)
@@ -95,8 +97,8 @@ def _add_grid(commands: Commands) -> None:
     grid = commands.add_parser(
         "grid",
         help="run a grid of methods, settings, seeds and streams, each a run folder",
-        description="Run every cell of a grid, one after another or --jobs at once, except those that are finished. "
-        "The same command resumes a stopped grid; in a second process, it takes a share of the cells.",
+        description="Run every cell of a grid, one after another or as --launcher says, except those that are "
+        "finished. The same command resumes a stopped grid; in a second process, it takes a share of the cells.",
         epilog="Example: vcl grid experiments/methods/all.grid.yaml stream.root=DAVIS/JPEGImages/480p",
     )
     grid.add_argument("grid", type=path_word, help="a YAML file; vcl/grid_file.py says what it holds")
@@ -107,11 +109,12 @@ def _add_grid(commands: Commands) -> None:
     grid.add_argument(
         "--jobs",
         type=int,
-        default=1,
         metavar="N",
-        help="cells at once, each in a process of its own (default: 1). A small network leaves most of a GPU idle, so "
-        "that several share one; their memory adds up. Each takes train.threads threads: give them the cores by N",
+        help="short for --launcher local:N. A small network leaves most of a GPU idle, so that several share one; "
+        "their memory adds up. Each takes train.threads threads: give them the cores by N",
     )
+    add_launch(grid)
+    grid.add_argument("--cell", metavar="NAME", help="run this cell alone, here, as a launcher does")
     grid.set_defaults(do=_grid, goes_on=True)
 
 
@@ -233,22 +236,46 @@ def _grid(arguments: argparse.Namespace) -> None:
     refuse_ranks("vcl grid")
 
     from vcl import config as configs
-    from vcl.config.rules import require
-    from vcl.grid_file import read_grid
-    from vcl.grid_jobs import failures
+    from vcl.grid_file import read_grid, read_launch
+    from vcl.grid_launch import failures
 
-    require(arguments.jobs >= 1, "--jobs", "be 1 or more", arguments.jobs)
     check_yaml_path(arguments.grid, "grid")
     cells = read_grid(arguments.grid, arguments.setting)
+    launch = _launch_of_grid(arguments, read_launch(arguments.grid))
     refuse_missing_packages(
         configs.load(cell.base, cell.settings, quiet=True) for cell in cells if cell.bytes_of is None
     )
     out = arguments.out or Path("runs", arguments.grid.name.split(".")[0])
-    failed = _run_jobs(arguments, cells, out) if arguments.jobs > 1 else _run_here(cells, out)
+    if arguments.cell is not None:
+        _run_one(cells, arguments.cell, out)
+        return
+    failed = _run_here(cells, out) if launch is None else _launch(arguments, launch, cells, out)
     for line in (f"Runs: {out}   Comparison: vcl compare {out}", *hints_of_grid(out, [cell.name for cell in cells])):
         tell(line)
     if failed:
         raise VclError(failures(failed, cells))
+
+
+def _launch_of_grid(arguments: argparse.Namespace, section: Mapping[str, object]) -> LaunchSettings | None:
+    """How to start the cells of a grid; None where they run in this process, one after another."""
+    from vcl.config.rules import require
+
+    if arguments.jobs is not None:
+        require(arguments.jobs >= 1, "--jobs", "be 1 or more", arguments.jobs)
+        require(arguments.launcher is None, "--jobs", "stand alone, without --launcher", arguments.launcher)
+        arguments.launcher = f"local:{arguments.jobs}"
+    return launch_settings(arguments, section)
+
+
+def _run_one(cells: Sequence[Cell], name: str, out: Path) -> None:
+    """Run one cell of a grid in this process."""
+    from vcl.config.rules import require_one_of
+    from vcl.device import keep_freed_memory
+    from vcl.grid import run_alone
+
+    require_one_of("--cell", name, [cell.name for cell in cells])
+    keep_freed_memory()
+    run_alone(cells, name, out, partial(tracked, grid=out, quiet=True))
 
 
 def _run_here(cells: Sequence[Cell], out: Path) -> list[str]:
@@ -260,13 +287,14 @@ def _run_here(cells: Sequence[Cell], out: Path) -> list[str]:
     return run_grid(cells, out, partial(tracked, grid=out, quiet=True))
 
 
-def _run_jobs(arguments: argparse.Namespace, cells: Sequence[Cell], out: Path) -> list[str]:
-    """Run the cells of a grid in processes of their own; gives the names of those that are not finished."""
-    from vcl.grid_jobs import run_jobs
+def _launch(arguments: argparse.Namespace, launch: LaunchSettings, cells: Sequence[Cell], out: Path) -> list[str]:
+    """Run the cells of a grid as commands of their own; gives the names of those that failed."""
+    from vcl.grid_launch import launch_grid
+    from vcl.launch.settings import launcher_of
 
     # Plugins are in the environment by now.
-    words = map(str, [arguments.grid, *arguments.setting, "--out", out])
-    return run_jobs([sys.executable, "-m", "vcl", "grid", *words], arguments.jobs, cells, out)
+    words = [sys.executable, "-m", "vcl", *map(str, ["grid", arguments.grid, *arguments.setting, "--out", out])]
+    return launch_grid(cells, out, lambda cell: [*words, f"--cell={cell.name}"], launcher_of(launch, out))
 
 
 def refuse_ranks(command: str) -> None:

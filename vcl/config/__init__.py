@@ -31,7 +31,7 @@ from vcl.config.methods.rehearsal import (
     ReplayConfig,
 )
 from vcl.config.run import MatrixConfig, RunConfig, WandbConfig
-from vcl.config.store import from_dict, load, merged, settings_of, to_dict, to_yaml
+from vcl.config.store import from_dict, load, merged, overridden, settings_of, to_dict, to_yaml
 from vcl.config.stream import StreamConfig
 from vcl.config.train import TrainConfig, passes
 
@@ -68,6 +68,7 @@ __all__ = [
     "identity",
     "load",
     "merged",
+    "overridden",
     "passes",
     "register_backbone",
     "register_benchmark",

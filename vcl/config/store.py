@@ -41,7 +41,24 @@ def load(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = Fals
 
 def settings_of(path: Path | None, overrides: Sequence[str] = (), *, quiet: bool = False) -> dict[str, Any]:
     """What a file and overrides set, by section and name, for ``from_dict``; arguments and errors as of ``load``."""
-    in_file = _read_file(path) if path is not None else {}
+    return overridden(_read_file(path) if path is not None else {}, overrides, path, quiet=quiet)
+
+
+def overridden(
+    settings: Mapping[str, Any], overrides: Sequence[str], path: Path | None = None, *, quiet: bool = False
+) -> dict[str, Any]:
+    """Settings of a file, as ``settings_of`` gives them, with overrides.
+
+    Args:
+        settings: left as they are.
+        overrides: as of ``load``.
+        path: of the file, for the log.
+        quiet: log nothing.
+
+    Raises:
+        ConfigError: an override is no setting.
+    """
+    in_file = {section: dict(values) if isinstance(values, dict) else values for section, values in settings.items()}
     on_line: dict[str, Any] = {}
     _check_overrides(overrides)
     for override in overrides:
@@ -83,6 +100,8 @@ def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise ConfigError(f"config {path} must hold keys and values, got {content}")
     if {"config", "axes"} <= values.keys():
         raise ConfigError(f"config {path} must hold settings, got a grid; run it with: vcl grid {quote(str(path))}")
+    if {"config", "space"} <= values.keys():
+        raise ConfigError(f"config {path} must hold settings, got a search; run it with: vcl tune {quote(str(path))}")
     bases = values.pop("base", [])
     above = (*above, path.resolve())
     below: dict[str, Any] = {}

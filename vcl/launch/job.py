@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+STOPPED = 130
+"""Exit status of a job that was stopped gently, or taken from the queue."""
+
+LOST = -int(signal.SIGKILL)
+"""Exit status of a job that was lost with its workers more often than it may be started again."""
+
+_ASKED_TO_END = (-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP)
+
+
+def is_killed(status: int) -> bool:
+    """Whether a process ended by a signal that nobody sends to ask it to end, such as one without memory."""
+    return status < 0 and status not in _ASKED_TO_END
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,8 @@ def measured_row(ranks: int, frames: int, batch: int, timings: Sequence[Timing],
     """A line of the table.
 
     ``communication_ms`` is what averaging takes within a step, in which ranks also copy and wait for slower ones,
-    ``compute_ms`` the rest of the step, ``all_reduce_ms`` the bare sum of as many bytes, and ``spread`` by how much the
-    longest round exceeds the shortest, as a share of the median.
+    ``compute_ms`` the rest of the step, ``all_reduce_ms`` the bare sum of as many bytes, and ``spread`` the longest
+    less the shortest round, as a share of the median.
 
     Args:
         ranks: who shared a step.

@@ -70,12 +70,12 @@ class Ranks:
         import torch
         from torch import distributed
 
+        message = torch.cat([tensor.flatten() for tensor in tensors])
         with _talking():
-            message = torch.cat([tensor.flatten() for tensor in tensors])
             distributed.all_reduce(message)
-            message /= self.world
-            parts = torch.split(message, [tensor.numel() for tensor in tensors])
-            torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
+        message /= self.world
+        parts = torch.split(message, [tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
 
     def gather(self, value: Any) -> list[Any]:
         """What every rank gives, by rank; anything that JSON holds."""
@@ -139,23 +139,14 @@ class Agreement:
         import torch
         from torch import distributed
 
+        number, before = torch.tensor([int(answer)]), False
         with _talking():
-            before = self._answer()
-            number = torch.tensor([int(answer)])
+            if self._under_way is not None:
+                of_all, work = self._under_way
+                work.wait()
+                before = bool(of_all)
             self._under_way = number, distributed.all_reduce(number, distributed.ReduceOp.MAX, async_op=True)
         return before
-
-    def close(self) -> None:
-        """Wait for the last answer, which nobody asks for."""
-        with _talking():
-            self._answer()
-
-    def _answer(self) -> bool:
-        if self._under_way is None:
-            return False
-        (number, work), self._under_way = self._under_way, None
-        work.wait()
-        return bool(number)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from vcl.errors import Interrupted, RanksError, VclError
+from vcl.errors import ConfigError, Interrupted, RanksError, VclError
 from vcl.ranks.group import ALONE, DisconnectedError, Ranks
 from vcl.ranks.watch import Watch
 
@@ -44,6 +44,8 @@ def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     if ranks.world == 1:
         yield ranks
         return
+    # Read when torch is loaded: else its traces of a store that is gone would surround the one line that says why.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from torch import distributed
 
     if not ranks.is_first:
@@ -120,7 +122,7 @@ def _reason(watch: Watch, error: BaseException) -> BaseException:
             return RanksError(f"{lost} has died; the same command resumes the run")
         if isinstance(error, DisconnectedError):
             return RanksError(f"rank {watch.rank} has lost the others: {error}")
-    elif isinstance(error, VclError) and not isinstance(error, Interrupted) and watch.rank:
+    elif isinstance(error, VclError) and not isinstance(error, Interrupted | ConfigError):  # Those are of all ranks.
         return VclError(f"rank {watch.rank}: {error}")
     return error
 

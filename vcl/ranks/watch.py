@@ -69,20 +69,20 @@ class Watch:
         self._thread.join(BEAT + PATIENCE)
 
     def lost(self, patience: float = PATIENCE) -> str | None:
-        """Look until each other rank has left or died, at most for about twice the patience.
+        """Look until each other rank has left, given another sign of life, or died.
 
         Returns:
             The rank that died, with its process and machine; None where none did.
         """
-        deadline = self._clock() + 2 * patience
-        while self._clock() < deadline:
-            ages = self._ages()
-            if dead := [rank for rank, age in ages.items() if age > patience]:
-                return self._name_of(dead[0])
-            if not ages:
+        self._ages()
+        signs = dict(self._signs)  # A sign that came before this moment says nothing of what happened since.
+        while True:
+            silent = {rank: age for rank, age in self._ages().items() if self._signs[rank] == signs[rank]}
+            if not silent:
                 return None
+            if dead := [rank for rank, age in silent.items() if age > patience]:
+                return self._name_of(dead[0])
             time.sleep(BEAT / 4)
-        return None
 
     def says_first(self) -> bool:
         """Whether this is the first rank that says why the run ends; the others then say nothing."""

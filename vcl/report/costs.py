@@ -59,12 +59,14 @@ def shown_hours(hours: float) -> str:
 
 
 def machine_text(machine: Mapping[str, Any]) -> str:
-    """The device, or the processor and its threads, in a few words; empty where nothing is known."""
-    device = str(machine.get("device", "cpu"))
-    if device != "cpu" or not machine:
-        return device if machine else ""
-    threads = machine.get("threads", "?")
-    return f"{machine.get('cpu', 'cpu')}, {threads} thread{'' if threads == 1 else 's'}, no GPU"
+    """The device, or the processor and its threads, and how many ranks had one; empty where nothing is known."""
+    if not machine:
+        return ""
+    device, threads = str(machine.get("device", "cpu")), machine.get("threads", "?")
+    ranks = f"{machine['ranks']} ranks of " if "ranks" in machine else ""
+    if device != "cpu":
+        return ranks + device
+    return f"{ranks}{machine.get('cpu', 'cpu')}, {threads} thread{'' if threads == 1 else 's'}, no GPU"
 
 
 def _read_cost(path: Path) -> Cost:

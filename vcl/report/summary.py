@@ -16,7 +16,7 @@ from vcl.report.stored import stored_bytes
 from vcl.rundir import RunFolder
 from vcl.wording import printable
 
-MACHINE = ("device", "cpu", "threads", "torch")
+MACHINE = ("device", "cpu", "threads", "ranks", "torch")
 """What a summary says about the machine."""
 
 
