@@ -3,11 +3,11 @@
 import socket
 
 import pytest
-from warm_process import start_vcl
+from warm_process import VCL, WarmProcess
 
 
-def start_ranks(words, world=2):
-    """Start ``vcl WORDS`` as so many ranks on the CPU, as a launcher does; gives them by rank."""
+def start_ranks(words, world=2, code=VCL):
+    """Start ``vcl WORDS``, or other code, as so many ranks, as a launcher does; gives them by rank."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -17,7 +17,7 @@ def start_ranks(words, world=2):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)}.items():
                 patch.setenv(name, value)
-            ranks.append(start_vcl(*words))
+            ranks.append(WarmProcess(code, words))
     return ranks
 
 

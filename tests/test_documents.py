@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import cache, partial
@@ -245,6 +246,9 @@ def test_the_commands_of_the_readme_work_in_their_order(tmp_path, monkeypatch, c
         if program == "vcl":
             assert main([*words, *SHORTENED.get(words[0], [])]) == 0, command
             subcommands.append(words[0])
+        if program == "torchrun":
+            launcher = [sys.executable, "-m", "torch.distributed.run", *words, *SHORTENED["run"]]
+            subprocess.run(launcher, check=True, capture_output=True)
     expected = {"run", "append", "grid", "plot", "compare", "decode", "config", "bench", "plan"}
     assert {*expected, "compile", "info", "verify", "export"} <= set(subcommands)
     script = scripts(ROOT / "README.md")[0]

@@ -17,7 +17,7 @@ _SERVER.set_forkserver_preload(
     ["pytest", "vcl.cli", "vcl.decode", "vcl.listeners", "vcl.run", "vcl.report.summary", "vcl.sessions.trainer"]
 )
 
-_VCL = "import sys; from vcl.cli import main; sys.exit(main(sys.argv[1:]))"
+VCL = "import sys; from vcl.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 class WarmProcess:
@@ -55,7 +55,7 @@ class WarmProcess:
 
 def start_vcl(*words):
     """Start ``vcl WORDS``."""
-    return WarmProcess(_VCL, words)
+    return WarmProcess(VCL, words)
 
 
 def run_vcl(*words):

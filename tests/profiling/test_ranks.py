@@ -107,6 +107,8 @@ def test_two_ranks_train_the_same_steps_as_one(tiny_config, tmp_path, capsys, mo
     assert len(table["rows"]) == 3 + 5  # Eight ranks cannot share two frames, nor can four.
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("ended_before", [False, True])
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -118,13 +120,18 @@ def test_two_ranks_train_the_same_steps_as_one(tiny_config, tmp_path, capsys, mo
         ("echo 'some warning' >&2; exit 2", "ended without a word"),
     ],
 )
-def test_a_rank_that_fails_ends_the_benchmark_with_one_line(script, reason, tiny_config, monkeypatch, tmp_path):
+def test_a_rank_that_fails_ends_the_benchmark_with_one_line(
+    script, reason, ended_before, tiny_config, monkeypatch, tmp_path
+):
     command = tmp_path / "python"
     command.write_text(f"#!/bin/sh\n{script}\n")
     command.chmod(0o755)
     monkeypatch.setattr("vcl.profiling.rank_processes.sys.executable", str(command))
-    with RankProcesses(tiny_config(), 1) as processes, pytest.raises(VclError) as refusal:
-        processes.take(Turn(1, 2, 1))
+    with RankProcesses(tiny_config(), 1) as processes:
+        if ended_before:
+            processes._processes[0].wait()
+        with pytest.raises(VclError) as refusal:
+            processes.take(Turn(1, 2, 1))
     assert str(refusal.value) == f"ranks must train to be timed, but rank 0 {reason}"
 
 

@@ -213,3 +213,26 @@ def test_a_second_command_is_refused_while_ranks_hold_the_folder(home, command):
     assert ended(ranks)[0] == [130, 130]
     assert (second.returncode, second.stderr.count("is in use by process")) == (2, 1)
     assert json.loads((home / "held" / "versions.json").read_text())[0]["ranks"] == 2
+
+
+AVERAGED = """
+import sys
+import torch
+from vcl.ranks import joined
+
+with joined() as ranks:
+    shapes = [(3,), (2, 512, 512), (5, 7), (512, 1024)]
+    tensors = [torch.full(shape, float(ranks.rank + number)) for number, shape in enumerate(shapes)]
+    tensors[3] = tensors[3].t().contiguous().t()  # Large, and not in the order of its memory.
+    ranks.average_(tensors)
+    means = [sorted(set(tensor.flatten().tolist())) for tensor in tensors]
+    shared = torch.full((2,), float(ranks.rank))
+    ranks.broadcast_(shared, 1)
+    print(means, ranks.gather([ranks.rank, "ä", 0.1]), shared.tolist())
+"""
+
+
+def test_ranks_average_large_and_small_tensors_and_give_each_other_json():
+    processes = start_ranks([], code=AVERAGED)
+    said = [process.communicate() for process in processes]
+    assert said == [("[[0.5], [1.5], [2.5], [3.5]] [[0, 'ä', 0.1], [1, 'ä', 0.1]] [1.0, 1.0]\n", "")] * 2

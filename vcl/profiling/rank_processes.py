@@ -145,8 +145,10 @@ class RankProcesses:
         for process in self._processes:
             process.kill()
         for process in self._processes:
-            with process:  # Closes its pipes, and waits for it.
-                pass
+            for pipe in _pipes(process):
+                with suppress(BrokenPipeError):  # What a process that had ended was told is still in it.
+                    pipe.close()
+            process.wait()
 
 
 def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_LARGE = 2**18
+"""Numbers of a tensor that is worth a message of its own."""
+
+
 class DisconnectedError(Exception):
     """Ranks cannot reach each other."""
 
@@ -63,19 +67,28 @@ class Ranks:
     def average_(self, tensors: Sequence[Tensor]) -> None:
         """Put the mean over the ranks into tensors of one type and device; the same bits on every rank.
 
-        They travel as one message, which takes as much memory again as they do.
+        Large ones travel as they are, and all small ones in one message.
         """
         if self.world == 1 or not tensors:
             return
         import torch
         from torch import distributed
 
-        message = torch.cat([tensor.flatten() for tensor in tensors])
+        large = [tensor for tensor in tensors if tensor.numel() >= _LARGE]
+        small = [tensor for tensor in tensors if tensor.numel() < _LARGE]
+        messages = [tensor.contiguous() for tensor in large]  # A copy only where it is not.
+        if small:
+            messages.append(torch.cat([tensor.flatten() for tensor in small]))
         with _talking():
-            distributed.all_reduce(message)
-        message /= self.world
-        parts = torch.split(message, [tensor.numel() for tensor in tensors])
-        torch._foreach_copy_(list(tensors), [p.view_as(t) for p, t in zip(parts, tensors, strict=True)])
+            for work in [distributed.all_reduce(message, async_op=True) for message in messages]:
+                work.wait()
+        torch._foreach_div_(messages, self.world)
+        means = messages[: len(large)]
+        if small:
+            means += torch.split(messages[-1], [tensor.numel() for tensor in small])
+        for tensor, mean in zip((*large, *small), means, strict=True):
+            if tensor is not mean:
+                tensor.copy_(mean.view_as(tensor))
 
     def gather(self, value: Any) -> list[Any]:
         """What every rank gives, by rank; anything that JSON holds."""
