@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -173,3 +174,16 @@ def remark(text: str) -> None:
 def terminal_width() -> int:
     """Columns of the terminal that standard output goes to; 100 where there is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+
+
+def refuse_ranks(command: str) -> None:
+    """Refuse a launcher such as ``torchrun``, which starts several processes for one run, for any other command.
+
+    Raises:
+        VclError: there are several.
+    """
+    world_size = os.environ.get("WORLD_SIZE", "")
+    if world_size.isdecimal() and int(world_size) > 1:
+        raise VclError(
+            f"{command} is one process, got WORLD_SIZE = {world_size}; start it without torchrun, which is for vcl run"
+        )

@@ -11,8 +11,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_plugins, add_settings, check_yaml_path, path_word, tell
-from vcl.cli.run import append_to_run, refuse_ranks
+from vcl.cli.common import Commands, add_plugins, add_settings, check_yaml_path, path_word, refuse_ranks, tell
+from vcl.cli.run import append_to_run
 from vcl.errors import VclError
 from vcl.presets import QUALITIES
 from vcl.wording import printable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -198,16 +197,3 @@ def _plan(arguments: argparse.Namespace) -> None:
     data = json.dumps({**estimate.to_json(), "machine": machine, "config": configs.identity(config)}, indent=1)
     keep(text, data)
     tell(data if arguments.json else text)
-
-
-def refuse_ranks(command: str) -> None:
-    """Refuse a launcher such as ``torchrun``, which starts several processes for one run, for any other command.
-
-    Raises:
-        VclError: there are several.
-    """
-    world_size = os.environ.get("WORLD_SIZE", "")
-    if world_size.isdecimal() and int(world_size) > 1:
-        raise VclError(
-            f"{command} is one process, got WORLD_SIZE = {world_size}; start it without torchrun, which is for vcl run"
-        )

@@ -11,9 +11,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from vcl.cli.common import Commands, add_settings, check_yaml_path, path_word, tell
+from vcl.cli.common import Commands, add_settings, check_yaml_path, path_word, refuse_ranks, tell
 from vcl.cli.launch import add_launch, launch_settings
-from vcl.cli.run import refuse_ranks
 from vcl.cli.tracking import hints_of_grid, refuse_missing_packages, tracked
 from vcl.errors import ConfigError, VclError
 
