@@ -23,9 +23,6 @@ LOGS = ".logs"
 _INTERVAL = 0.2
 """Seconds between two looks at the jobs."""
 
-_REMARK = "vcl: "
-"""Start of the line in which a process says why it ends."""
-
 
 def launch_grid(
     cells: Sequence[Cell], out: Path, command: Callable[[Cell], Sequence[str]], launcher: Launcher
@@ -74,7 +71,6 @@ class _Grid:
         self._cells, self._out, self._command, self._launcher = cells, out, command, launcher
         self._waiting = list(cells)
         self._running: list[tuple[Cell, Task, Tail]] = []
-        self._remarks: dict[str, str] = {}
         self.done: set[str] = set()
         self.failed: set[str] = set()
         self.stopped: set[str] = set()
@@ -83,7 +79,7 @@ class _Grid:
         """Look at all jobs once, and start those that may; False when there is nothing left to wait for."""
         for cell, task, tail in list(self._running):
             status = task.status()  # Before the last lines are read.
-            self._pass_on(cell, tail, last=status is not None)
+            tail.pass_on(last=status is not None)
             if status is not None:
                 self._running.remove((cell, task, tail))
                 self._close(cell, status, tail)
@@ -128,16 +124,14 @@ class _Grid:
         return True
 
     def _close(self, cell: Cell, status: int, tail: Tail) -> None:
-        remark = self._remarks.get(cell.name)
         if status == 0:
             self.done.add(cell.name)
         elif status == STOPPED:
             self.stopped.add(cell.name)
-            if remark:
-                log.info("%s", remark)
+            if tail.remark:
+                log.info("%s", tail.remark)
         else:
-            ending = f"ended by signal {-status}" if status < 0 else f"ended with status {status}"
-            self._fail(cell, remark or f"{ending}; what it said: {tail.path}")
+            self._fail(cell, tail.ending(status))
 
     def _fail(self, cell: Cell, reason: str) -> None:
         self.failed.add(cell.name)
@@ -145,14 +139,6 @@ class _Grid:
 
     def _say(self, cell: Cell, result: str) -> None:
         log.info("[%d/%d] %s: %s", self._cells.index(cell) + 1, len(self._cells), cell.name, result)
-
-    def _pass_on(self, cell: Cell, tail: Tail, last: bool) -> None:
-        """Log the lines of a cell; keep the one in which it says why it ends."""
-        for line in tail.lines(last):
-            if line.startswith(_REMARK):
-                self._remarks[cell.name] = line.removeprefix(_REMARK)
-            else:
-                log.info("%s", line)
 
     def _log(self, cell: Cell) -> Path:
         return self._out / LOGS / f"{cell.name}.log"

@@ -33,9 +33,6 @@ _INTERVAL = 0.5
 _FAILURES = 3
 """So many failed trials before any has a row mean that something else is wrong than what was drawn."""
 
-_REMARK = "vcl: "
-"""Start of the line in which a process says why it ends."""
-
 
 def name_of(number: int) -> str:
     """Name of a trial: of its run folder, its config and its log."""
@@ -53,7 +50,6 @@ class _Running:
         reported: rows that the study knows.
         task: None until it is started, and where nothing is left to run.
         tail: of the log.
-        remark: why its process ended, as it says.
         told: whether the study knows how it ended; its process may still have to.
     """
 
@@ -63,7 +59,6 @@ class _Running:
     reported: set[int]
     task: Task | None = None
     tail: Tail = field(init=False)
-    remark: str | None = None
     told: bool = False
 
     def __post_init__(self) -> None:
@@ -77,11 +72,7 @@ class _Running:
     def status(self) -> int | None:
         """Exit status of its process, whose lines are passed on; None while it waits or runs."""
         status = 0 if self.task is None else self.task.status()
-        for line in self.tail.lines(last=status is not None):
-            if line.startswith(_REMARK):
-                self.remark = line.removeprefix(_REMARK)
-            else:
-                log.info("%s", line)
+        self.tail.pass_on(last=status is not None)
         return status
 
     def stop(self) -> None:
@@ -216,8 +207,7 @@ class Loop:
             self._stopped = True
             return
         if status != 0 or not running.folder.finished():
-            ending = f"ended by signal {-status}" if status < 0 else f"ended with status {status}"
-            self._fail(running, running.remark or f"{ending}; what it said: {running.log}")
+            self._fail(running, running.tail.ending(status))
             return
         summary = summarise(running.folder)
         value = summary.averages[self._search.goal.name]
