@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from rank_processes import ended, start_ranks
 from safetensors.numpy import load_file
 from warm_process import run_vcl
@@ -94,6 +95,18 @@ def test_two_ranks_give_the_same_bits_every_time_and_forget_nothing(home, comman
         assert [row["sha256"][video] for video in range(row["session"])] == [
             rows[video]["sha256"][video] for video in range(row["session"])
         ]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_gpus_make_what_one_makes_to_rounding_and_the_same_bits_every_time(home, command):
+    on_cuda = {"device": "cuda", "precision": "float32"}
+    for name in ("gpus", "gpus-again"):
+        assert ended(start_ranks(command(name, train=on_cuda))) == ([0, 0], "")
+    assert run_vcl(*command("gpu", train=on_cuda)).returncode == 0
+    together, again, alone = (RunFolder(home / name) for name in ("gpus", "gpus-again", "gpu"))
+    assert results(again) == results(together)
+    assert_alike(together, alone, decibels=1e-2)
 
 
 def test_pictures_are_kept_of_videos_that_any_rank_has_decoded(together, clips, finished_run):
