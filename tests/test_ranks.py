@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vcl.errors import RanksError
 from vcl.ranks import ALONE, Agreement, Ranks, joined
-from vcl.ranks.watch import LIMIT, PATIENCE, Watch
+from vcl.ranks.watch import BEAT, LIMIT, PATIENCE, Watch
 
 
 @given(st.integers(1, 9), st.integers(1, 9))
@@ -142,3 +142,13 @@ def test_a_store_that_is_gone_means_a_death_unless_the_first_rank_was_seen_to_le
     monkeypatch.setattr(watches[2], "_store", gone)
     watches[2].leave()
     assert (watches[2].lost(), watches[2].says_first()) == (lost, not left)
+
+
+def test_the_rank_that_holds_the_store_ends_once_the_others_have_asked_all_or_had_their_time(clock):
+    store = torch.distributed.HashStore()
+    first, second = (Watch(store, rank, 2, holds_store=rank == 0, clock=clock) for rank in range(2))
+    first.linger()
+    assert clock.now == 100 + 2 * BEAT
+    second.linger()
+    first.linger()
+    assert clock.now == 100 + 2 * BEAT

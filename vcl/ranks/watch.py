@@ -77,9 +77,12 @@ class Watch:
             self.beat()
 
     def linger(self) -> None:
-        """Let the others see that this rank has left, before a store that it holds ends with it."""
+        """Ask the store for nothing more; where it ends with this process, let the others do so before, and see why."""
+        with suppress(RuntimeError):  # The store may be gone.
+            self._store.set(f"done/{self.rank}", "")
         until = self._clock() + 2 * BEAT
-        while self._holds_store and self._ages() and self._clock() < until:
+        everyone = [f"done/{rank}" for rank in range(self._world)]
+        while self._holds_store and not self._store.check(everyone) and self._clock() < until:
             time.sleep(BEAT / 4)
 
     def stop(self) -> None:
