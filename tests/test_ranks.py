@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vcl.errors import RanksError
 from vcl.ranks import ALONE, Agreement, Ranks, joined
-from vcl.ranks.watch import LIMIT, PATIENCE, Watch
+from vcl.ranks.watch import BEAT, LIMIT, PATIENCE, Watch
 
 
 @given(st.integers(1, 9), st.integers(1, 9))
@@ -84,7 +84,7 @@ def clock(monkeypatch):
 def watches(clock):
     """Three ranks that watch each other through one store."""
     store = torch.distributed.HashStore()
-    return [Watch(store, rank, 3, clock) for rank in range(3)]
+    return [Watch(store, rank, 3, clock=clock) for rank in range(3)]
 
 
 def test_a_rank_without_a_sign_of_life_is_named_with_its_process(watches, clock, monkeypatch):
@@ -126,3 +126,29 @@ def test_a_sign_from_before_the_trouble_does_not_count(watches, clock):
 
 def test_one_rank_says_why_the_run_ends(watches):
     assert [watch.says_first() for watch in watches] == [True, False, False]
+
+
+@pytest.mark.parametrize(("left", "lost"), [(True, None), (False, "the rank that holds the store")])
+def test_a_store_that_is_gone_means_a_death_unless_the_first_rank_was_seen_to_leave(left, lost, watches, monkeypatch):
+    if left:
+        watches[0].leave()
+    watches[1].leave()
+    watches[2].lost()
+
+    def fail(*_):
+        raise RuntimeError("Broken pipe")
+
+    gone = type("Gone", (), dict.fromkeys(("set", "add", "multi_get"), fail))()
+    monkeypatch.setattr(watches[2], "_store", gone)
+    watches[2].leave()
+    assert (watches[2].lost(), watches[2].says_first()) == (lost, not left)
+
+
+def test_the_rank_that_holds_the_store_ends_once_the_others_have_asked_all_or_had_their_time(clock):
+    store = torch.distributed.HashStore()
+    first, second = (Watch(store, rank, 2, holds_store=rank == 0, clock=clock) for rank in range(2))
+    first.linger()
+    assert clock.now == 100 + 2 * BEAT
+    second.linger()
+    first.linger()
+    assert clock.now == 100 + 2 * BEAT

@@ -249,3 +249,42 @@ def test_ranks_average_large_and_small_tensors_and_give_each_other_json():
     processes = start_ranks([], code=AVERAGED)
     said = [process.communicate() for process in processes]
     assert said == [("[[0.5], [1.5], [2.5], [3.5]] [[0, 'ä', 0.1], [1, 'ä', 0.1]] [1.0, 1.0]\n", "")] * 2
+
+
+ENDING = """
+import os, sys, time
+from datetime import timedelta
+from vcl.errors import VclError
+from vcl.ranks import join, joined, watch
+
+watch.BEAT, watch.LIMIT = 0.1, 3
+try:
+    if sys.argv[1] == "missing":
+        join._TO_MEET = timedelta(seconds=1)
+        if os.environ["RANK"] == "1":
+            sys.exit()
+    with joined() as ranks:
+        if ranks.is_first:
+            time.sleep(4 if sys.argv[1] == "slow" else 1)
+            if sys.argv[1] == "fails":
+                raise VclError("no space for the page")
+except VclError as error:
+    print("vcl:", error, file=sys.stderr)
+    sys.exit(2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "statuses", "line"),
+    [
+        ("slow", [0, 0], ""),
+        ("fails", [2, 2], "vcl: rank 0: no space for the page"),
+        ("missing", [2, 0], "vcl: 2 ranks must meet, but rank 0 cannot: "),
+    ],
+)
+def test_ranks_wait_for_the_first_at_the_end_and_for_ever_for_none_at_the_start(what, statuses, line):
+    of_ranks, said = ended(start_ranks([what], code=ENDING))
+    assert of_ranks == statuses
+    lines = [text for text in said.splitlines() if text.startswith("vcl: ")]  # PyTorch, loaded before, says more here.
+    assert "".join(lines).startswith(line)
+    assert len(lines) == bool(line)

@@ -102,7 +102,7 @@ def _run_as(ranks: Ranks, arguments: argparse.Namespace) -> None:
         raise VclError(f"--report must stand behind the settings, or name a file, got {page} behind it")
     elif page is not None:
         check_page_path(page, "--report")
-    if arguments.quiet:
+    if arguments.quiet and ranks.is_first:  # The others log nothing anyway.
         logging.getLogger("vcl").setLevel(logging.WARNING)
     height, width = config.stream.size
     # Before torch is loaded, which takes seconds.

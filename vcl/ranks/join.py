@@ -54,18 +54,20 @@ def joined(environ: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     with _terminated_as_interrupted() as ignore_from_now:
         try:
             yield ranks
+            ranks.wait_for_all()  # Rank 0 may have a page or a tracker to finish, and is watched while it does.
+            watch.stop()
+            ranks.wait_for_all()  # Its process may hold the store, which nobody asks for anything from here on.
         except BaseException as error:
             ignore_from_now()
             watch.stop()
             watch.leave()
-            reason = _reason(watch, error)
-            if not watch.says_first():
+            reason, says = _reason(watch, error), watch.says_first()
+            watch.linger()
+            if not says:
                 raise SystemExit(130 if isinstance(error, Interrupted | KeyboardInterrupt) else 2) from None
             if reason is error:
                 raise
             raise reason from error
-    watch.stop()
-    ranks.wait_for_all()  # The process of rank 0 may hold the store, which nobody asks for anything from here on.
     distributed.destroy_process_group()
 
 
@@ -101,24 +103,20 @@ def _met(ranks: Ranks, environ: Mapping[str, str]) -> Watch:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         group_store = store("group", holds_store)
+        watch = Watch(store("watch"), ranks.rank, ranks.world, holds_store)
+        watch.start(_TO_MEET)
         init_process_group(backend, None, _FOR_EVER, ranks.world, ranks.rank, group_store)
-        watch = Watch(store("watch"), ranks.rank, ranks.world)
         ranks.wait_for_all()
     except (RuntimeError, DisconnectedError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RanksError(f"{ranks.world} ranks must meet, but rank {ranks.rank} cannot: {reason}") from error
-    watch.start()
     return watch
 
 
 def _reason(watch: Watch, error: BaseException) -> BaseException:
     """What to raise in the place of an exception that ends this rank."""
     if isinstance(error, DisconnectedError | KeyboardInterrupt):
-        try:
-            lost = watch.lost()
-        except RuntimeError:
-            lost = "the rank that holds the store"
-        if lost is not None:
+        if (lost := watch.lost()) is not None:
             return RanksError(f"{lost} has died; the same command resumes the run")
         if isinstance(error, DisconnectedError):
             return RanksError(f"rank {watch.rank} has lost the others: {error}")
@@ -144,7 +142,5 @@ def _terminated_as_interrupted() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield ignore
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    yield ignore
+    signal.signal(signal.SIGTERM, before)  # Not after an exception: whoever raised it has yet to say why it ends.

@@ -7,6 +7,8 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -36,11 +38,20 @@ class Watch:
         store: for this object alone; calls to a store wait for each other.
         rank: of this process.
         world: how many there are.
+        holds_store: whether the store ends with this process, which is rank 0 then.
         clock: gives seconds.
     """
 
-    def __init__(self, store: Store, rank: int, world: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rank: int,
+        world: int,
+        holds_store: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store, self.rank, self._world, self._clock = store, rank, world, clock
+        self._holds_store = holds_store
         self._beats = 0
         self._signs: dict[int, tuple[str, float]] = {}
         self._stopped = Event()
@@ -49,8 +60,9 @@ class Watch:
         self.beat()
         self._thread = Thread(target=self._run, name="ranks", daemon=True)
 
-    def start(self) -> None:
-        """Begin, once every rank has given its first sign."""
+    def start(self, limit: timedelta) -> None:
+        """Begin, once every rank has given its first sign; RuntimeError where one has not by the limit."""
+        self._store.wait([f"sign/{rank}" for rank in range(self._world)], limit)
         self._thread.start()
 
     def beat(self) -> None:
@@ -61,7 +73,17 @@ class Watch:
     def leave(self) -> None:
         """Say that this rank ends, and has not died."""
         self._leaving = True
-        self.beat()
+        with suppress(RuntimeError):  # The store may be gone.
+            self.beat()
+
+    def linger(self) -> None:
+        """Ask the store for nothing more; where it ends with this process, let the others do so before, and see why."""
+        with suppress(RuntimeError):  # The store may be gone.
+            self._store.set(f"done/{self.rank}", "")
+        until = self._clock() + 2 * BEAT
+        everyone = [f"done/{rank}" for rank in range(self._world)]
+        while self._holds_store and not self._store.check(everyone) and self._clock() < until:
+            time.sleep(BEAT / 4)
 
     def stop(self) -> None:
         """Give no more signs, and look for none but in ``lost``."""
@@ -74,6 +96,19 @@ class Watch:
         Returns:
             The rank that died, with its process and machine; None where none did.
         """
+        try:
+            return self._lost(patience)
+        except RuntimeError:  # The store is gone.
+            return None if self._first_left() else "the rank that holds the store"
+
+    def says_first(self) -> bool:
+        """Whether this is the first rank that says why the run ends; the others then say nothing."""
+        try:
+            return bool(self._store.add("said", 1) == 1)
+        except RuntimeError:  # The store is gone.
+            return not self._first_left()
+
+    def _lost(self, patience: float) -> str | None:
         self._ages()
         signs = dict(self._signs)  # A sign that came before this moment says nothing of what happened since.
         while True:
@@ -84,12 +119,9 @@ class Watch:
                 return self._name_of(dead[0])
             time.sleep(BEAT / 4)
 
-    def says_first(self) -> bool:
-        """Whether this is the first rank that says why the run ends; the others then say nothing."""
-        try:
-            return bool(self._store.add("said", 1) == 1)
-        except RuntimeError:  # The store is gone, and with it any way to tell.
-            return True
+    def _first_left(self) -> bool:
+        """Whether rank 0, which may have held the store, was seen to have left: it has said why."""
+        return self._signs.get(0, ("", 0.0))[0] == _LEFT
 
     def _ages(self) -> dict[int, float]:
         """Seconds since the last sign of each other rank that has not left."""

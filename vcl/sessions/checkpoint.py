@@ -103,6 +103,7 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
             self._save_if_due(strategy)
         elif not torch.isfinite(self.means.sums).all():
             self._writer.close()
+            self._agree_on_last()
             raise self._diverged(strategy, strategy.step)
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
@@ -137,17 +138,16 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
         if self._stop.anyone(self.stop_requested):
             self._save(strategy)
             self._writer.wait()
-            self._ranks.wait_for_all()
+            self._agree_on_last()
             raise Interrupted(f"stopped in {self._last}")
         is_due = time.monotonic() - self._saved_at >= self.seconds
         if is_due and (self.seconds == 0 or not self._writer.is_busy):
             self._save(strategy)
 
     def _save(self, strategy: Any) -> None:
-        notes = {"session": strategy.session, "step": strategy.step, "seconds": strategy.seconds}
         if not self._ranks.is_first:
-            self._last = _place(notes)
             return
+        notes = {"session": strategy.session, "step": strategy.step, "seconds": strategy.seconds}
 
         def write(tensors: Mapping[str, Tensor]) -> None:
             if not torch.isfinite(tensors["means"]).all():  # Here, where no step waits for the answer.
@@ -157,6 +157,10 @@ class Checkpoints(SupervisedPlugin):  # type: ignore[misc]
 
         self._writer.start(self._state(strategy), write)
         self._saved_at = time.monotonic()
+
+    def _agree_on_last(self) -> None:
+        """Know on every rank what the first has written, since any of them may be the one that says it."""
+        self._last = self._ranks.gather(self._last)[0]
 
     def _state(self, strategy: Any) -> dict[str, Tensor]:
         tensors = dict(strategy.model.state_dict())
