@@ -82,7 +82,8 @@ class Ranks:
         with _talking():
             for work in [distributed.all_reduce(message, async_op=True) for message in messages]:
                 work.wait()
-        torch._foreach_div_(messages, self.world)
+        for message in messages:
+            message /= self.world
         means = messages[: len(large)]
         if small:
             means += torch.split(messages[-1], [tensor.numel() for tensor in small])

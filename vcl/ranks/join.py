@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from vcl.errors import ConfigError, Interrupted, RanksError, VclError
+from vcl.errors import ConfigError, ForgettingError, Interrupted, RanksError, TrainingError, VclError
 from vcl.ranks.group import ALONE, DisconnectedError, Ranks
 from vcl.ranks.watch import Watch
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _TO_MEET = timedelta(minutes=10)
 """How long ranks wait for each other when they start."""
+
+_OF_ALL_RANKS = (ConfigError, ForgettingError, Interrupted, RanksError, TrainingError)
+"""Errors that no rank has by itself, or that name it."""
 
 _FOR_EVER = timedelta(days=365)
 """How long a rank waits for another that lives: for minutes and hours where one decodes more than the others."""
@@ -120,7 +123,7 @@ def _reason(watch: Watch, error: BaseException) -> BaseException:
             return RanksError(f"{lost} has died; the same command resumes the run")
         if isinstance(error, DisconnectedError):
             return RanksError(f"rank {watch.rank} has lost the others: {error}")
-    elif isinstance(error, VclError) and not isinstance(error, Interrupted | ConfigError):  # Those are of all ranks.
+    elif isinstance(error, VclError) and not isinstance(error, _OF_ALL_RANKS):
         return VclError(f"rank {watch.rank}: {error}")
     return error
 

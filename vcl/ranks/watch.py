@@ -143,7 +143,8 @@ class Watch:
                 dead = [rank for rank, age in self._ages().items() if age > LIMIT]
                 line = f"{self._name_of(dead[0])} has died" if dead else None
             except RuntimeError as error:
-                line = f"the ranks have lost their store: {' '.join(str(error).split())[:200]}"
+                reason = " ".join(str(error).split())[:200]
+                line = f"torchrun or rank 0, through which ranks find each other, is gone ({reason})"
             if line is not None and not self._stopped.is_set():
                 self._end(line)
 
