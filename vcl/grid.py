@@ -85,8 +85,12 @@ def run_alone(cells: Sequence[Cell], name: str, out: Path, listeners: Listeners)
     number, cell = next((number, cell) for number, cell in enumerate(cells, start=1) if cell.name == name)
     if cell.bytes_of is not None and not RunFolder(out / cell.bytes_of).finished():
         raise VclError(f"{cell.bytes_of}, whose bytes it must match, is not finished")
+    waits = False
     try:
         while (result := run_cell(cell, out, listeners)) is None:
+            if not waits:
+                log.info("%s: another process is running it; waiting", name)
+            waits = True
             time.sleep(_WAIT)
     except Interrupted as stop:
         raise Interrupted(f"{cell.name}: {stop}") from None
@@ -105,15 +109,15 @@ def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:
     """
     if cell.bytes_of is not None and not RunFolder(out / cell.bytes_of).finished():
         return None
-    config, path = cell.config(out), out / cell.name
+    path = out / cell.name
     if RunFolder(path).in_use():
-        return None  # Before the stream is opened, which takes time.
+        return None
     with ExitStack() as stack:
         stack.enter_context(_lines_of(cell.name))
         try:
             if not RunFolder(path).finished():
                 stack.enter_context(lease(path))
-            finished_before = RunFolder(path).finished()
+            finished_before, config = RunFolder(path).finished(), cell.config(out)
             with memory_explained():
                 folder = run(config, path, lambda folder: stack.enter_context(listeners(folder, config)))
         except RunFolderInUseError:

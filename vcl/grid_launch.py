@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from vcl.errors import Interrupted, VclError
@@ -13,6 +14,7 @@ from vcl.grid_file import Cell
 from vcl.launch import STOPPED, Job, Launcher, Task
 from vcl.launch.stopping import signals_noted
 from vcl.launch.tail import Tail
+from vcl.lease import is_free
 from vcl.rundir import RunFolder
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class _Grid:
         self._cells, self._out, self._command, self._launcher = cells, out, command, launcher
         self._waiting = list(cells)
         self._running: list[tuple[Cell, Task, Tail]] = []
+        self._is_stopping = False
         self.done: set[str] = set()
         self.failed: set[str] = set()
         self.stopped: set[str] = set()
@@ -89,6 +92,7 @@ class _Grid:
 
     def stop(self) -> None:
         """Stop every job as Ctrl-C does."""
+        self._is_stopping = True
         for _, task, _ in self._running:
             task.stop()
 
@@ -100,7 +104,10 @@ class _Grid:
                 break
             self._waiting = [cell for cell in self._waiting if cell not in free]
             ready += [cell for cell in free if not self._is_over(cell)]
-        jobs = [Job(cell.name, tuple(self._command(cell)), self._log(cell)) for cell in ready]
+        jobs = [
+            Job(cell.name, tuple(self._command(cell)), self._log(cell), partial(is_free, self._out / cell.name))
+            for cell in ready
+        ]
         tails = [Tail(job.log) for job in jobs]
         if jobs:
             self._running += zip(ready, self._launcher.start(jobs), tails, strict=True)
@@ -124,9 +131,10 @@ class _Grid:
         return True
 
     def _close(self, cell: Cell, status: int, tail: Tail) -> None:
-        if status == 0:
+        # A signal may come when a cell has just finished, or while it loads and ends by it.
+        if status == 0 or (self._is_stopping and RunFolder(self._out / cell.name).finished()):
             self.done.add(cell.name)
-        elif status == STOPPED:
+        elif status == STOPPED or self._is_stopping:
             self.stopped.add(cell.name)
             if tail.remark:
                 log.info("%s", tail.remark)

@@ -80,6 +80,21 @@ def lease(folder: Path, wait: bool = False, renewal: float = 5.0, patience: floa
         held.release()
 
 
+def is_free(folder: Path, renewal: float = 5.0, patience: float = 60.0) -> bool:
+    """Whether the lease on a folder could be taken now; to be asked now and then by who waits for it.
+
+    Args:
+        folder: as in ``lease``.
+        renewal: as in ``lease``.
+        patience: as in ``lease``.
+    """
+    folder = folder.absolute()
+    if not (folder.parent / FOLDER).is_dir():
+        return True
+    number, content = _latest(folder)
+    return not number or _is_free(folder, number, content, renewal, patience)
+
+
 class _Held:
     """A lease of this process."""
 

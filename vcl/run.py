@@ -211,7 +211,8 @@ def _run_sessions(
 
     trainer, machine = Trainer(config, clips, folder, emit, device, ranks=ranks), numerics(device)
     train = config.train
-    log.info("%s recipe: rate %g, %s on %s", train.recipe, train.lr, train.precision, machine["device"])
+    by = f"{ranks.world} ranks of " if ranks.world > 1 else ""
+    log.info("%s recipe: rate %g, %s on %s%s", train.recipe, train.lr, train.precision, by, machine["device"])
     for session, clip in enumerate(clips):
         if session == folder.sessions():
             with stopping_gently(trainer):

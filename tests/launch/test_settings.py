@@ -52,8 +52,16 @@ def test_the_command_line_wins_over_the_file_and_another_engine_over_all_of_it()
         (["--launcher", "slurm", "--launch", "gpus=0.5"], "launch.gpus must be a whole number with slurm, got 0.5"),
         (["--launcher", "ray", "--launch", "gpus=1.5"], "launch.gpus must be less than 1 or a whole number with ray"),
         (["--launch", "gpus=2"], r"launch.gpus must lie in \(0, 1\] with local, got 2"),
-        (["--launch", "minutes=5"], "launch with local must hold jobs, gpus, retries, and nothing else, got minutes"),
-        (["--launcher", "ray", "--launch", "partition=x"], "launch with ray must hold .*, got partition"),
+        (["--launch", "minutes=5"], "launch with local may hold jobs, gpus, retries, and nothing else, got minutes"),
+        (["--launcher", "ray", "--launch", "partition=x"], "launch with ray may hold .*, got partition"),
+        (
+            ["--launcher", "local:2", "--launch", "jobs=3"],
+            "--launcher local:2 already says jobs, got jobs=3 behind --launch",
+        ),
+        (
+            ["--launcher", "ray", "--launch", "name=slurm"],
+            "--launcher ray already says name, got name=slurm behind --launch",
+        ),
         (["--launcher", "slurm", "--launch", "cluster=pbs"], "launch.cluster must be one of slurm, local, got pbs"),
     ],
 )

@@ -26,8 +26,8 @@ def add_launch(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="how: jobs, cpus, gpus (fractions share a GPU), minutes, partition, retries, address; the same keys may "
-        "stand in the file under launch. Settings stand before this option",
+        help="how: jobs, cpus, gpus (fractions share a GPU), minutes, partition, cluster, retries, address; the same "
+        "keys may stand in the file under launch. Settings stand before this option",
     )
 
 
@@ -54,7 +54,12 @@ def launch_settings(arguments: argparse.Namespace, section: Mapping[str, object]
             raise ConfigError(f"--launch must stand behind the settings, got {word} behind it")
         typed[key] = Typed(value)
     if arguments.launcher is not None:
-        typed = {**typed, **read_engine(arguments.launcher)}
+        named = read_engine(arguments.launcher)
+        for key in named.keys() & typed.keys():
+            raise ConfigError(
+                f"--launcher {arguments.launcher} already says {key}, got {key}={typed[key]} behind --launch"
+            )
+        typed = {**typed, **named}
     if section.get("name", "local") != typed.get("name", section.get("name", "local")):
         section = {}
     values = {**section, **typed}

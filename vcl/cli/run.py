@@ -46,7 +46,8 @@ def _add_run(commands: Commands) -> None:
         "run",
         help="train on a stream of videos, one after the other, and measure the session matrix",
         description="Train on a stream of videos, one after the other. After every session all videos are decoded from "
-        "disk and measured. The same command resumes a run, however it was stopped.",
+        "disk and measured. The same command resumes a run, however it was stopped. 'torchrun --nproc-per-node=N -m "
+        "vcl run ...' trains one run on N devices, which share the frames of each step.",
         epilog="Example: vcl run experiments/demo/pfnr.yaml train.epochs=20 --out runs/try. Settings used most: "
         "stream.benchmark, stream.root, stream.videos, stream.size, stream.frames, method.name, method.capacity, "
         "backbone.operator_block, train.epochs, train.lr, train.seed, train.device, track, wandb.mode. 'vcl config' "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,11 +30,14 @@ class Job:
         name: for the log and for the queue of an engine.
         command: its words; run again, it goes on where it was stopped, and does nothing once it has finished.
         log: file that its standard output and error are appended to; its folder is made when missing.
+        is_free: whether it can be started, and would not only wait for somebody else. A launcher with a queue of its
+            own starts others first.
     """
 
     name: str
     command: tuple[str, ...]
     log: Path
+    is_free: Callable[[], bool] = lambda: True
 
 
 class Task(Protocol):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from vcl.launch.job import STOPPED, Job, Task
+
+_INTERVAL = 2.0
+"""Seconds between two looks at jobs none of which could be started."""
 
 
 class QueuedTask:
@@ -48,6 +52,7 @@ class Queue:
         self._start_one = start_one
         self._most = most
         self._waiting: deque[QueuedTask] = deque()
+        self._look_again_at = 0.0
         self.running: list[QueuedTask] = []
 
     def start(self, jobs: Sequence[Job]) -> list[Task]:
@@ -65,7 +70,19 @@ class Queue:
     def _look(self) -> None:
         self.running = [task for task in self.running if task.task is not None and task.task.status() is None]
         while self._waiting and (self._most is None or len(self.running) < self._most):
-            waiting = self._waiting.popleft()
-            if not waiting.is_stopped:
-                waiting.task = self._start_one(waiting.job)
-                self.running.append(waiting)
+            if (waiting := self._next()) is None:
+                return
+            waiting.task = self._start_one(waiting.job)
+            self.running.append(waiting)
+
+    def _next(self) -> QueuedTask | None:
+        """Take the first job from the queue that can be started; those that cannot are asked again in some seconds."""
+        self._waiting = deque(task for task in self._waiting if not task.is_stopped)
+        if time.monotonic() < self._look_again_at:
+            return None
+        for task in self._waiting:
+            if task.job.is_free():
+                self._waiting.remove(task)
+                return task
+        self._look_again_at = time.monotonic() + _INTERVAL
+        return None

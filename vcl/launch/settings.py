@@ -44,7 +44,7 @@ class LaunchSettings:
     address: str | None = None
     """Of a Ray cluster, or auto for the one of this machine; null is $RAY_ADDRESS, or else a Ray of its own."""
     cluster: Literal["slurm", "local"] = "slurm"
-    """local runs what SLURM would, in processes of this machine, to try it without a cluster."""
+    """local runs what SLURM would, in processes of this machine and all at once, to try it without a cluster."""
 
     def __post_init__(self) -> None:
         require_one_of("launch.name", self.name, ENGINES)
@@ -81,7 +81,7 @@ def read_settings(values: Mapping[str, object]) -> LaunchSettings:
     for key in settings:
         if key != "name" and key not in _OF_ENGINE[launch.name]:
             allowed = ", ".join(_OF_ENGINE[launch.name])
-            raise ConfigError(f"launch with {launch.name} must hold {allowed}, and nothing else, got {key}")
+            raise ConfigError(f"launch with {launch.name} may hold {allowed}, and nothing else, got {key}")
     return launch
 
 

@@ -135,9 +135,7 @@ def _executor(settings: LaunchSettings, folder: Path) -> submitit.AutoExecutor:
     try:
         import submitit
     except ImportError:
-        raise VclError(
-            "the launcher slurm must have submitit, which is not installed: pip install 'vcl[slurm]'"
-        ) from None
+        raise VclError("the launcher slurm needs submitit, which is not installed: pip install 'vcl[slurm]'") from None
 
     if settings.cluster == "slurm" and shutil.which("sbatch") is None:
         raise VclError("the launcher slurm must run where SLURM is, got a machine without sbatch")

@@ -141,7 +141,7 @@ class Watch:
             try:
                 self.beat()
                 dead = [rank for rank, age in self._ages().items() if age > LIMIT]
-                line = f"{self._name_of(dead[0])} has died" if dead else None
+                line = f"{self._name_of(dead[0])} gives no sign of life" if dead else None
             except RuntimeError as error:
                 reason = " ".join(str(error).split())[:200]
                 line = f"torchrun or rank 0, through which ranks find each other, is gone ({reason})"
