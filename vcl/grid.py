@@ -69,14 +69,17 @@ def run_grid(cells: Sequence[Cell], out: Path, listeners: Listeners) -> list[str
     return failed
 
 
-def run_alone(cells: Sequence[Cell], name: str, out: Path, listeners: Listeners) -> None:
-    """Run one cell of a grid, or the rest of it, and log its result; waits while another process is running it.
+def run_alone(cells: Sequence[Cell], name: str, out: Path, listeners: Listeners) -> bool:
+    """Run one cell of a grid, or the rest of it, and log its result.
 
     Args:
         cells: of the grid.
         name: of the cell; that whose bytes it must match is finished.
         out: the grid's folder.
         listeners: makes the listeners of the cell.
+
+    Returns:
+        False if another process is running it.
 
     Raises:
         Interrupted: the user stopped it; the same call resumes it.
@@ -85,16 +88,13 @@ def run_alone(cells: Sequence[Cell], name: str, out: Path, listeners: Listeners)
     number, cell = next((number, cell) for number, cell in enumerate(cells, start=1) if cell.name == name)
     if cell.bytes_of is not None and not RunFolder(out / cell.bytes_of).finished():
         raise VclError(f"{cell.bytes_of}, whose bytes it must match, is not finished")
-    waits = False
     try:
-        while (result := run_cell(cell, out, listeners)) is None:
-            if not waits:
-                log.info("%s: another process is running it; waiting", name)
-            waits = True
-            time.sleep(_WAIT)
+        result = run_cell(cell, out, listeners)
     except Interrupted as stop:
         raise Interrupted(f"{cell.name}: {stop}") from None
-    log.info("[%d/%d] %s: %s", number, len(cells), name, result)
+    if result is not None:
+        log.info("[%d/%d] %s: %s", number, len(cells), name, result)
+    return result is not None
 
 
 def run_cell(cell: Cell, out: Path, listeners: Listeners) -> str | None:

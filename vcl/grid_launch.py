@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vcl.errors import Interrupted, VclError
 from vcl.grid_file import Cell
-from vcl.launch import STOPPED, Job, Launcher, Task
+from vcl.launch import BUSY, STOPPED, Job, Launcher, Task
 from vcl.launch.stopping import signals_noted
 from vcl.launch.tail import Tail
 from vcl.lease import is_free
@@ -24,6 +24,9 @@ LOGS = ".logs"
 
 _INTERVAL = 0.2
 """Seconds between two looks at the jobs."""
+
+_WAIT = 2.0
+"""Seconds between two looks at cells that wait for others, or that other processes are running."""
 
 
 def launch_grid(
@@ -72,6 +75,7 @@ class _Grid:
     ) -> None:
         self._cells, self._out, self._command, self._launcher = cells, out, command, launcher
         self._waiting = list(cells)
+        self._look_again_at = 0.0
         self._running: list[tuple[Cell, Task, Tail]] = []
         self._is_stopping = False
         self.done: set[str] = set()
@@ -86,9 +90,9 @@ class _Grid:
             if status is not None:
                 self._running.remove((cell, task, tail))
                 self._close(cell, status, tail)
-        if start:
+        if start and time.monotonic() >= self._look_again_at:
             self._start()
-        return bool(self._running)
+        return bool(self._running or (start and self._waiting))
 
     def stop(self) -> None:
         """Stop every job as Ctrl-C does."""
@@ -98,19 +102,26 @@ class _Grid:
 
     def _start(self) -> None:
         ready: list[Cell] = []
-        while True:  # Each cell that is over may set others free.
-            free = [cell for cell in self._waiting if cell.bytes_of is None or cell.bytes_of in self.done | self.failed]
-            if not free:
-                break
+        while free := [cell for cell in self._waiting if self._may_start(cell)]:  # One that is over may free others.
             self._waiting = [cell for cell in self._waiting if cell not in free]
             ready += [cell for cell in free if not self._is_over(cell)]
+        if self._waiting:
+            self._look_again_at = time.monotonic() + _WAIT
         jobs = [
-            Job(cell.name, tuple(self._command(cell)), self._log(cell), partial(is_free, self._out / cell.name))
-            for cell in ready
+            Job(cell.name, tuple(self._command(cell)), self._log(cell), partial(self._is_free, cell)) for cell in ready
         ]
         tails = [Tail(job.log) for job in jobs]
         if jobs:
             self._running += zip(ready, self._launcher.start(jobs), tails, strict=True)
+
+    def _may_start(self, cell: Cell) -> bool:
+        """Whether a cell waits for no other one, and no other process is running it."""
+        waits = cell.bytes_of is not None and cell.bytes_of not in self.done | self.failed
+        return not waits and self._is_free(cell)
+
+    def _is_free(self, cell: Cell) -> bool:
+        path = self._out / cell.name
+        return is_free(path) and not RunFolder(path).in_use()
 
     def _is_over(self, cell: Cell) -> bool:
         """Whether a cell need not be started: it is finished, or can never be."""
@@ -134,6 +145,8 @@ class _Grid:
         # A signal may come when a cell has just finished, or while it loads and ends by it.
         if status == 0 or (self._is_stopping and RunFolder(self._out / cell.name).finished()):
             self.done.add(cell.name)
+        elif status == BUSY:
+            self._waiting.append(cell)
         elif status == STOPPED or self._is_stopping:
             self.stopped.add(cell.name)
             if tail.remark:

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from warm_process import start_vcl
+from warm_process import WarmProcess, start_vcl
 
 from vcl.cli import main
 from vcl.errors import Interrupted
@@ -16,6 +16,16 @@ from vcl.launch.local import LocalLauncher
 from vcl.rundir import RunFolder
 
 pytestmark = pytest.mark.process
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from vcl.lease import lease
+
+with lease(Path(sys.argv[1])):
+    while not (Path(sys.argv[1]).parent / "release").exists():
+        time.sleep(0.01)
+"""
 
 
 @pytest.fixture
@@ -76,6 +86,28 @@ def test_a_cell_whose_bytes_are_those_of_a_failed_one_is_not_started(launch, cap
         "[1/2] a: failed: no space",
         "[2/2] b: failed: a, whose bytes it must match, failed",
     ]
+
+
+def test_a_cell_that_another_process_runs_is_started_again_once_that_has_ended(launch, caplog, monkeypatch):
+    monkeypatch.setattr("vcl.grid_launch._WAIT", 0.0)
+    busy_once = (
+        "import pathlib, sys\n"
+        "seen = pathlib.Path(sys.argv[1], 'seen')\n"
+        "if not seen.exists(): seen.touch(); sys.exit(75)\n"
+        "print('again')\n"
+    )
+    assert launch({"a": busy_once, "b": "print('other')"}) == []
+    assert sorted(caplog.messages) == ["again", "other"]
+
+
+def test_a_cell_whose_lease_another_process_holds_is_not_started(launch, caplog, monkeypatch, tmp_path):
+    monkeypatch.setattr("vcl.grid_launch._WAIT", 0.0)
+    holder = WarmProcess(HOLDER, [tmp_path / "a"])
+    while not (tmp_path / ".leases" / "a.0001").exists():
+        assert holder.poll() is None
+    release = f"import pathlib; pathlib.Path({str(tmp_path)!r}, 'release').touch(); print('first')"
+    assert launch({"a": "print('then')", "b": release}) == []
+    assert caplog.messages == ["first", "then"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -85,10 +85,12 @@ def _run_one(cells: Sequence[Cell], name: str, out: Path) -> None:
     from vcl.config.rules import require_one_of
     from vcl.device import keep_freed_memory
     from vcl.grid import run_alone
+    from vcl.launch import BUSY
 
     require_one_of("--cell", name, [cell.name for cell in cells])
     keep_freed_memory()
-    run_alone(cells, name, out, partial(tracked, grid=out, quiet=True))
+    if not run_alone(cells, name, out, partial(tracked, grid=out, quiet=True)):
+        raise SystemExit(BUSY)
 
 
 def _run_here(cells: Sequence[Cell], out: Path) -> list[str]:

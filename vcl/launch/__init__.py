@@ -4,6 +4,6 @@ A cell of a grid is a command that goes on after any kill, so a launcher only st
 where a process or its machine was lost. It knows nothing of runs.
 """
 
-from vcl.launch.job import STOPPED, Job, Launcher, Task
+from vcl.launch.job import BUSY, STOPPED, Job, Launcher, Task
 
-__all__ = ["STOPPED", "Job", "Launcher", "Task"]
+__all__ = ["BUSY", "STOPPED", "Job", "Launcher", "Task"]

@@ -11,6 +11,9 @@ from typing import Protocol
 STOPPED = 130
 """Exit status of a job that was stopped gently, or taken from the queue."""
 
+BUSY = 75
+"""Exit status of a job that another process is doing; it is to be started again when that one has ended."""
+
 LOST = -int(signal.SIGKILL)
 """Exit status of a job that was lost with its workers more often than it may be started again."""
 
