@@ -92,7 +92,7 @@ class _Grid:
                 self._close(cell, status, tail)
         if start and time.monotonic() >= self._look_again_at:
             self._start()
-        return bool(self._running or (start and self._waiting))
+        return bool(self._running) or (start and any(cell.bytes_of not in self.stopped for cell in self._waiting))
 
     def stop(self) -> None:
         """Stop every job as Ctrl-C does."""
