@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ TINY = {
 def pytest_configure():
     """Refuse a device that is not here before tests are collected; spare the disk; interpret kernels without CUDA."""
     refuse_unknown_device()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Ignored in the background of a script, and inherited.
     os.fsync = lambda descriptor: None  # No test cuts the power, and a tiny run would mostly wait for the disk.
     if not torch.cuda.is_available():
         os.environ["TRITON_INTERPRET"] = "1"  # Read when Triton is imported.
